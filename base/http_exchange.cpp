@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/http_exchange.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/encoding.hpp"
+
+namespace base {
+
+namespace {
+
+constexpr std::size_t kHeadersMax = 65536;  // bytes, of all responses of an exchange together
+constexpr long kSlowest = 10;               // bytes per second …
+constexpr long kSlowFor = 30;               // … for so many seconds: the peer only keeps us waiting
+constexpr long kAnchorsCached = 60;         // seconds; curl's own day would outlive an edited `roots` file
+constexpr std::string_view kBlank = " \t\r\n";
+
+/// One part of an URL; empty if it is not there.
+std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
+    char* text = nullptr;
+    if (curl_url_get(url, which, &text, flags) != CURLUE_OK) return {};
+    const std::unique_ptr<char, Deleter<curl_free>> owned(text);
+    return text;
+}
+
+std::string_view trim(std::string_view text) {
+    const std::size_t first = text.find_first_not_of(kBlank);
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+}
+
+std::string lower(std::string_view text) {
+    std::string lowered(text);
+    for (char& character : lowered) {
+        if (character >= 'A' && character <= 'Z') character = static_cast<char>(character - 'A' + 'a');
+    }
+    return lowered;
+}
+
+/// RFC 9110 §5.6.2: what a field name is made of.
+bool is_token(std::string_view text) {
+    constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+    return !text.empty() && std::ranges::all_of(text, [kOthers](char character) {
+        return std::isalnum(static_cast<unsigned char>(character)) != 0 ||
+               kOthers.find(character) != std::string_view::npos;
+    });
+}
+
+/// A line break in a value of ours would be a header of somebody else's.
+bool is_field_value(std::string_view text) {
+    return text.find_first_of({"\r\n\0", 3}) == std::string_view::npos;
+}
+
+/// curl and errno write sentences; in the middle of ours they begin with a small letter.
+std::string continued(std::string text) {
+    const bool acronym = text.size() > 1 && std::isupper(static_cast<unsigned char>(text[1])) != 0;
+    if (!text.empty() && !acronym) text[0] = lower(text.substr(0, 1))[0];
+    return text;
+}
+
+/// A handshake that broke off, rather than one that came to a bad end: the peer may just be restarting.
+bool is_broken_handshake(std::string_view words) {
+    constexpr std::array<std::string_view, 4> kSigns{"SSL_ERROR_SYSCALL", "reset by peer", "unexpected eof",
+                                                     "Broken pipe"};
+    return std::ranges::any_of(
+        kSigns, [words](std::string_view sign) { return words.find(sign) != std::string_view::npos; });
+}
+
+}  // namespace
+
+Result<Origin> parse_origin(const std::string& url) {
+    const std::unique_ptr<CURLU, Deleter<curl_url_cleanup>> parsed(curl_url());
+    const CURLUcode outcome =
+        curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME);
+    if (outcome != CURLUE_OK) {
+        return fail(Code::NetRefusedScheme,
+                    "\"" + printable(url, 200) + "\" is no URL: " + continued(curl_url_strerror(outcome)));
+    }
+    Origin origin{.scheme = lower(part(parsed.get(), CURLUPART_SCHEME)),
+                  .host = part(parsed.get(), CURLUPART_HOST),
+                  .port = part(parsed.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT)};
+    for (const CURLUPart hidden : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY, CURLUPART_FRAGMENT}) {
+        curl_url_set(parsed.get(), hidden, nullptr, 0);
+    }
+    origin.shown = printable(part(parsed.get(), CURLUPART_URL), 300);
+    return origin;
+}
+
+Result<void> HttpExchange::prepare(const std::string& user_agent) {
+    TRY(check_request());
+    easy_.reset(curl_easy_init());
+    if (!easy_) return fail(Code::InternalUnexpected, origin_.shown + ": curl could not be set up");
+    TRY(set_headers());
+    set_options(user_agent);
+    set_trust();
+    set_method();
+    return {};
+}
+
+Result<void> HttpExchange::check_request() {
+    origin_ = TRY(parse_origin(request_.url));
+    const bool plain = origin_.scheme == "http" && !request_.trust.https_only;
+    if (origin_.scheme != "https" && !plain) {
+        return fail(Code::NetRefusedScheme, origin_.shown + ": refused, only https is spoken here");
+    }
+    const std::array<std::string_view, 3> methods{"GET", "HEAD", "POST"};
+    if (std::ranges::find(methods, request_.method) == methods.end()) {
+        return fail(Code::InternalUnexpected,
+                    origin_.shown + ": " + request_.method + " is no method we send");
+    }
+    // To curl, a timeout of zero means none.
+    if (request_.deadline <= Milliseconds(0)) {
+        return fail(Code::NetTimeout, origin_.shown + ": no time was left to ask");
+    }
+    return {};
+}
+
+Result<void> HttpExchange::set_headers() {
+    const auto append = [this](const std::string& line) {
+        curl_slist* list = curl_slist_append(headers_.get(), line.c_str());
+        if (!headers_) headers_.reset(list);  // later ones hang on to the first
+    };
+    bool has_content_type = false;
+    for (const auto& [name, value] : request_.headers) {
+        if (!is_token(name) || !is_field_value(value)) {
+            return fail(Code::InternalUnexpected, origin_.shown + ": header \"" + printable(name, 60) +
+                                                      "\" of the request is malformed");
+        }
+        has_content_type = has_content_type || lower(name) == "content-type";
+        append(std::string(name)
+                   .append(value.empty() ? ";" : ": ")
+                   .append(value));  // to curl, "a;" is an empty a
+    }
+    append("Expect:");                               // curl would wait for a 100 that few servers send
+    if (!has_content_type) append("Content-Type:");  // curl would claim that a body is a web form
+    return {};
+}
+
+void HttpExchange::set_options(const std::string& user_agent) {
+    CURL* easy = handle();
+    const long connect = std::max<long>(1, static_cast<long>(request_.connect_deadline.count()));
+    curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent.c_str());
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_.data());
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_2TLS});
+    // Rather wait for a connection that can be shared than open another one.
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request_.deadline.count()));
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, kSlowest);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, kSlowFor);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+}
+
+void HttpExchange::set_trust() {
+    CURL* easy = handle();
+    const HttpTrust& trust = request_.trust;
+    const char* protocols = trust.https_only ? "https" : "http,https";
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, protocols);
+    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, protocols);
+    // Empty, not unset: else curl looks into the environment.
+    curl_easy_setopt(easy, CURLOPT_PROXY, trust.proxy.c_str());
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    if (trust.roots_file.empty()) return;
+    curl_easy_setopt(easy, CURLOPT_CAINFO, trust.roots_file.c_str());
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, kAnchorsCached);
+}
+
+void HttpExchange::set_method() {
+    CURL* easy = handle();
+    if (request_.method == "POST") {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
+        return;
+    }
+    if (request_.method == "HEAD") curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request_.redirects_max > 0 ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, static_cast<long>(request_.redirects_max));
+}
+
+std::size_t HttpExchange::on_header(char* data, std::size_t size, std::size_t count, void* self) {
+    return static_cast<HttpExchange*>(self)->take_header({data, size * count}) ? size * count : 0;
+}
+
+std::size_t HttpExchange::on_body(char* data, std::size_t size, std::size_t count, void* self) {
+    return static_cast<HttpExchange*>(self)->take_body({data, size * count}) ? size * count : 0;
+}
+
+bool HttpExchange::take_header(std::string_view line) {
+    header_bytes_ += line.size();
+    if (header_bytes_ > kHeadersMax) {
+        excess_ = Excess::Headers;
+        return false;
+    }
+    if (!in_headers_ && line.starts_with("HTTP/")) {
+        // Another response: after a redirect, or after a 1xx. Only the last one counts.
+        response_ = HttpResponse{};
+        in_headers_ = true;
+        return true;
+    }
+    if (trim(line).empty()) in_headers_ = false;
+    const std::size_t colon = line.find(':');
+    if (!in_headers_ || colon == std::string_view::npos || !is_token(line.substr(0, colon))) return true;
+    response_.headers.emplace_back(lower(line.substr(0, colon)), trim(line.substr(colon + 1)));
+    return true;
+}
+
+bool HttpExchange::take_body(std::string_view bytes) {
+    if (bytes.size() > request_.body_max - std::min(request_.body_max, response_.body.size())) {
+        excess_ = Excess::Body;
+        return false;
+    }
+    response_.body += bytes;
+    return true;
+}
+
+Result<HttpResponse> HttpExchange::finish(CURLcode outcome) {
+    if (outcome != CURLE_OK) return explain(outcome);
+    long status = 0;
+    curl_easy_getinfo(handle(), CURLINFO_RESPONSE_CODE, &status);
+    response_.status = static_cast<int>(status);
+    return std::move(response_);
+}
+
+Failure HttpExchange::abandoned() const {
+    return fail(Code::NetUnreachable, origin_.shown + ": not answered, because renewd is shutting down");
+}
+
+/// errno's words where the connection itself was refused; else what curl has to say.
+std::string HttpExchange::words(CURLcode outcome) const {
+    long number = 0;
+    curl_easy_getinfo(handle(), CURLINFO_OS_ERRNO, &number);
+    if (outcome == CURLE_COULDNT_CONNECT && number != 0)
+        return continued(errno_text(static_cast<int>(number)));
+    return continued(printable(error_[0] != '\0' ? error_.data() : curl_easy_strerror(outcome), 300));
+}
+
+Failure HttpExchange::explain(CURLcode outcome) const {
+    const std::string where = origin_.shown + ": ";
+    if (excess_ == Excess::Headers) {
+        return fail(Code::NetTooLarge, where + "the answer's headers are longer than 64 KiB");
+    }
+    if (excess_ == Excess::Body) {
+        return fail(Code::NetTooLarge,
+                    where + "the answer is longer than " + std::to_string(request_.body_max) + " bytes");
+    }
+    const std::string cause = words(outcome);
+    const std::string through = request_.trust.proxy.empty() ? "" : " through the proxy";
+    const std::string peer = origin_.host + " port " + origin_.port + through;
+    switch (outcome) {
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY:
+        case CURLE_COULDNT_CONNECT:
+            return fail(Code::NetUnreachable, where + peer + " could not be reached: " + cause);
+        case CURLE_OPERATION_TIMEDOUT:
+            return fail(Code::NetTimeout, where + peer + " did not answer in time: " + cause);
+        case CURLE_UNSUPPORTED_PROTOCOL:
+        case CURLE_URL_MALFORMAT:
+            if (response_.header("location").empty()) break;  // an answer that is no HTTP is told so, too
+            return fail(Code::NetRefusedScheme, where + "leads to something else than https: " + cause);
+        case CURLE_SSL_CONNECT_ERROR:
+            if (is_broken_handshake(cause)) break;
+            return fail(Code::NetUntrusted, where + "no TLS with " + peer + ": " + cause);
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CACERT_BADFILE:
+        case CURLE_SSL_ISSUER_ERROR:
+        case CURLE_SSL_INVALIDCERTSTATUS:
+            return fail(Code::NetUntrusted, where + peer + " is not trusted: " + cause,
+                        request_.trust.roots_file.empty()
+                            ? "if its certificate comes from a private CA, name that CA's roots with `roots`"
+                            : "the anchors come from `roots`: " + request_.trust.roots_file);
+        default:
+            break;
+    }
+    return fail(Code::NetUnreachable, where + "the exchange with " + peer + " broke off: " + cause);
+}
+
+}  // namespace base

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/key.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <openssl/core_names.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+#include "base/encoding.hpp"
+#include "base/openssl.hpp"
+
+namespace base {
+
+namespace {
+
+constexpr std::size_t kPemMax = 65536;  // bytes; an RSA key of 8192 bits takes 6,500
+constexpr int kRsaBitsMin = 2048;       // what public CAs accept (Baseline Requirements §6.1.5)
+constexpr int kRsaBitsMax = 8192;       // more only burns time, the peer's too
+
+struct TypeName {
+    KeyType type;
+    std::string_view name;
+};
+
+constexpr std::array<TypeName, 5> kTypeNames{{
+    {KeyType::EcdsaP256, "ecdsa-p256"},
+    {KeyType::EcdsaP384, "ecdsa-p384"},
+    {KeyType::Rsa2048, "rsa-2048"},
+    {KeyType::Rsa3072, "rsa-3072"},
+    {KeyType::Rsa4096, "rsa-4096"},
+}};
+
+/// What JOSE says about an elliptic curve (RFC 7518 §3.4, §6.2.1.1).
+struct Curve {
+    std::string_view group;  // OpenSSL's name
+    std::string_view crv;
+    std::string_view algorithm;
+    int width;  // bytes of a coordinate, and of r and s
+    const EVP_MD* (*digest)();
+};
+
+constexpr std::array<Curve, 2> kCurves{{
+    {SN_X9_62_prime256v1, "P-256", "ES256", 32, EVP_sha256},
+    {SN_secp384r1, "P-384", "ES384", 48, EVP_sha384},
+}};
+
+/// The curve of an elliptic key; nullptr for other keys, and for curves that are none of ours.
+const Curve* curve_of(const EVP_PKEY* key) {
+    std::array<char, 64> group{};
+    if (EVP_PKEY_get_group_name(key, group.data(), group.size(), nullptr) != 1) {
+        static_cast<void>(openssl_error());
+        return nullptr;
+    }
+    const auto* curve = std::ranges::find(kCurves, std::string_view(group.data()), &Curve::group);
+    return curve == kCurves.end() ? nullptr : curve;
+}
+
+const EVP_MD* digest_of(const EVP_PKEY* key) {
+    const Curve* curve = curve_of(key);
+    return curve != nullptr ? curve->digest() : EVP_sha256();
+}
+
+/// A number of the public key, big-endian, in at least `width` bytes.
+std::string number(const EVP_PKEY* key, const char* name, int width) {
+    BIGNUM* value = nullptr;
+    if (EVP_PKEY_get_bn_param(key, name, &value) != 1) return {};
+    const BignumPtr owned(value);
+    std::string bytes(static_cast<std::size_t>(std::max(width, BN_num_bytes(value))), '\0');
+    BN_bn2binpad(value, reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+    return bytes;
+}
+
+/// A signature with the key's own digest, as OpenSSL writes it; empty where it cannot sign.
+std::string sign(EVP_PKEY* key, std::string_view data) {
+    const MdContextPtr context(EVP_MD_CTX_new());
+    const auto* bytes = reinterpret_cast<const unsigned char*>(data.data());
+    std::size_t size = 0;
+    if (EVP_DigestSignInit(context.get(), nullptr, digest_of(key), nullptr, key) != 1 ||
+        EVP_DigestSign(context.get(), nullptr, &size, bytes, data.size()) != 1) {
+        return {};
+    }
+    std::string signature(size, '\0');
+    auto* out = reinterpret_cast<unsigned char*>(signature.data());
+    if (EVP_DigestSign(context.get(), out, &size, bytes, data.size()) != 1) return {};
+    signature.resize(size);
+    return signature;
+}
+
+bool verifies(EVP_PKEY* key, std::string_view signature, std::string_view data) {
+    const MdContextPtr context(EVP_MD_CTX_new());
+    return EVP_DigestVerifyInit(context.get(), nullptr, digest_of(key), nullptr, key) == 1 &&
+           EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(signature.data()),
+                            signature.size(), reinterpret_cast<const unsigned char*>(data.data()),
+                            data.size()) == 1;
+}
+
+/// r||s of fixed width from the DER sequence of two integers that OpenSSL writes (RFC 7518 §3.4).
+std::string fixed_width(const std::string& der, int width) {
+    const auto* in = reinterpret_cast<const unsigned char*>(der.data());
+    const SignaturePtr signature(d2i_ECDSA_SIG(nullptr, &in, static_cast<long>(der.size())));
+    if (!signature) return {};
+    std::string joined(static_cast<std::size_t>(width) * 2, '\0');
+    auto* out = reinterpret_cast<unsigned char*>(joined.data());
+    BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), out, width);
+    BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), out + width, width);
+    return joined;
+}
+
+/// OpenSSL would ask on the terminal for a passphrase; we only remember that it wanted to.
+int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) {
+    *static_cast<bool*>(asked) = true;
+    return -1;
+}
+
+Failure invalid(std::string message, std::string hint = {}) {
+    return fail(Code::CryptoInvalid, std::move(message), std::move(hint));
+}
+
+Result<void> check_elliptic(EVP_PKEY* key) {
+    int spelt_out = 0;
+    EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &spelt_out);
+    if (spelt_out == 1 || curve_of(key) == nullptr) {
+        return invalid("the private key's curve is neither P-256 nor P-384 (by name)",
+                       "make a new key: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256");
+    }
+    // A file may hold the compressed point; certificates and JWKs do not, and pairs are compared by bytes.
+    EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                   OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED);
+    return {};
+}
+
+Result<void> check_rsa(const EVP_PKEY* key) {
+    const int bits = EVP_PKEY_get_bits(key);
+    if (bits >= kRsaBitsMin && bits <= kRsaBitsMax) return {};
+    return invalid("the private key is an RSA key of " + std::to_string(bits) +
+                   " bits; 2048 to 8192 are accepted");
+}
+
+Result<void> check(EVP_PKEY* key) {
+    if (EVP_PKEY_is_a(key, "EC") == 1) {
+        TRY(check_elliptic(key));
+    } else if (EVP_PKEY_is_a(key, "RSA") == 1) {
+        TRY(check_rsa(key));
+    } else {
+        const char* type = EVP_PKEY_get0_type_name(key);
+        return invalid("the private key is of type " + std::string(type != nullptr ? type : "unknown") +
+                       "; RSA and ECDSA are accepted");
+    }
+    // A damaged file can hold a public half that is not the private one's: it would pair with the certificate
+    // and fail in every handshake.
+    constexpr std::string_view kSample = "renewd";
+    if (verifies(key, sign(key, kSample), kSample)) return {};
+    static_cast<void>(openssl_error());
+    return invalid("the private key is damaged: what it signs does not verify with its own public half");
+}
+
+}  // namespace
+
+std::string_view to_string(KeyType type) {
+    return std::ranges::find(kTypeNames, type, &TypeName::type)->name;
+}
+
+Result<KeyType> parse_key_type(std::string_view text) {
+    const auto* entry = std::ranges::find(kTypeNames, text, &TypeName::name);
+    if (entry != kTypeNames.end()) return entry->type;
+    return fail(Code::ConfigWrongValue, "\"" + printable(text, 40) + "\" is no key type",
+                "one of ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096");
+}
+
+Result<PrivateKey> PrivateKey::generate(KeyType type) {
+    const auto make = [type]() -> EVP_PKEY* {
+        switch (type) {
+            case KeyType::EcdsaP256:
+                return EVP_EC_gen(SN_X9_62_prime256v1);
+            case KeyType::EcdsaP384:
+                return EVP_EC_gen(SN_secp384r1);
+            case KeyType::Rsa2048:
+                return EVP_RSA_gen(2048U);
+            case KeyType::Rsa3072:
+                return EVP_RSA_gen(3072U);
+            case KeyType::Rsa4096:
+                return EVP_RSA_gen(4096U);
+        }
+        return nullptr;
+    };
+    EVP_PKEY* key = make();
+    if (key == nullptr) {
+        return fail(Code::InternalUnexpected, "OpenSSL could not make a key: " + openssl_error());
+    }
+    return PrivateKey(std::shared_ptr<EVP_PKEY>(key, EVP_PKEY_free));
+}
+
+Result<PrivateKey> PrivateKey::parse(const Secret& pem) {
+    const std::string& text = pem.reveal();
+    if (text.size() > kPemMax) return invalid("the private key is longer than 64 KiB");
+    const BioPtr source(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    bool encrypted = false;
+    EVP_PKEY* key = PEM_read_bio_PrivateKey(source.get(), nullptr, refuse_passphrase, &encrypted);
+    const std::shared_ptr<EVP_PKEY> owned(key, EVP_PKEY_free);
+    if (encrypted) {
+        static_cast<void>(openssl_error());
+        return invalid(
+            "the private key is encrypted with a passphrase; an agent has nobody to ask for it",
+            "store it without one: openssl pkey -in OLD -out NEW (and keep NEW readable by its owner only)");
+    }
+    if (key == nullptr) return invalid("no private key in PEM form: " + openssl_error());
+    TRY(check(key));
+    return PrivateKey(owned);
+}
+
+Result<Secret> PrivateKey::to_pem() const {
+    const BioPtr memory(BIO_new(BIO_s_mem()));
+    if (PEM_write_bio_PKCS8PrivateKey(memory.get(), handle(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
+        return fail(Code::InternalUnexpected, "OpenSSL could not write a private key: " + openssl_error());
+    }
+    return Secret(contents(memory.get()));
+}
+
+std::string PrivateKey::public_key_der() const {
+    return to_der<i2d_PUBKEY>(handle());
+}
+
+std::string PrivateKey::jws_algorithm() const {
+    const Curve* curve = curve_of(handle());
+    return std::string(curve != nullptr ? curve->algorithm : "RS256");
+}
+
+Result<std::string> PrivateKey::jws_sign(std::string_view data) const {
+    std::string signature = sign(handle(), data);
+    const Curve* curve = curve_of(handle());
+    if (!signature.empty() && curve != nullptr) signature = fixed_width(signature, curve->width);
+    if (signature.empty())
+        return fail(Code::InternalUnexpected, "OpenSSL could not sign: " + openssl_error());
+    return signature;
+}
+
+std::string PrivateKey::jwk() const {
+    const auto member = [this](const char* name, int width) {
+        return base64url(number(handle(), name, width));
+    };
+    if (const Curve* curve = curve_of(handle()); curve != nullptr) {
+        return R"({"crv":")" + std::string(curve->crv) + R"(","kty":"EC","x":")" +
+               member(OSSL_PKEY_PARAM_EC_PUB_X, curve->width) + R"(","y":")" +
+               member(OSSL_PKEY_PARAM_EC_PUB_Y, curve->width) + R"("})";
+    }
+    return R"({"e":")" + member(OSSL_PKEY_PARAM_RSA_E, 1) + R"(","kty":"RSA","n":")" +
+           member(OSSL_PKEY_PARAM_RSA_N, 1) + R"("})";
+}
+
+}  // namespace base
