@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hooks/runner.hpp"
+
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <ostream>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+/// A hooks directory of its own, removed afterwards.
+class Directory {
+  public:
+    Directory() {
+        std::string pattern = std::filesystem::temp_directory_path() / "renewd-hooks-XXXXXX";
+        path_ = ::mkdtemp(pattern.data());
+    }
+
+    ~Directory() { std::filesystem::remove_all(path_); }
+
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+
+    void add(const std::string& name, const std::string& script, mode_t mode = 0755) const {
+        std::filesystem::create_directories(std::filesystem::path(path_ + "/" + name).parent_path());
+        std::ofstream(path_ + "/" + name) << "#!/bin/sh\n" << script << "\n";
+        REQUIRE(::chmod((path_ + "/" + name).c_str(), mode) == 0);
+    }
+
+    [[nodiscard]] std::string read(const std::string& name) const {
+        std::ifstream file(path_ + "/" + name);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+hooks::Event renewed() {
+    return {.name = "renewed", .certificate = "example.com", .names = {"example.com"}, .generation = 1, .json = R"({"version":1})"};
+}
+
+base::Result<void> run_all(const Directory& directory, base::Seconds timeout = base::Seconds(10)) {
+    base::SystemFiles files;
+    const auto found = TRY(hooks::find_hooks(files, directory.path(), "renewed"));
+    return hooks::run_hooks(found, renewed(), timeout);
+}
+
+}  // namespace
+
+TEST_CASE("runner: executable files run in byte order, others and editors' leavings do not") {
+    const Directory directory;
+    const std::string log = " >> '" + directory.path() + "/log'";
+    directory.add("renewed/20-second", "echo second" + log);
+    directory.add("renewed/10-first", "echo first" + log);
+    directory.add("renewed/30-old~", "echo old" + log);
+    directory.add("renewed/.hidden", "echo hidden" + log);
+    directory.add("renewed/40-not-executable", "echo plain" + log, 0644);
+    directory.add("deployed/10-other-event", "echo other" + log);
+    REQUIRE(run_all(directory));
+    CHECK(directory.read("log") == "first\nsecond\n");
+}
+
+TEST_CASE("runner: no directory means no hooks") {
+    const Directory directory;
+    CHECK(run_all(directory));
+}
+
+TEST_CASE("runner: the event comes on stdin, and the environment is made anew") {
+    const Directory directory;
+    directory.add("renewed/10", "cat > '" + directory.path() + "/stdin'; env | sort > '" + directory.path() + "/env'");
+    ::setenv("RENEWD_TEST_LEAK", "leaked", 1);
+    REQUIRE(run_all(directory));
+    CHECK(directory.read("stdin") == "{\"version\":1}\n");
+    CHECK(directory.read("env").find("RENEWD_CERTIFICATE=example.com") != std::string::npos);
+    CHECK(directory.read("env").find("leaked") == std::string::npos);
+}
+
+TEST_CASE("runner: a failing hook is told with its own last words, and the others still run") {
+    const Directory directory;
+    directory.add("renewed/10", "echo starting; echo 'no route to host' >&2; exit 3");
+    directory.add("renewed/20", "echo ran > '" + directory.path() + "/second'");
+    const auto result = run_all(directory);
+    REQUIRE_FALSE(result);
+    CHECK(base::to_string(result.error().code) == "hook/failed");
+    CHECK(result.error().message == "hook " + directory.path() + "/renewed/10 at event renewed: exit 3: no route to host");
+    CHECK(directory.read("second") == "ran\n");
+}
+
+TEST_CASE("runner: a hook that hangs is ended with everything it started") {
+    const Directory directory;
+    directory.add("renewed/10", "sleep 600 & echo $! > '" + directory.path() + "/child'; wait");
+    const auto result = run_all(directory, base::Seconds(1));
+    REQUIRE_FALSE(result);
+    CHECK(result.error().message.find("took longer than 1 s") != std::string::npos);
+    const std::string child = directory.read("child");
+    CHECK_FALSE(std::filesystem::exists("/proc/" + child.substr(0, child.find('\n')) + "/exe"));
+}
+
+TEST_CASE("runner: a file that others can change is not run") {
+    const Directory directory;
+    directory.add("renewed/10", "touch '" + directory.path() + "/ran'", 0777);
+    const auto result = run_all(directory);
+    REQUIRE_FALSE(result);
+    CHECK(result.error().hint.find("chmod go-w") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(directory.path() + "/ran"));
+}
