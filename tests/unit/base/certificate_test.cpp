@@ -27,6 +27,7 @@ const Instant kUntil{Seconds(1'807'776'000)};  // 90 days later
 
 std::vector<Identifier> names_of(const std::vector<std::string_view>& texts) {
     std::vector<Identifier> names;
+    names.reserve(texts.size());
     for (const std::string_view text : texts) names.push_back(base::parse_identifier(text).value());
     return names;
 }
@@ -131,8 +132,10 @@ TEST_CASE("chain: one to ten certificates, and nothing else") {
     std::string ten;
     for (int i = 0; i < 10; ++i) ten += one;
     std::string crlf;
-    for (const char character : two)
-        crlf += character == '\n' ? std::string("\r\n") : std::string(1, character);
+    for (const char character : two) {
+        if (character == '\n') crlf += '\r';
+        crlf += character;
+    }
 
     SUBCASE("good") {
         CHECK(base::parse_chain(one).value().size() == 1);
@@ -163,7 +166,7 @@ TEST_CASE("chain: one to ten certificates, and nothing else") {
                  {"a web page", "<html>503</html>",
                   "other than certificates in the chain: \"<html>503</html>\""},
                  {"text in front", "subject=CN = a\n" + one, "\"subject=CN = a\""},
-                 {"text between", one + "issuer\n" + one, "\"issuer\""},
+                 {"text between", std::string(one).append("issuer\n").append(one), "\"issuer\""},
                  {"text behind", one + "\x1b[2J", "\"?[2J\""},
                  {"a private key", one + key_pem, "block 2 of the chain: it is a private key"},
                  {"a private key alone", key_pem, "block 1 of the chain: it is a private key"},

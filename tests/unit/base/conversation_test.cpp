@@ -119,7 +119,7 @@ TEST_CASE("conversation: stderr is collected beside it, so far and no further") 
     CHECK(next_line(program) == "done");
     const base::Completed completed = program.finish(kPatience);
     CHECK(completed.truncated);
-    CHECK(completed.err == std::string(64 * 1024, 'e'));
+    CHECK(completed.err == std::string(65'536, 'e'));
     CHECK(program.err() == completed.err);
 }
 

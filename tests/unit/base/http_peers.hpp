@@ -105,6 +105,7 @@ class Nginx {
         const std::string log = directory_ / "error.log";
         std::vector<std::string> arguments{"/usr/sbin/nginx", "-e", log, "-c", configuration};
         std::vector<char*> argv;
+        argv.reserve(arguments.size() + 1);
         for (std::string& argument : arguments) argv.push_back(argument.data());
         argv.push_back(nullptr);
         std::string inherited = "NGINX=9;";
@@ -159,7 +160,7 @@ class FixedServer {
         for (;;) {
             const int connection = ::accept4(listener_.socket(), nullptr, nullptr, SOCK_CLOEXEC);
             if (connection < 0) return;
-            std::array<char, 16 * 1024> buffer{};
+            std::array<char, 16'384> buffer{};
             const ssize_t size = ::recv(connection, buffer.data(), buffer.size(), 0);
             remember({buffer.data(), size > 0 ? static_cast<std::size_t>(size) : 0});
             send_answer(connection);

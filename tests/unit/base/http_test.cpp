@@ -2,13 +2,14 @@
 // The transport against a real nginx over TLS and HTTP/2, and against answers no decent server gives.
 #include "base/http.hpp"
 
+#include <array>
+#include <cstdlib>
 #include <fstream>
 #include <future>
 #include <ostream>
 #include <set>
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include "tests/unit/base/http_peers.hpp"
 #include "tests/unit/base/test_ca.hpp"
@@ -46,7 +47,7 @@ constexpr std::string_view kServer = R"(
 
 /// A CA of the test's own, a server under it, and the file that names the CA as trusted.
 struct Site {
-    explicit Site(std::string server = std::string(kServer))
+    explicit Site(const std::string& server = std::string(kServer))
         : nginx(server, certificate.pem(), key.to_pem().value().reveal()) {
         std::ofstream(roots) << root.certificate.pem();
     }
@@ -64,6 +65,22 @@ struct Site {
     Nginx nginx;
 };
 
+/// A variable of the environment, for a while. Only while no other thread is up.
+class Variable {
+  public:
+    Variable(const char* name, const std::string& value) : name_(name) {
+        REQUIRE(setenv(name, value.c_str(), 1) == 0);  // NOLINT(concurrency-mt-unsafe)
+    }
+
+    Variable(const Variable&) = delete;
+    Variable& operator=(const Variable&) = delete;
+
+    ~Variable() { unsetenv(name_); }  // NOLINT(concurrency-mt-unsafe)
+
+  private:
+    const char* name_;
+};
+
 HttpRequest plain(const std::string& url) {
     return {.url = url, .trust = {.https_only = false}};
 }
@@ -71,6 +88,7 @@ HttpRequest plain(const std::string& url) {
 /// The connections that as many requests at once were answered on, as nginx numbers them.
 std::set<std::string> connections_of(CurlTransport& transport, const HttpRequest& request, int count) {
     std::vector<std::future<Result<HttpResponse>>> answers;
+    answers.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
         answers.push_back(std::async(std::launch::async, [&] { return transport.exchange(request); }));
     }
@@ -122,7 +140,7 @@ TEST_CASE("http: HTTP/1.1 connections are kept alive") {
 TEST_CASE("http: what a request says of itself") {
     const Site site;
     CurlTransport transport("renewd/1.2 libcurl");
-    const auto seen = [&](HttpRequest request) { return transport.exchange(request).value().body; };
+    const auto seen = [&](const HttpRequest& request) { return transport.exchange(request).value().body; };
 
     HttpRequest request = site.request("/seen");
     CHECK(seen(request) == "GET|||renewd/1.2 libcurl|||");
@@ -132,7 +150,7 @@ TEST_CASE("http: what a request says of itself") {
     request.method = "POST";
     CHECK(seen(request) == "POST|0||renewd/1.2 libcurl||some value|");  // an empty body has a length, too
     request.headers = {{"content-type", "application/jose+json"}};
-    request.body = std::string(5000, 'x');  // long enough for curl to have sent Expect: 100-continue
+    request.body = std::string(5000, 'x');
     CHECK(seen(request) == "POST|5000||renewd/1.2 libcurl|application/jose+json||");
 
     HttpRequest echo = site.request("/echo");
@@ -145,6 +163,15 @@ TEST_CASE("http: what a request says of itself") {
     empty_header.headers = {{"X-Empty", ""}};
     CHECK(transport.exchange(empty_header).has_value());
     CHECK(server.first_request().find("\r\nX-Empty:\r\n") != std::string::npos);
+
+    // Over HTTP/1.1 and beyond 1 MiB curl would ask whether it may go on: "Expect: 100-continue".
+    FixedServer unwilling("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+    HttpRequest big = plain(unwilling.url("/"));
+    big.method = "POST";
+    big.body = std::string(2'000'000, 'x');
+    CHECK(transport.exchange(big).value().status == 413);
+    CHECK(unwilling.first_request().find("Content-Length: 2000000\r\n") != std::string::npos);
+    CHECK(unwilling.first_request().find("Expect:") == std::string::npos);
 }
 
 TEST_CASE("http: what a response holds") {
@@ -340,18 +367,20 @@ TEST_CASE("http: only the proxy that was named is used") {
     const Site site;
     const LoopbackPort nobody(/*listening=*/false);
     const std::string bogus = "http://127.0.0.1:" + nobody.port();
-    for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy"})
-        REQUIRE(setenv(name, bogus.c_str(), 1) == 0);
-    REQUIRE(setenv("no_proxy", "*", 1) == 0);
-    CurlTransport transport("renewd/test");
-    CHECK(transport.exchange(site.request("/seen")).has_value());
-
+    {
+        const Variable lower("https_proxy", bogus);
+        const Variable upper("HTTPS_PROXY", bogus);
+        const Variable all("all_proxy", bogus);
+        CurlTransport transport("renewd/test");
+        CHECK(transport.exchange(site.request("/seen")).has_value());
+    }
+    const Variable none("no_proxy", "*");
     FixedServer proxy("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
     HttpRequest request = site.request("/seen");
     request.trust.proxy = "http://127.0.0.1:" + proxy.port();
+    CurlTransport transport("renewd/test");
     check_error(transport.exchange(request), "net/unreachable", "through the proxy");
     CHECK(proxy.first_request().starts_with("CONNECT 127.0.0.1:"));
-    for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "no_proxy"}) unsetenv(name);
 }
 
 TEST_CASE("http: a transport that goes ends what is under way") {
@@ -359,6 +388,7 @@ TEST_CASE("http: a transport that goes ends what is under way") {
                                       FixedServer("", FixedServer::Then::Hold)};
     auto transport = std::make_unique<CurlTransport>("renewd/test");
     std::vector<std::future<Result<HttpResponse>>> answers;
+    answers.reserve(silent.size());
     for (FixedServer& server : silent) {
         answers.push_back(std::async(std::launch::async, [&server, bare = transport.get()] {
             return bare->exchange(plain(server.url("/dir")));

@@ -46,6 +46,7 @@ const Instant kUntil = kFrom + std::chrono::hours(90 * 24);
 
 std::vector<Identifier> names_of(const std::vector<std::string_view>& texts) {
     std::vector<Identifier> names;
+    names.reserve(texts.size());
     for (const std::string_view text : texts) names.push_back(base::parse_identifier(text).value());
     return names;
 }
