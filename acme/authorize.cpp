@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "acme/authorize.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "acme/jws.hpp"
+#include "acme/limits.hpp"
+#include "acme/problem.hpp"
+#include "acme/wire.hpp"
+#include "base/encoding.hpp"
+#include "base/parallel.hpp"
+
+namespace acme {
+namespace {
+
+using base::Code;
+using base::Result;
+
+/// Work that stands open for one name.
+struct Open {
+    Authorization authorization{};
+    Challenge challenge{};
+    Solver* solver = nullptr;
+    ChallengeTask task{};
+};
+
+Result<Authorization> fetch(const Flow& flow, const std::string& url) {
+    const base::HttpResponse answer = TRY(flow.session.post(flow.account, url, std::nullopt));
+    return parse_authorization(answer.body, url);
+}
+
+/// All of them, in the order of the URLs (which means nothing).
+std::vector<Result<Authorization>> fetch_all(const Flow& flow, const std::vector<std::string>& urls) {
+    std::vector<Result<Authorization>> fetched(urls.size(),
+                                               base::fail(Code::InternalUnexpected, "not fetched"));
+    base::in_parallel(urls.size(), kAtOnce, [&](std::size_t i) { fetched[i] = fetch(flow, urls[i]); });
+    return fetched;
+}
+
+/// The first error of work done on each; nothing if all went well.
+Result<void> for_each_at_once(std::vector<Open>& all, const std::function<Result<void>(Open&)>& work) {
+    std::vector<Result<void>> results(all.size());
+    base::in_parallel(all.size(), kAtOnce, [&](std::size_t i) { results[i] = work(all[i]); });
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (!results[i])
+            return base::Failure(std::move(results[i].error()).within(all[i].task.identifier.value));
+    }
+    return {};
+}
+
+std::string offered_types(const Authorization& authorization) {
+    std::string out;
+    for (const Challenge& each : authorization.challenges) out += (out.empty() ? "" : ", ") + each.type;
+    return out.empty() ? "nothing" : base::printable(out, 200);
+}
+
+/// The challenge that the configured solver answers, with its token checked before anybody makes a path of
+/// it.
+Result<Open> choose(const Flow& flow, Authorization authorization) {
+    const base::Identifier& name = authorization.identifier;
+    if (std::ranges::find(flow.request.names, name) == flow.request.names.end()) {
+        return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " wants an authorization for " +
+                                                base::printable(name.value, 253) +
+                                                ", which was not asked for");
+    }
+    Solver* solver = flow.effects.solver_for(name);
+    if (solver == nullptr) {
+        return base::fail(Code::SolverNone, "no solver takes " + name.value,
+                          "the CA offers " + offered_types(authorization) +
+                              "; name a solver with `solver = …` or `for = [\"" + name.value + "\"]`");
+    }
+    const auto challenge = std::ranges::find(authorization.challenges, solver->type(), &Challenge::type);
+    if (challenge == authorization.challenges.end()) {
+        return base::fail(Code::SolverNone,
+                          "the solver for " + name.value + " answers " + std::string(solver->type()) +
+                              ", but the CA " + flow.ca() + " offers " + offered_types(authorization),
+                          name.is_wildcard() ? "a wildcard needs a solver of type dns-01" : "");
+    }
+    if (!base::is_base64url(challenge->token, kTokenBytesMax)) {
+        return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " sent a token for " + name.value +
+                                                " that is none: \"" + base::printable(challenge->token, 80) +
+                                                "\"");
+    }
+    Open open{.challenge = *challenge, .solver = solver};
+    open.task = ChallengeTask{.identifier = name,
+                              .token = challenge->token,
+                              .key_authorization = key_authorization(challenge->token, flow.account.key)};
+    open.authorization = std::move(authorization);
+    return open;
+}
+
+/// The authorizations that somebody has to do something for. Valid ones are left alone (§7.1.4: they may be
+/// reused).
+Result<std::vector<Open>> find_open(const Flow& flow, const Order& order) {
+    std::vector<Open> open;
+    for (Result<Authorization>& each : fetch_all(flow, order.authorizations)) {
+        Authorization authorization = TRY(std::move(each));
+        switch (authorization.status) {
+            case AuthorizationStatus::Valid:
+                break;
+            case AuthorizationStatus::Pending:
+            case AuthorizationStatus::Unknown:
+                open.push_back(TRY(choose(flow, std::move(authorization))));
+                break;
+            case AuthorizationStatus::Invalid:
+            case AuthorizationStatus::Deactivated:
+            case AuthorizationStatus::Expired:
+            case AuthorizationStatus::Revoked:
+                return base::fail(Code::CaOrderGone, "the order " + base::printable(order.url, 200) +
+                                                         " at CA " + flow.ca() +
+                                                         " cannot succeed any more: its authorization for " +
+                                                         authorization.identifier.value + " has ended");
+        }
+    }
+    return open;
+}
+
+/// §7.5.1: the body is exactly {}. A lost request may have been heard: the challenge is looked at before it
+/// is said again.
+Result<void> answer(const Flow& flow, const Open& open) {
+    if (open.challenge.status != ChallengeStatus::Pending) return {};
+    auto said = flow.session.post(flow.account, open.challenge.url, "{}");
+    if (said) return {};
+    const Code code = said.error().code;
+    if (code != Code::CaUnreachable && code != Code::CaServerError)
+        return base::Failure(std::move(said).error());
+    const Authorization now = TRY(fetch(flow, open.authorization.url));
+    const auto found = std::ranges::find(now.challenges, open.challenge.url, &Challenge::url);
+    if (found == now.challenges.end() || found->status != ChallengeStatus::Pending) return {};
+    TRY(flow.session.post(flow.account, open.challenge.url, "{}"));
+    return {};
+}
+
+/// Why a failed authorization failed: its challenge knows.
+Problem problem_of(const Authorization& authorization) {
+    for (const Challenge& each : authorization.challenges) {
+        if (each.error) return *each.error;
+    }
+    switch (authorization.status) {
+        case AuthorizationStatus::Expired:
+            return Problem{.detail = "its authorization expired"};
+        case AuthorizationStatus::Deactivated:
+            return Problem{.detail = "its authorization was deactivated"};
+        case AuthorizationStatus::Revoked:
+            return Problem{.detail = "its authorization was revoked"};
+        case AuthorizationStatus::Pending:
+        case AuthorizationStatus::Valid:
+        case AuthorizationStatus::Invalid:
+        case AuthorizationStatus::Unknown:
+            break;
+    }
+    return {};
+}
+
+bool has_failed(AuthorizationStatus status) {
+    return status == AuthorizationStatus::Invalid || status == AuthorizationStatus::Deactivated ||
+           status == AuthorizationStatus::Expired || status == AuthorizationStatus::Revoked;
+}
+
+}  // namespace
+
+void Presented::add(Solver& solver, const ChallengeTask& task) {
+    const std::scoped_lock lock(mutex_);
+    tasks_.emplace_back(&solver, task);
+}
+
+void Presented::clean_up() {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [solver, task] : tasks_) {
+        if (auto done = solver->clean_up(task); !done) {
+            flow_.tell("authorize",
+                       task.identifier.value + ": a challenge was left behind: " + done.error().message);
+        }
+    }
+    tasks_.clear();
+}
+
+Result<void> answer_challenges(const Flow& flow, const Order& order, Presented& presented) {
+    std::vector<Open> open = TRY(find_open(flow, order));
+    const std::size_t names = order.authorizations.size();
+    flow.tell("authorize", std::to_string(names - open.size()) + "/" + std::to_string(names) + " names");
+    TRY(for_each_at_once(open, [&](Open& each) {
+        presented.add(*each.solver, each.task);
+        return each.solver->present(each.task);
+    }));
+    // Only now, that all of them are up: the first answer makes the CA look.
+    return for_each_at_once(open, [&](Open& each) { return answer(flow, each); });
+}
+
+std::optional<base::Error> find_failures(const Flow& flow, const Order& order) {
+    std::vector<FailedName> failed;
+    for (const Result<Authorization>& each : fetch_all(flow, order.authorizations)) {
+        if (!each || !has_failed(each->status)) continue;
+        failed.push_back({.name = each->identifier.value, .problem = problem_of(*each)});
+    }
+    if (failed.empty()) return std::nullopt;
+    std::ranges::sort(failed, {}, &FailedName::name);
+    return validation_failed(flow.ca(), failed, flow.request.names.size());
+}
+
+}  // namespace acme

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "acme/issuance.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "acme/authorize.hpp"
+#include "acme/limits.hpp"
+#include "acme/order.hpp"
+#include "acme/problem.hpp"
+#include "acme/retry.hpp"
+#include "base/encoding.hpp"
+
+namespace acme {
+namespace {
+
+using base::Code;
+using base::Result;
+
+/// Goes on from whatever state an order is in until there is a chain, a refusal, or no patience left. Every
+/// turn of its loop either does something that is counted, or looks at the order once, which takes time from
+/// the deadline.
+class Progress {
+  public:
+    Progress(const Flow& flow, OrderView view)
+        : flow_(flow),
+          presented_(flow),
+          order_(std::move(view.order)),
+          retry_after_(view.retry_after),
+          deadline_(flow.session.clock().steady() + flow.request.patience) {}
+
+    Result<base::Chain> run() {
+        auto chain = advance();
+        presented_.clean_up();
+        return chain;
+    }
+
+  private:
+    Result<base::Chain> advance() {
+        while (true) {
+            switch (order_.status) {
+                case OrderStatus::Pending:
+                    TRY(authorize());
+                    break;
+                case OrderStatus::Ready:
+                    TRY(finalize());
+                    break;
+                case OrderStatus::Processing:
+                case OrderStatus::Unknown:
+                    TRY(look(step_));
+                    break;
+                case OrderStatus::Valid:
+                    return fetch();
+                case OrderStatus::Invalid:
+                    return base::Failure(why_invalid().during(step_));
+            }
+        }
+    }
+
+    Result<void> authorize() {
+        step_ = "authorize";
+        if (!answered_) {
+            answered_ = true;
+            if (auto said = answer_challenges(flow_, order_, presented_); !said) {
+                return base::Failure(std::move(said.error()).during(step_));
+            }
+            acted();
+        }
+        return look(step_);
+    }
+
+    Result<void> finalize() {
+        presented_.clean_up();
+        const std::size_t names = order_.authorizations.size();
+        if (step_ == "authorize")
+            flow_.tell(step_, std::to_string(names) + "/" + std::to_string(names) + " names");
+        step_ = "finalize";
+        if (finalize_tries_ >= kFinalizeTries) return base::Failure(std::move(finalize_error_).during(step_));
+        flow_.tell(step_, flow_.names());
+        auto view = send_request(flow_, order_);
+        ++finalize_tries_;
+        acted();
+        if (view) {
+            finalize_error_.message =
+                "the CA " + flow_.ca() + " took the request, but the order stays \"ready\"";
+            take(std::move(*view));
+            // A lagging copy of the CA's database may still say "ready": ask again only if a look says so,
+            // too.
+            if (order_.status != OrderStatus::Ready) return {};
+        } else {
+            if (!may_have_been_heard(view.error()))
+                return base::Failure(finalize_refused(view.error()).during(step_));
+            finalize_error_ = std::move(view).error();
+        }
+        order_.status = OrderStatus::Unknown;
+        return look(step_);
+    }
+
+    Result<base::Chain> fetch() {
+        presented_.clean_up();
+        flow_.tell("download", "");
+        auto chain = download(flow_, order_);
+        if (!chain) return base::Failure(std::move(chain.error()).during("download"));
+        return chain;
+    }
+
+    /// Waits, then looks at the order. Hiccups are survived: the order goes on at the CA whether we can see
+    /// it or not. A CA that wants to be left alone for longer is: the caller comes back to the same order
+    /// then.
+    Result<void> look(std::string_view step) {
+        base::Clock& clock = flow_.session.clock();
+        const auto left = std::chrono::duration_cast<base::Milliseconds>(deadline_ - clock.steady());
+        if (left <= base::Milliseconds{0}) return base::Failure(still_pending().during(step));
+        clock.sleep(std::min(look_wait(looks_++, retry_after_), left));
+        auto view = look_at_order(flow_, order_.url);
+        if (view) {
+            failed_looks_ = 0;
+            take(std::move(*view));
+            return {};
+        }
+        const base::Error& error = view.error();
+        const auto kind = base::class_of(error.code);
+        const bool short_wait = !error.retry_at || *error.retry_at - clock.now() <= kLookWaitMax;
+        const bool passing =
+            short_wait && (kind == base::ErrorClass::Transient || kind == base::ErrorClass::RateLimited);
+        if (!passing || ++failed_looks_ >= kFailedLooksMax)
+            return base::Failure(base::Error(error).during(step));
+        retry_after_.reset();
+        if (error.retry_at) retry_after_ = *error.retry_at - clock.now();
+        return {};
+    }
+
+    /// We did something: the next look comes soon, whatever the CA said before.
+    void acted() { looks_ = 0; }
+
+    void take(OrderView view) {
+        const std::string url = std::move(order_.url);  // finalize's answer knows no other
+        order_ = std::move(view.order);
+        order_.url = url;
+        retry_after_ = view.retry_after;
+    }
+
+    /// The answer was lost, or the CA says that it is further along: the order itself knows (RFC 8555 §7.4).
+    static bool may_have_been_heard(const base::Error& error) {
+        return error.code == Code::CaUnreachable || error.code == Code::CaServerError ||
+               error.code == Code::CaProtocol || error.problem == kOrderNotReady;
+    }
+
+    /// "unauthorized" at finalize is about the request or its authorizations, not about the account.
+    static base::Error finalize_refused(base::Error error) {
+        if (error.code == Code::CaAccountRefused) {
+            error.code = Code::CaRefused;
+            error.hint.clear();
+        }
+        return error;
+    }
+
+    [[nodiscard]] base::Error why_invalid() const {
+        if (auto failures = find_failures(flow_, order_)) return std::move(*failures);
+        if (order_.error) {
+            return finalize_refused(
+                refusal(*order_.error, {.ca = flow_.ca(), .names = flow_.request.names.size()}));
+        }
+        return base::Error{.code = Code::CaRefused,
+                           .message = "the CA " + flow_.ca() + " made the order invalid without saying why"};
+    }
+
+    [[nodiscard]] base::Error still_pending() const {
+        if (order_.status == OrderStatus::Pending) {
+            // Some CAs leave the order pending when a name has failed.
+            if (auto failures = find_failures(flow_, order_)) return std::move(*failures);
+        }
+        base::Error error{.code = Code::CaOrderPending,
+                          .message = "the CA " + flow_.ca() + " is still at work on the order " +
+                                     base::printable(order_.url, 200) + " after " +
+                                     std::to_string(flow_.request.patience.count()) + " s",
+                          .hint = "nothing is lost: the same order is looked at again"};
+        if (retry_after_) error.retry_at = flow_.session.clock().now() + *retry_after_;
+        return error;
+    }
+
+    const Flow& flow_;
+    Presented presented_;
+    Order order_;
+    std::optional<base::Seconds> retry_after_;
+    base::Steady deadline_;
+    std::string_view step_ = "order";
+    bool answered_ = false;
+    unsigned looks_ = 0;
+    unsigned failed_looks_ = 0;
+    unsigned finalize_tries_ = 0;
+    base::Error finalize_error_{.code = Code::CaServerError};
+};
+
+Result<OrderView> open_order(const Flow& flow) {
+    if (!flow.request.order_url.empty()) return reopen_order(flow);
+    TRY(check_profile(flow));
+    return place_order(flow);
+}
+
+}  // namespace
+
+Result<Issued> issue(Session& session, const Account& account, const IssuanceRequest& request,
+                     const IssuanceEffects& effects) {
+    const Flow flow{.session = session, .account = account, .request = request, .effects = effects};
+    flow.tell("order", flow.names());
+    auto view = open_order(flow);
+    if (!view) return base::Failure(std::move(view.error()).during("order"));
+    std::string url = view->order.url;
+    auto chain = Progress(flow, std::move(*view)).run();
+    if (!chain) return base::Failure(std::move(chain).error());
+    return Issued{.chain = std::move(*chain), .order_url = std::move(url)};
+}
+
+}  // namespace acme

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flow of one order, from newOrder (or from where an earlier run left it) to a proven chain (RFC 8555
+// §7.4).
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "acme/session.hpp"
+#include "acme/solvers/solver.hpp"
+#include "base/certificate.hpp"
+
+namespace acme {
+
+struct IssuanceRequest {
+    std::vector<base::Identifier> names{};
+    std::string profile{};        // sent only if not empty; checked against the directory first
+    base::PrivateKey key;         // durable before the call; never the account's (§11.1)
+    std::string order_url{};      // an order of an earlier run to go on with; empty: a new one
+    base::Seconds patience{600};  // how long the CA may take; then ca/order-pending, to be resumed later
+};
+
+/// How the flow reaches the world. `solver_for` may answer nullptr: solver/none names the identifier.
+struct IssuanceEffects {
+    std::function<Solver*(const base::Identifier&)> solver_for{};
+    /// Called with the URL of a new order before anything is done with it; must make it durable. Its error
+    /// ends the flow.
+    std::function<base::Result<void>(const std::string& order_url)> order_placed{};
+    /// Called at each step ("order", "authorize", "finalize", "download") with a detail for people ("2/3
+    /// names"); may be empty.
+    std::function<void(std::string_view step, std::string_view detail)> progress{};
+};
+
+struct Issued {
+    base::Chain chain{};  // proven against the request's key and names
+    std::string order_url{};
+};
+
+/// Blocks until issued, refused, or `patience` has passed. Goes on from whatever state the order is in; what
+/// it presented is always cleaned up. ca/order-gone: the order of `order_url` cannot be used any more (404,
+/// expired, invalid from an earlier run), place a new one. ca/order-pending: call again later with the same
+/// order. Else the CA's own refusal.
+[[nodiscard]] base::Result<Issued> issue(Session& session, const Account& account,
+                                         const IssuanceRequest& request, const IssuanceEffects& effects);
+
+}  // namespace acme

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much we take from a CA, and how long we wait for it. A CA is untrusted input: every list, text and wait
+// that comes from it is bounded here, each bound with its reason.
+#pragma once
+
+#include <cstddef>
+
+#include "base/clock.hpp"
+
+namespace acme {
+
+// --- sizes
+// -----------------------------------------------------------------------------------------------------
+/// An answer's body. lego and mod_md take 1 MiB as well; an order of 2,000 names is about 400 KiB.
+inline constexpr std::size_t kAnswerBytesMax = std::size_t{1024} * 1024;
+/// A chain of ten certificates is about 20 KiB; GHSA-r4pg-vg54-wxx4 is what an unbounded PEM parser costs.
+inline constexpr std::size_t kChainBytesMax = std::size_t{64} * 1024;
+/// A URL a CA gives us (order, challenge, finalize…).
+inline constexpr std::size_t kUrlBytesMax = 2048;
+/// RFC 8555 §8.1 asks for 128 bits at least; nobody sends more than 64 characters.
+inline constexpr std::size_t kTokenBytesMax = 255;
+/// A nonce: an opaque text that we send back in a header-sized place.
+inline constexpr std::size_t kNonceBytesMax = 1024;
+/// Identifiers and authorizations of one order, and subproblems of one problem: Pebble takes 2,000, Let's
+/// Encrypt 100.
+inline constexpr std::size_t kOrderNamesMax = 2500;
+/// Challenges of one authorization: five types are known.
+inline constexpr std::size_t kChallengesMax = 32;
+/// Profiles of one directory.
+inline constexpr std::size_t kProfilesMax = 64;
+/// Refused names that a message spells out; the others are counted.
+inline constexpr std::size_t kNamesToldMax = 20;
+
+// --- nonces (RFC 8555 §6.5)
+// ------------------------------------------------------------------------------------
+inline constexpr std::size_t kNoncesKept = 32;
+inline constexpr base::Seconds kNonceAgeMax{300};
+/// acmez and lego stop about here, too: beyond it the CA is broken, not unlucky.
+inline constexpr unsigned kNonceTries = 10;
+inline constexpr base::Seconds kNoncePatience{20};
+
+// --- waiting
+// ---------------------------------------------------------------------------------------------------
+/// A directory is fetched again after this (acmez does the same).
+inline constexpr base::Seconds kDirectoryAgeMax{12 * 3600};
+/// How often a request that changes nothing is sent again after a lost answer or a hiccup of the server.
+inline constexpr unsigned kResends = 2;
+/// A hiccup whose Retry-After is longer than this is not waited for by the request itself.
+inline constexpr base::Seconds kResendWaitMax{5};
+/// The first look after we did something: a fast CA has finished by then.
+inline constexpr base::Milliseconds kFirstLook{300};
+/// What a Retry-After may make of a later look.
+inline constexpr base::Seconds kLookWaitMin{1};
+inline constexpr base::Seconds kLookWaitMax{60};
+/// Looks that may fail in a row before the flow gives up.
+inline constexpr unsigned kFailedLooksMax = 5;
+/// A Retry-After of a century is a mistake of the CA's; a week is the longest limit anybody has.
+inline constexpr base::Seconds kRetryAfterMax{7 * 24 * 3600};
+/// How often one run asks to finalize: a lost answer or a lagging database may make it necessary again.
+inline constexpr unsigned kFinalizeTries = 3;
+/// How often a certificate that arrived damaged is fetched.
+inline constexpr unsigned kDownloadTries = 3;
+/// Authorizations worked on at once.
+inline constexpr std::size_t kAtOnce = 8;
+
+}  // namespace acme

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Orders as resources (RFC 8555 §7.4): placing one, looking at it, finalizing it, fetching its certificate.
+// The flow through them is issuance.cpp's.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "acme/issuance.hpp"
+#include "acme/session.hpp"
+#include "acme/types.hpp"
+
+namespace acme {
+
+/// An order as an answer showed it.
+struct OrderView {
+    Order order{};
+    std::optional<base::Seconds> retry_after{};
+};
+
+/// What all steps of one issuance share.
+struct Flow {
+    Session& session;
+    const Account& account;
+    const IssuanceRequest& request;
+    const IssuanceEffects& effects;
+
+    void tell(std::string_view step, std::string_view detail) const {
+        if (effects.progress) effects.progress(step, detail);
+    }
+
+    /// "1 name", "40 names"
+    [[nodiscard]] std::string names() const {
+        return std::to_string(request.names.size()) + (request.names.size() == 1 ? " name" : " names");
+    }
+
+    [[nodiscard]] const std::string& ca() const { return session.authority().name; }
+};
+
+/// config/wrong-value where the CA does not offer the profile that is asked for; asked before newOrder is.
+[[nodiscard]] base::Result<void> check_profile(const Flow& flow);
+
+/// newOrder; its URL is durable (effects.order_placed) before anything else is made of the answer.
+[[nodiscard]] base::Result<OrderView> place_order(const Flow& flow);
+
+/// The order of an earlier run; ca/order-gone where nothing can be made of it any more.
+[[nodiscard]] base::Result<OrderView> reopen_order(const Flow& flow);
+
+/// One look (POST-as-GET).
+[[nodiscard]] base::Result<OrderView> look_at_order(const Flow& flow, const std::string& url);
+
+/// finalize with a request for the names. The order's URL in the result is that of `order`.
+[[nodiscard]] base::Result<OrderView> send_request(const Flow& flow, const Order& order);
+
+/// The chain of a valid order, proven against the key and the names (ca/wrong-certificate).
+[[nodiscard]] base::Result<base::Chain> download(const Flow& flow, const Order& order);
+
+}  // namespace acme

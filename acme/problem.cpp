@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "acme/problem.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "acme/limits.hpp"
+#include "base/encoding.hpp"
+
+namespace acme {
+namespace {
+
+using base::Code;
+
+struct Rule {
+    std::string_view type;
+    Code code;
+    std::string_view hint;
+};
+
+// §6.7. What an input of ours causes is told apart from what only the account, only the CA, or time can mend.
+constexpr auto kRules = std::to_array<Rule>({
+    {"accountDoesNotExist", Code::CaAccountMissing,
+     "the CA has lost the account, or the state belongs to another CA; a new one is registered with the same "
+     "key"},
+    {"agreementRequired", Code::CaTermsNotAgreed, ""},
+    {"badCSR", Code::CaRefused, "the CA does not take this kind of key or request; see key_type"},
+    {"badNonce", Code::CaBadNonce, ""},
+    {"caa", Code::CaIdentifierRefused,
+     "a CAA record of the name (or of a domain above it) does not allow this CA"},
+    {"dns", Code::CaIdentifierRefused,
+     "the CA's resolver has trouble with the name: check its DNS and DNSSEC"},
+    {"externalAccountRequired", Code::CaAccountRefused, "this CA wants an external account binding"},
+    {"invalidContact", Code::CaAccountRefused, "change `contact`"},
+    {"invalidProfile", Code::ConfigWrongValue, "change `profile`"},
+    {"rateLimited", Code::CaRateLimited, ""},
+    {"rejectedIdentifier", Code::CaIdentifierRefused,
+     "the CA issues nothing for this name; take it out of `names`"},
+    {"serverInternal", Code::CaServerError, ""},
+    {"unauthorized", Code::CaAccountRefused,
+     "the CA does not let this account do that; it may have been deactivated"},
+    {"unsupportedContact", Code::CaAccountRefused, "change `contact`"},
+    {"unsupportedIdentifier", Code::CaIdentifierRefused,
+     "this CA (or this profile) does not issue for this kind of identifier"},
+    {"userActionRequired", Code::CaTermsNotAgreed, ""},
+});
+
+std::string_view short_type(std::string_view type) {
+    if (type.starts_with(kProblemPrefix)) type.remove_prefix(kProblemPrefix.size());
+    return type;
+}
+
+const Rule* find_rule(std::string_view type) {
+    const auto* found = std::ranges::find(kRules, short_type(type), &Rule::type);
+    return found == kRules.end() ? nullptr : found;
+}
+
+/// The words of one problem: its detail, else its type. Room for the long URL of a paused account (Boulder).
+std::string words_of(const Problem& problem) {
+    if (!problem.detail.empty()) return base::printable(problem.detail, 1000);
+    if (!problem.type.empty()) return base::printable(short_type(problem.type), 100);
+    return "no reason given";
+}
+
+std::string list_names(const std::vector<FailedName>& failed) {
+    std::string out;
+    const std::size_t told = std::min(failed.size(), kNamesToldMax);
+    for (std::size_t i = 0; i < told; ++i) {
+        if (i > 0) out += "; ";
+        out += base::printable(failed[i].name, 253) + ": " + words_of(failed[i].problem);
+    }
+    if (failed.size() > told) out += "; and " + std::to_string(failed.size() - told) + " more";
+    return out;
+}
+
+/// "2 of 40 names", "1 name" where the whole is not known.
+std::string count_of(std::size_t part, std::size_t whole) {
+    if (part > whole) return std::to_string(part) + (part == 1 ? " name" : " names");
+    return std::to_string(part) + " of " + std::to_string(whole) + (whole == 1 ? " name" : " names");
+}
+
+/// §6.7.1: the subproblems that say which identifier they are about.
+std::vector<FailedName> named_subproblems(const Problem& problem) {
+    std::vector<FailedName> named;
+    for (const Problem& each : problem.subproblems) {
+        if (!each.identifier.empty()) named.push_back({.name = each.identifier, .problem = each});
+    }
+    return named;
+}
+
+Code code_of(const Problem& problem, bool names_known) {
+    const Rule* rule = find_rule(problem.type);
+    Code code = Code::CaRefused;
+    if (rule != nullptr) {
+        code = rule->code;
+    } else if (problem.status == 429) {
+        code = Code::CaRateLimited;
+    } else if (problem.status >= 500) {
+        code = Code::CaServerError;
+    } else if (problem.status >= 300 && problem.status < 400) {
+        code = Code::CaProtocol;  // a signed request is never redirected: its signature binds the URL (§6.4)
+    }
+    // "malformed", "compound" and "unauthorized" with names below them are about these names.
+    const bool vague = code == Code::CaRefused || code == Code::CaAccountRefused;
+    return names_known && vague ? Code::CaIdentifierRefused : code;
+}
+
+std::string hint_of(const Problem& problem, Code code, const RefusalContext& context) {
+    if (code == Code::CaTermsNotAgreed) {
+        if (problem.instance.starts_with("https://")) {  // §7.3.3: terms that changed are agreed to there
+            return "somebody has to visit " + base::printable(problem.instance, 300);
+        }
+        const std::string where =
+            context.terms_url.empty() ? "the CA's terms of service" : base::printable(context.terms_url, 300);
+        return "read " + where + ", then set agree_tos = true in [ca." + std::string(context.ca) + "]";
+    }
+    const Rule* rule = find_rule(problem.type);
+    if (rule != nullptr && !rule->hint.empty()) return std::string(rule->hint);
+    // A subproblem may know better than "malformed" or "compound" above it.
+    for (const Problem& each : problem.subproblems) {
+        const Rule* inner = find_rule(each.type);
+        if (inner != nullptr && inner->code == Code::CaIdentifierRefused) return std::string(inner->hint);
+    }
+    return {};
+}
+
+/// Without type and detail (HTML of a load balancer, an empty 404) the status is all there is to tell.
+std::string bare_answer(int status) {
+    if (status == 0) return "gave no reason";
+    return "answered HTTP " + std::to_string(status) + " without saying why";
+}
+
+std::string validation_hint(std::string_view type) {
+    const std::string_view kind = short_type(type);
+    if (kind == "connection") {
+        return "is port 80 of every address of the name (IPv4 and IPv6) reachable from the internet?";
+    }
+    if (kind == "dns") return "does the name exist, and lead here? check its A and AAAA records and DNSSEC";
+    if (kind == "unauthorized" || kind == "incorrectResponse") {
+        return "something else answers for the name: does every address of it lead to this machine (or to "
+               "the webroot)?";
+    }
+    if (kind == "tls") return "a redirect of the name leads to an https server that the CA cannot speak with";
+    if (const Rule* rule = find_rule(type); rule != nullptr && rule->code == Code::CaIdentifierRefused) {
+        return std::string(rule->hint);
+    }
+    return {};
+}
+
+}  // namespace
+
+base::Error refusal(const Problem& problem, const RefusalContext& context) {
+    const std::vector<FailedName> named = named_subproblems(problem);
+    const Code code = code_of(problem, !named.empty());
+    std::string message = "the CA " + std::string(context.ca) + " ";
+    if (!named.empty()) {
+        message += "refused " + count_of(named.size(), context.names) + " (" + list_names(named) + ")";
+    } else if (problem.type.empty() && problem.detail.empty()) {
+        message += bare_answer(problem.status);
+    } else if (problem.type.empty()) {
+        message += "says: \"" + words_of(problem) + "\"";
+    } else {
+        message += "says: " + base::printable(short_type(problem.type), 100);
+        if (!problem.detail.empty()) message += " \"" + words_of(problem) + "\"";
+    }
+    return base::Error{.code = code,
+                       .message = std::move(message),
+                       .hint = hint_of(problem, code, context),
+                       .problem = base::printable(problem.type, 200),
+                       .retry_at = context.retry_at};
+}
+
+base::Error validation_failed(std::string_view ca, const std::vector<FailedName>& failed, std::size_t names) {
+    const std::string& type = failed.front().problem.type;
+    return base::Error{.code = Code::CaValidationFailed,
+                       .message = "the CA " + std::string(ca) + " could not validate " +
+                                  count_of(failed.size(), names) + " (" + list_names(failed) + ")",
+                       .hint = validation_hint(type),
+                       .problem = base::printable(type, 200)};
+}
+
+}  // namespace acme

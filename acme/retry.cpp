@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "acme/retry.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+
+#include "acme/limits.hpp"
+
+namespace acme {
+namespace {
+
+base::Milliseconds doubled(base::Milliseconds first, unsigned times, base::Milliseconds most) {
+    for (; times > 0 && first < most; --times) first *= 2;
+    return std::min(first, most);
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+    while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+    return text;
+}
+
+}  // namespace
+
+std::optional<base::Seconds> parse_retry_after(std::string_view value, base::Instant now) {
+    value = trimmed(value);
+    long long seconds = 0;
+    const char* begin = value.data();
+    const char* end = begin + value.size();
+    const auto [stop, problem] = std::from_chars(begin, end, seconds);
+    if (stop == end && !value.empty()) {
+        if (problem == std::errc::result_out_of_range) {
+            return value.starts_with('-') ? base::Seconds{0} : kRetryAfterMax;
+        }
+        return base::Seconds{std::clamp<long long>(seconds, 0, kRetryAfterMax.count())};
+    }
+    const auto date = base::parse_http_date(value);
+    if (!date) return std::nullopt;
+    return std::clamp(std::chrono::duration_cast<base::Seconds>(*date - now), base::Seconds{0},
+                      kRetryAfterMax);
+}
+
+base::Milliseconds look_wait(unsigned look, std::optional<base::Seconds> asked) {
+    if (look == 0) return kFirstLook;
+    if (asked) return std::clamp(*asked, kLookWaitMin, kLookWaitMax);
+    return doubled(base::Milliseconds{500}, look - 1, base::Milliseconds{15'000});
+}
+
+base::Milliseconds nonce_pause(unsigned tries) {
+    // The first rejection is nearly always an aged nonce: the fresh one of the answer may go at once.
+    if (tries <= 1) return base::Milliseconds{0};
+    return doubled(base::Milliseconds{50}, tries - 2, base::Milliseconds{2'000});
+}
+
+base::Milliseconds resend_pause(unsigned tries) {
+    return doubled(base::Milliseconds{250}, tries - 1, base::Milliseconds{2'000});
+}
+
+}  // namespace acme

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sockets to listen on, opened by ourselves so that the reason why one cannot be had is known: cpp-httplib
+// says only "no", shares the port with whoever asks (SO_REUSEPORT), and mixes the address families.
+#pragma once
+
+#include <vector>
+
+#include "acme/solvers/http_01.hpp"
+#include "base/file.hpp"
+
+namespace acme {
+
+/// One listening socket for an address, or one for each address family of this machine for every address.
+/// solver/port-busy names the address; solver/present where it may not, or cannot, be listened on.
+[[nodiscard]] base::Result<std::vector<base::Descriptor>> open_listen_sockets(const ListenAddress& where);
+
+}  // namespace acme

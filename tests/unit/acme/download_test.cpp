@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a CA sends as our certificate, and what we take (protocol F4, F5).
+#include <functional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "acme/issuance.hpp"
+#include "tests/unit/acme/fakes.hpp"
+
+using fakes::code_of;
+using fakes::message_of;
+using fakes::World;
+
+namespace {
+
+using Answer = fakes::Ca::Answer;
+
+}  // namespace
+
+TEST_CASE("download: a certificate that is not ours is not taken, and not fetched again") {
+    using Names = std::vector<base::Identifier>;
+    const auto stranger = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
+    const auto other_root = test_ca::make_root("Other Root");
+    using Make = std::function<std::string(const fakes::Ca&, EVP_PKEY*, Names)>;
+    const auto chain = [](const fakes::Ca& ca, test_ca::Leaf leaf) {
+        return base::to_pem({test_ca::issue(ca.intermediate, leaf), ca.intermediate.certificate});
+    };
+    const std::vector<std::pair<std::string_view, Make>> cases = {
+        {"another key",
+         [&](const fakes::Ca& ca, EVP_PKEY*, Names names) {
+             return chain(ca, {.public_key = stranger.handle(), .names = std::move(names)});
+         }},
+        {"other names",
+         [&](const fakes::Ca& ca, EVP_PKEY* key, Names) {
+             return chain(ca, {.public_key = key, .names = {{.value = "b.example"}}});
+         }},
+        {"more names",
+         [&](const fakes::Ca& ca, EVP_PKEY* key, Names names) {
+             names.push_back({.value = "b.example"});
+             return chain(ca, {.public_key = key, .names = names});
+         }},
+        {"expired",
+         [&](const fakes::Ca& ca, EVP_PKEY* key, Names names) {
+             return chain(ca, {.public_key = key, .names = std::move(names), .not_after = fakes::kNow - 1s});
+         }},
+        {"a CA certificate",
+         [&](const fakes::Ca& ca, EVP_PKEY* key, Names names) {
+             return chain(ca, {.public_key = key, .names = std::move(names), .is_ca = true});
+         }},
+        {"a broken chain",
+         [&](const fakes::Ca& ca, EVP_PKEY* key, Names names) {
+             return base::to_pem(
+                 {test_ca::issue(ca.intermediate, {.public_key = key, .names = std::move(names)}),
+                  other_root.certificate});
+         }},
+    };
+    for (const auto& [name, make] : cases) {
+        CAPTURE(name);
+        World world({"a.example"});
+        world.ca.make_chain = [&world, &make](EVP_PKEY* key, const Names& names) {
+            return make(world.ca, key, names);
+        };
+        const auto issued = world.issue();
+        CHECK(code_of(issued) == "ca/wrong-certificate");
+        CHECK(issued.error().step == "download");
+        CHECK(world.ca.count("/cert/1") == 1);
+    }
+}
+
+TEST_CASE("download: a certificate that arrives damaged is fetched again, three times at most") {
+    World world({"a.example"});
+    world.ca.after = [](const std::string& path, int count, base::HttpResponse answer) -> Answer {
+        if (path == "/cert/1" && count <= 2) answer.body.resize(300);
+        return answer;
+    };
+    CHECK(message_of(world.issue()) == "");
+    CHECK(world.ca.count("/cert/1") == 3);
+
+    for (const std::string& body :
+         {std::string(), std::string("<html>"), std::string("-----BEGIN PRIVATE KEY-----\n")}) {
+        CAPTURE(body);
+        World never({"a.example"});
+        never.ca.before = [&body](const std::string& path, int) -> std::optional<Answer> {
+            if (path == "/cert/1") return fakes::reply(200, body);
+            return std::nullopt;
+        };
+        CHECK(code_of(never.issue()) == "ca/wrong-certificate");
+        CHECK(never.ca.count("/cert/1") == 3);
+    }
+}
+
+TEST_CASE("download: valid without a certificate") {
+    World world({"a.example"});
+    world.ca.after = [](const std::string& path, int, base::HttpResponse answer) -> Answer {
+        if (!path.starts_with("/order/")) return answer;
+        answer.body = fakes::with_member(answer.body, "certificate", "");
+        return answer;
+    };
+    CHECK(code_of(world.issue()) == "ca/protocol");
+}

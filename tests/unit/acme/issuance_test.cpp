@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flow of an order as it should go, and as CAs let it go (protocol O1 to O17, N5, N6, F1 to F5).
+#include "acme/issuance.hpp"
+
+#include <algorithm>
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/acme/fakes.hpp"
+
+using fakes::code_of;
+using fakes::contains;
+using fakes::message_of;
+using fakes::World;
+
+namespace {
+
+using Answer = fakes::Ca::Answer;
+using Log = std::vector<std::string>;
+
+/// Places an order as an earlier run did, and forgets how.
+void place_before(World& world) {
+    REQUIRE(world.session.post(world.account, fakes::kOrigin + "/order",
+                               R"({"identifiers":[{"type":"dns","value":"a.example"}]})"));
+    world.request.order_url = fakes::kOrigin + "/order/1";
+    world.ca.clear_log();
+}
+
+}  // namespace
+
+TEST_CASE("issuance: one fresh name takes nine requests, and no more") {
+    World world({"a.example"});
+    const auto issued = world.issue();
+    REQUIRE(issued);
+    CHECK(world.ca.log() == Log{"GET /dir", "HEAD /nonce", "POST /order", "POST /authz/1/0",
+                                "POST /chall/1/0", "POST /order/1", "POST /finalize/1", "POST /order/1",
+                                "POST /cert/1"});
+    CHECK(issued->order_url == fakes::kOrigin + "/order/1");
+    CHECK(issued->chain.size() == 2);
+    CHECK(world.placed == Log{fakes::kOrigin + "/order/1"});
+    CHECK(world.solver.presents() == 1);
+    CHECK(world.solver.held() == 0);
+    CHECK(world.clock.passed() < 1s);
+    CHECK(world.progress == Log{"order: 1 name", "authorize: 0/1 names", "authorize: 1/1 names",
+                                "finalize: 1 name", "download: "});
+}
+
+TEST_CASE("issuance: many names, one of them authorized already; all are up before any is answered") {
+    World world({"a.example", "b.example", "c.example", "d.example"});
+    world.ca.reused = {"b.example"};
+    std::size_t held_at_first_answer = 0;
+    world.ca.before = [&](const std::string& path, int) -> std::optional<Answer> {
+        if (path.starts_with("/chall/") && held_at_first_answer == 0)
+            held_at_first_answer = world.solver.held();
+        return std::nullopt;
+    };
+    REQUIRE(world.issue());
+    CHECK(held_at_first_answer == 3);
+    CHECK(world.ca.count("/chall/1/1") == 0);
+    CHECK(world.solver.held() == 0);
+}
+
+TEST_CASE("issuance: a wildcard and its parent, and an address") {
+    World world({"*.example.com", "example.com", "192.0.2.7"});
+    REQUIRE(world.issue());
+    CHECK(world.solver.presents() == 3);
+}
+
+TEST_CASE("issuance: an order born ready is finalized at once") {
+    World world({"a.example"});
+    world.ca.reused = {"a.example"};
+    REQUIRE(world.issue());
+    CHECK(world.solver.presents() == 0);
+    CHECK(world.ca.log() ==
+          Log{"GET /dir", "HEAD /nonce", "POST /order", "POST /finalize/1", "POST /order/1", "POST /cert/1"});
+}
+
+TEST_CASE("issuance: a CA that finishes within finalize is not looked at again") {
+    World world({"a.example"});
+    world.ca.finalize_looks = 0;
+    REQUIRE(world.issue());
+    CHECK(world.ca.count("/order/1") == 1);
+}
+
+TEST_CASE("issuance: the wait honours Retry-After, within 1 and 60 s") {
+    World world({"a.example"});
+    world.ca.finalize_looks = 4;
+    world.ca.after = [](const std::string&, int, base::HttpResponse answer) -> Answer {
+        answer.headers.emplace_back("retry-after", "3153600000");  // a century
+        return answer;
+    };
+    REQUIRE(world.issue());
+    const auto slept = world.clock.slept();
+    const std::vector<base::Milliseconds> want = {300ms, 300ms, 60s, 60s, 60s};
+    CHECK((slept == want));
+}
+
+TEST_CASE("issuance: endless processing ends with our patience, and says that nothing is lost") {
+    World world({"a.example"});
+    world.ca.finalize_looks = 1'000'000;
+    world.request.patience = 600s;
+    const auto issued = world.issue();
+    CHECK(code_of(issued) == "ca/order-pending");
+    CHECK(issued.error().step == "finalize");
+    CHECK(world.clock.passed() >= 600s);
+    CHECK(world.clock.passed() < 602s);
+    CHECK(world.ca.count("/order/1") < 60);
+    CHECK(world.solver.held() == 0);
+}
+
+TEST_CASE("issuance: a status nobody knows is looked at again until our patience ends") {
+    World world({"a.example"});
+    place_before(world);
+    world.ca.forced_status = "on-hold";
+    world.request.patience = 60s;
+    CHECK(code_of(world.issue()) == "ca/order-pending");
+    CHECK(world.ca.count("/finalize/1") == 0);
+}
+
+TEST_CASE("issuance: resuming goes on from where the order is") {
+    SUBCASE("pending, with the same tokens") {
+        World world({"a.example"});
+        place_before(world);
+        REQUIRE(world.issue());
+        CHECK(world.ca.count("/order") == 0);
+        CHECK(world.ca.count("/chall/1/0") == 1);
+        CHECK(world.placed.empty());
+    }
+    SUBCASE("a challenge that the CA is at already is presented again, but not answered again") {
+        World world({"a.example"});
+        world.ca.validation_looks = 3;
+        place_before(world);
+        REQUIRE(world.session.post(world.account, fakes::kOrigin + "/chall/1/0", "{}"));
+        world.ca.clear_log();
+        REQUIRE(world.issue());
+        CHECK(world.ca.count("/chall/1/0") == 0);
+        CHECK(world.solver.presents() == 1);
+    }
+    SUBCASE("valid: nothing but the download") {
+        World world({"a.example"});
+        const auto first = world.issue();
+        REQUIRE(first);
+        world.request.order_url = first->order_url;
+        world.ca.clear_log();
+        const auto again = world.issue();
+        REQUIRE(again);
+        CHECK(again->chain.front().sha256() == first->chain.front().sha256());
+        CHECK(world.ca.log() == Log{"POST /order/1", "POST /cert/1"});
+        CHECK(world.ca.issued() == 1);
+    }
+    SUBCASE("processing is waited for") {
+        World world({"a.example"});
+        world.ca.finalize_looks = 1'000'000;
+        world.request.patience = 5s;
+        CHECK(code_of(world.issue()) == "ca/order-pending");
+        world.ca.finalize_looks = 1;
+        world.request.order_url = world.placed.front();
+        CHECK(world.issue());
+        CHECK(world.ca.issued() == 1);
+    }
+}
+
+TEST_CASE("issuance: an order that cannot be used any more") {
+    struct Case {
+        std::string_view name;
+        Answer answer;
+    };
+
+    const auto order = [](const std::string& status, const std::string& name, const std::string& expires) {
+        return fakes::reply(200, R"({"status":")" + status + R"(","expires":")" + expires +
+                                     R"(","finalize":"/f","identifiers":[{"type":"dns","value":")" + name +
+                                     R"("}]})");
+    };
+    for (const Case& c : {
+             Case{"404 without a word", fakes::reply(404)},
+             Case{"404 with a problem", fakes::problem(404, "malformed", "no such order")},
+             Case{"403 of another account", fakes::problem(403, "unauthorized", "not yours")},
+             Case{"invalid", order("invalid", "a.example", "2027-01-01T00:00:00Z")},
+             Case{"expired", order("pending", "a.example", "2026-11-21T11:59:59Z")},
+             Case{"for other names", order("pending", "b.example", "2027-01-01T00:00:00Z")},
+         }) {
+        CAPTURE(c.name);
+        World world({"a.example"});
+        world.request.order_url = fakes::kOrigin + "/order/7";
+        world.ca.before = [&c](const std::string& path, int) -> std::optional<Answer> {
+            if (path == "/order/7") return c.answer;
+            return std::nullopt;
+        };
+        const auto issued = world.issue();
+        CHECK(code_of(issued) == "ca/order-gone");
+        CHECK(issued.error().step == "order");
+        CHECK(world.ca.count("/order") == 0);
+    }
+    World unreachable({"a.example"});
+    unreachable.request.order_url = fakes::kOrigin + "/order/7";
+    unreachable.ca.before = [](const std::string& path, int) -> std::optional<Answer> {
+        if (path == "/order/7") return fakes::lost();
+        return std::nullopt;
+    };
+    CHECK(code_of(unreachable.issue()) == "ca/unreachable");
+}
+
+TEST_CASE("issuance: the order's URL is kept before anything is done with it") {
+    World world({"a.example"});
+    world.effects.order_placed = [](const std::string&) -> base::Result<void> {
+        return base::fail(base::Code::StateNoSpace, "disk full");
+    };
+    CHECK(code_of(world.issue()) == "state/no-space");
+    CHECK(world.ca.log().back() == "POST /order");
+    CHECK(world.solver.presents() == 0);
+}
+
+TEST_CASE("issuance: profiles are sent only where they are offered") {
+    World world({"a.example"});
+    world.request.profile = "short";
+    world.ca.meta = R"({"profiles":{"classic":"as ever","short":"6 days"}})";
+    REQUIRE(world.issue());
+    CHECK(contains(world.ca.payload("/order"), R"("profile":"short")"));
+
+    World wrong({"a.example"});
+    wrong.request.profile = "shrot";
+    wrong.ca.meta = world.ca.meta;
+    const auto issued = wrong.issue();
+    CHECK(code_of(issued) == "config/wrong-value");
+    CHECK(contains(issued.error().hint, "classic, short"));
+    CHECK(wrong.ca.log() == Log{"GET /dir"});
+
+    World none({"a.example"});
+    none.request.profile = "short";
+    CHECK(code_of(none.issue()) == "config/wrong-value");
+    World default_profile({"a.example"});
+    REQUIRE(default_profile.issue());
+    CHECK_FALSE(contains(default_profile.ca.payload("/order"), "profile"));
+}
+
+TEST_CASE("issuance: a solver that does not exist, does not fit, or does not work") {
+    World none({"a.example", "b.example"});
+    none.effects.solver_for = [&none](const base::Identifier& name) -> acme::Solver* {
+        return name.value == "a.example" ? &none.solver : nullptr;
+    };
+    const auto missing = none.issue();
+    CHECK(code_of(missing) == "solver/none");
+    CHECK(contains(message_of(missing), "b.example"));
+    CHECK(contains(missing.error().hint, "http-01"));
+    CHECK(none.solver.presents() == 0);
+
+    World other({"*.example.com"});
+    other.solver.type_name = "tls-alpn-01";
+    const auto unfit = other.issue();
+    CHECK(code_of(unfit) == "solver/none");
+    CHECK(contains(message_of(unfit), "offers quantum-01, http-01"));
+    CHECK(contains(unfit.error().hint, "dns-01"));
+
+    World broken({"a.example", "b.example", "c.example"});
+    broken.solver.failing = "b.example";
+    const auto failed = broken.issue();
+    CHECK(code_of(failed) == "solver/present");
+    CHECK(contains(message_of(failed), "b.example: the webroot is gone"));
+    CHECK(failed.error().step == "authorize");
+    CHECK(broken.solver.held() == 0);
+    CHECK(broken.ca.count("/chall/1/0") == 0);
+}
+
+TEST_CASE("issuance: what a solver cannot take away again is told, and stops nothing") {
+    World world({"a.example"});
+    world.solver.cannot_clean_up = true;
+    REQUIRE(world.issue());
+    const std::string told = "authorize: a.example: a challenge was left behind: read-only file system";
+    CHECK(std::ranges::find(world.progress, told) != world.progress.end());
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "acme/session.hpp"
+
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/acme/fakes.hpp"
+
+using fakes::Ca;
+using fakes::code_of;
+using fakes::contains;
+using fakes::message_of;
+using fakes::problem;
+using fakes::reply;
+using fakes::World;
+
+namespace {
+
+using Answer = Ca::Answer;
+using Log = std::vector<std::string>;
+
+const std::string kOrder = fakes::kOrigin + "/order";
+const std::string kNames = R"({"identifiers":[{"type":"dns","value":"a.example"}]})";
+
+/// Answers the first `times` requests for `path` with `answer`.
+Ca::Before first(const std::string& path, int times, const Answer& answer) {
+    return [=](const std::string& asked, int count) -> std::optional<Answer> {
+        if (asked == path && count <= times) return answer;
+        return std::nullopt;
+    };
+}
+
+}  // namespace
+
+TEST_CASE("session: directory once, nonces from every answer") {
+    World world({});
+    REQUIRE(world.session.post(world.account, kOrder, kNames));
+    REQUIRE(world.session.post(world.account, kOrder + "/1", std::nullopt));
+    REQUIRE(world.session.post(world.account, kOrder + "/1", std::nullopt));
+    CHECK(world.ca.log() == Log{"GET /dir", "HEAD /nonce", "POST /order", "POST /order/1", "POST /order/1"});
+}
+
+TEST_CASE("session: the directory is asked for again after 12 hours, and when a URL of it is gone") {
+    World world({});
+    REQUIRE(world.session.directory());
+    world.clock.sleep(11h);
+    REQUIRE(world.session.directory());
+    CHECK(world.ca.count("/dir") == 1);
+    world.clock.sleep(2h);
+    REQUIRE(world.session.directory());
+    CHECK(world.ca.count("/dir") == 2);
+
+    world.ca.before = first("/order", 1, reply(405));
+    CHECK(code_of(world.session.post(world.account, kOrder, kNames)) == "ca/refused");
+    REQUIRE(world.session.directory());
+    CHECK(world.ca.count("/dir") == 3);
+}
+
+TEST_CASE("session: what is no directory") {
+    fakes::Clock clock;
+
+    struct Case {
+        std::string_view name;
+        Answer answer;
+        std::string_view want;
+        int asked;
+    };
+
+    for (const Case& c : {
+             Case{"404", reply(404), "ca/protocol", 1},
+             Case{"html", reply(200, "<html>Welcome</html>"), "ca/protocol", 1},
+             Case{"http URLs", reply(200, R"({"newNonce":"http://ca.test/n"})"), "ca/protocol", 1},
+             Case{"502", reply(502, "<html>"), "ca/server-error", 3},
+             Case{"no answer", fakes::lost(), "ca/unreachable", 3},
+             Case{"another's certificate", base::fail(base::Code::NetUntrusted, "self-signed"),
+                  "net/untrusted", 1},
+             Case{"too large", base::fail(base::Code::NetTooLarge, "more than 1 MiB"), "net/too-large", 1},
+         }) {
+        CAPTURE(c.name);
+        Ca ca;
+        ca.before = first("/dir", 99, c.answer);
+        acme::Session session({.name = "fake", .directory = fakes::kOrigin + "/dir"}, ca, clock);
+        const auto directory = session.directory();
+        CHECK(code_of(directory) == c.want);
+        CHECK(contains(message_of(directory), "fake"));
+        CHECK(ca.count("/dir") == c.asked);
+    }
+    Ca ca;
+    acme::Session plain({.name = "fake", .directory = "http://ca.test/dir"}, ca, clock);
+    CHECK(code_of(plain.directory()) == "net/refused-scheme");
+    CHECK(ca.log().empty());
+}
+
+TEST_CASE("session: a rejected nonce is replaced by that of the rejection, with a new signature") {
+    World world({});
+    world.ca.before = first("/order", 3, problem(400, "badNonce"));
+    REQUIRE(world.session.post(world.account, kOrder, kNames));
+    CHECK(world.ca.log() ==
+          Log{"GET /dir", "HEAD /nonce", "POST /order", "POST /order", "POST /order", "POST /order"});
+}
+
+TEST_CASE("session: a CA that rejects every nonce is given up on after ten tries, within 20 s") {
+    World world({});
+    world.ca.before = first("/order", 1000, problem(400, "badNonce", "again"));
+    CHECK(code_of(world.session.post(world.account, kOrder, kNames)) == "ca/bad-nonce");
+    CHECK(world.ca.count("/order") == 10);
+    CHECK(world.clock.passed() <= 20s);
+}
+
+TEST_CASE("session: a slow CA that rejects every nonce is given up on after 20 s") {
+    World world({});
+    world.ca.before = [&world](const std::string& path, int) -> std::optional<Answer> {
+        if (path != "/order") return std::nullopt;
+        world.clock.sleep(9s);
+        return problem(400, "badNonce");
+    };
+    CHECK(code_of(world.session.post(world.account, kOrder, kNames)) == "ca/bad-nonce");
+    CHECK(world.ca.count("/order") == 3);
+}
+
+TEST_CASE("session: answers without nonces, or with broken ones") {
+    World world({});
+    world.ca.gives_nonces = false;
+    REQUIRE(world.session.post(world.account, kOrder, kNames));
+    REQUIRE(world.session.post(world.account, kOrder + "/1", std::nullopt));
+    CHECK(world.ca.log() == Log{"GET /dir", "HEAD /nonce", "POST /order", "HEAD /nonce", "POST /order/1"});
+
+    World broken({});
+    broken.ca.after = [](const std::string& path, int, base::HttpResponse answer) -> Answer {
+        if (path.starts_with("/order")) answer.headers.emplace_back("replay-nonce", "not\"base64url");
+        return answer;
+    };
+    REQUIRE(broken.session.post(broken.account, kOrder, kNames));
+    REQUIRE(broken.session.post(broken.account, kOrder + "/1", std::nullopt));
+    CHECK(broken.ca.count("/nonce") == 2);
+}
+
+TEST_CASE("session: newNonce by HEAD, else by GET, else an error that names it") {
+    World world({});
+    world.ca.gives_nonces = false;
+    world.ca.before = first("/nonce", 1, reply(200));
+    REQUIRE(world.session.post(world.account, kOrder, kNames));
+    CHECK(world.ca.log() == Log{"GET /dir", "HEAD /nonce", "GET /nonce", "POST /order"});
+
+    World none({});
+    none.ca.gives_nonces = false;
+    none.ca.before = first("/nonce", 99, reply(204));
+    const auto posted = none.session.post(none.account, kOrder, kNames);
+    CHECK(code_of(posted) == "ca/protocol");
+    CHECK(contains(message_of(posted), "Replay-Nonce"));
+}
+
+TEST_CASE("session: a lost answer is asked for again only where asking changes nothing") {
+    World world({});
+    world.ca.before = first("/order", 1, fakes::lost());
+    const auto posted = world.session.post(world.account, kOrder, kNames);
+    CHECK(code_of(posted) == "ca/unreachable");
+    CHECK(contains(message_of(posted), "the CA fake: no answer"));
+    CHECK(world.ca.count("/order") == 1);
+
+    World reading({});
+    REQUIRE(reading.session.post(reading.account, kOrder, kNames));
+    reading.ca.before = first("/order/1", 2, fakes::lost());
+    REQUIRE(reading.session.post(reading.account, kOrder + "/1", std::nullopt));
+    CHECK(reading.ca.count("/order/1") == 3);
+    CHECK(reading.ca.count("/nonce") == 3);  // after an I/O error no kept nonce is trusted
+
+    reading.ca.before = first("/order/1", 99, fakes::lost());
+    CHECK(code_of(reading.session.post(reading.account, kOrder + "/1", std::nullopt)) == "ca/unreachable");
+    CHECK(reading.ca.count("/order/1") == 6);
+}
+
+TEST_CASE("session: a hiccup is waited out, unless the CA says that it takes longer") {
+    World world({});
+    REQUIRE(world.session.post(world.account, kOrder, kNames));
+    world.ca.before = first("/order/1", 1, reply(503));
+    REQUIRE(world.session.post(world.account, kOrder + "/1", std::nullopt));
+
+    base::HttpResponse busy = reply(503, "<html>");
+    busy.headers = {{"retry-after", "90"}};
+    world.ca.before = first("/order/1", 99, busy);
+    const auto posted = world.session.post(world.account, kOrder + "/1", std::nullopt);
+    CHECK(code_of(posted) == "ca/server-error");
+    const auto in_90_s = world.clock.now() + 90s;
+    CHECK((posted.error().retry_at == in_90_s));
+    CHECK(world.ca.count("/order/1") == 3);
+}
+
+TEST_CASE("session: rate limits say until when, refusals say why") {
+    World world({});
+    base::HttpResponse limited = problem(429, "rateLimited", "too many certificates");
+    limited.headers.emplace_back("retry-after", "Sat, 21 Nov 2026 13:00:00 GMT");
+    world.ca.before = first("/order", 1, limited);
+    const auto posted = world.session.post(world.account, kOrder, kNames);
+    CHECK(code_of(posted) == "ca/rate-limited");
+    const auto at_13 = fakes::kNow + 3600s;
+    CHECK((posted.error().retry_at == at_13));
+
+    World paused({});
+    paused.ca.before =
+        first("/order", 1, problem(429, "rateLimited", "unpause at https://ca.test/unpause?jwt=x"));
+    const auto held = paused.session.post(paused.account, kOrder, kNames);
+    CHECK(code_of(held) == "ca/rate-limited");
+    CHECK_FALSE(held.error().retry_at);
+    CHECK(contains(message_of(held), "https://ca.test/unpause?jwt=x"));
+
+    World unknown({});
+    unknown.ca.before = first("/order", 1, problem(400, "accountDoesNotExist", "who?"));
+    CHECK(code_of(unknown.session.post(unknown.account, kOrder, kNames)) == "ca/account-missing");
+
+    World redirected({});
+    redirected.ca.before = first("/order", 1, reply(307));
+    CHECK(code_of(redirected.session.post(redirected.account, kOrder, kNames)) == "ca/protocol");
+}
+
+TEST_CASE("session: how far the CA's clock is from ours") {
+    World world({});
+    CHECK_FALSE(world.session.clock_skew());
+    world.ca.after = [](const std::string&, int, base::HttpResponse answer) -> Answer {
+        answer.headers.emplace_back("date", "Sat, 21 Nov 2026 14:00:00 GMT");
+        return answer;
+    };
+    REQUIRE(world.session.directory());
+    CHECK(world.session.clock_skew().value() == 2h);
+}
