@@ -188,6 +188,13 @@ Result<void> answer_challenges(const Flow& flow, const Order& order, Presented& 
     return for_each_at_once(open, [&](Open& each) { return answer(flow, each); });
 }
 
+void adopt_challenges(const Flow& flow, const Order& order, Presented& presented) {
+    for (Result<Authorization>& each : fetch_all(flow, order.authorizations)) {
+        if (!each) continue;
+        if (const auto open = choose(flow, std::move(*each))) presented.add(*open->solver, open->task);
+    }
+}
+
 std::optional<base::Error> find_failures(const Flow& flow, const Order& order) {
     std::vector<FailedName> failed;
     for (const Result<Authorization>& each : fetch_all(flow, order.authorizations)) {

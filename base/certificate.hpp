@@ -67,7 +67,7 @@ using Chain = std::vector<Certificate>;
                                             Instant not_before, Instant not_after);
 
 /// The proof of a pair: the leaf holds `public_key_der`, its names are exactly `names`, each certificate is
-/// signed by the next, the leaf is valid at `now` (and for at least a minute more), no leaf is a CA. The
+/// signed by the next, the leaf is valid at `now`, no leaf is a CA. The
 /// error's message says which of these is not so; its code is `code`.
 [[nodiscard]] Result<void> prove_pair(const Chain& chain, std::string_view public_key_der,
                                       const std::vector<Identifier>& names, Instant now, Code code);

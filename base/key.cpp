@@ -166,7 +166,7 @@ Result<KeyType> parse_key_type(std::string_view text) {
     const auto* entry = std::ranges::find(kTypeNames, text, &TypeName::name);
     if (entry != kTypeNames.end()) return entry->type;
     return fail(Code::ConfigWrongValue, "\"" + printable(text, 40) + "\" is no key type",
-                "one of ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096");
+                "ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096");
 }
 
 Result<PrivateKey> PrivateKey::generate(KeyType type) {

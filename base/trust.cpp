@@ -9,8 +9,6 @@
 namespace base {
 
 namespace {
-
-constexpr Seconds kLeastLifetime{60};      // a pair that dies while it is being installed is no pair
 constexpr Seconds kSkewTolerated{5 * 60};  // between a CA's clock and ours
 
 /// "a, b and 38 more": enough to recognise, short enough for one line.
@@ -53,9 +51,6 @@ std::string names_fault(const Certificate& leaf, const std::vector<Identifier>& 
 
 std::string validity_fault(const Certificate& leaf, Instant now) {
     if (leaf.not_after() <= now) return "the certificate expired at " + format_instant(leaf.not_after());
-    if (leaf.not_after() < now + kLeastLifetime) {
-        return "the certificate expires within a minute, at " + format_instant(leaf.not_after());
-    }
     if (leaf.not_before() > now + kSkewTolerated) {
         return "the certificate is not valid yet, only from " + format_instant(leaf.not_before()) +
                " (or this machine's clock is slow)";

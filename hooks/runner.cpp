@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <optional>
 
 #include "base/encoding.hpp"
@@ -42,14 +43,17 @@ Result<std::vector<Hook>> find_hooks(base::Files& files, const std::string& dire
     std::vector<Hook> hooks;
     for (const std::string& name : *names) {
         if (name.starts_with('.') || name.ends_with('~')) continue;
-        const std::string path = place + "/" + name;
+        // A link is judged by what it leads to.
+        std::error_code broken;
+        const std::string path = std::filesystem::canonical(place + "/" + name, broken).string();
+        if (broken) return base::fail(Code::HookFailed, place + "/" + name + " leads nowhere: " + broken.message());
         const base::FileInfo info = TRY(files.info(path));
         if (info.kind != base::FileKind::Regular || (info.mode & 0111) == 0) continue;
         if ((info.mode & 0022) != 0 || (info.uid != 0 && info.uid != ::geteuid())) {
             return base::fail(Code::HookFailed, path + " can be changed by somebody else and is not run",
                               "chown root " + path + " && chmod go-w " + path);
         }
-        hooks.push_back({path});
+        hooks.push_back({place + "/" + name});
     }
     return hooks;
 }

@@ -136,8 +136,6 @@ TEST_CASE("pair: every way to be wrong is named") {
               names_of({"a.example", "b.example", "c.example", "d.example", "e.example", "f.example"}), kNow,
               "a.example, b.example, c.example, d.example and 2 more"},
              {"expired", family.chain(), pair_key, family.names, kUntil, "expired at 2027-04-15T08:00:00Z"},
-             {"about to expire", family.chain(), pair_key, family.names, kUntil - Seconds(59),
-              "expires within a minute"},
              {"not valid yet", family.chain(), pair_key, family.names, kFrom - minutes(5) - Seconds(1),
               "not valid yet, only from 2027-01-15T08:00:00Z"},
              {"next is another CA",

@@ -68,6 +68,19 @@ TEST_CASE("runner: executable files run in byte order, others and editors' leavi
     CHECK(directory.read("log") == "first\nsecond\n");
 }
 
+TEST_CASE("runner: a link is run, unless it leads nowhere") {
+    const Directory directory;
+    directory.add("elsewhere/tool", "echo ran > '" + directory.path() + "/log'");
+    std::filesystem::create_directories(directory.path() + "/renewed");
+    std::filesystem::create_symlink("../elsewhere/tool", directory.path() + "/renewed/10");
+    REQUIRE(run_all(directory));
+    CHECK(directory.read("log") == "ran\n");
+    std::filesystem::create_symlink("gone", directory.path() + "/renewed/20");
+    const auto result = run_all(directory);
+    REQUIRE_FALSE(result);
+    CHECK(result.error().message.find("leads nowhere") != std::string::npos);
+}
+
 TEST_CASE("runner: no directory means no hooks") {
     const Directory directory;
     CHECK(run_all(directory));
