@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+// This machine as a host: the five steps of DESIGN.md §5 in this process, and the way back while a session is
+// open.
+#include "deployers/hosts/local.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <unistd.h>
+
+#include "base/encoding.hpp"
+#include "base/process.hpp"
+#include "deployers/hosts/places.hpp"
+#include "deployers/hosts/replacement.hpp"
+#include "deployers/limits.hpp"
+
+namespace deployers {
+
+namespace {
+
+using base::Code;
+
+constexpr base::Milliseconds kLockPoll{50};
+constexpr base::Seconds kTargetLockPatience{10};  // a run whose client has gone ends within its next command
+
+/// Lines to one line, without what a terminal would obey.
+std::string one_line(const std::string& text) {
+    std::string line;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        if (end > at) line += (line.empty() ? "" : "; ") + text.substr(at, end - at);
+        at = end + 1;
+    }
+    return base::printable(line, kOutputMax);
+}
+
+CommandReport run_command(const std::vector<std::string>& argv, base::Seconds deadline) {
+    // As timeout(1) and sh(1) have them.
+    constexpr int kTookTooLong = 124;
+    constexpr int kNotFound = 127;
+    constexpr int kSignalBase = 128;
+    if (argv.empty()) return {};
+    const auto done = base::run({.argv = argv, .deadline = deadline, .output_max = kOutputMax});
+    if (!done) return {.ran = true, .exit_code = kNotFound, .output = one_line(done.error().message)};
+    const int ended = done->signal != 0 ? kSignalBase + done->signal : std::max(done->exit_code, 0);
+    return {.ran = true,
+            .exit_code = done->timed_out ? kTookTooLong : ended,
+            .output = one_line(done->out + "\n" + done->err)};
+}
+
+/// Takes a lock, waiting up to `patience`. state/locked says with `what` what somebody else is doing.
+base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& name,
+                                       base::Milliseconds patience, std::string_view what) {
+    base::SystemClock clock;
+    const uid_t user = ::geteuid();
+    const std::string directory = lock_directory(user);
+    const auto made = files.make_directory(directory, 0700);
+    if (!made && made.error().code != Code::FileExists) return base::Failure(made.error());
+    const base::FileInfo info = TRY(files.info(directory));
+    if (info.kind != base::FileKind::Directory || info.uid != user) {
+        return base::fail(Code::DeployUnsafePath, directory + " is not ours; locks cannot be kept there",
+                          "remove it");
+    }
+    const std::string path = directory + "/" + name;
+    const base::Steady until = clock.steady() + patience;
+    for (;;) {
+        auto lock = base::Lock::take(files, path);
+        if (lock || lock.error().code != Code::StateLocked) return lock;
+        if (clock.steady() >= until) return base::Failure(std::move(lock).error().within(what));
+        clock.sleep(kLockPoll);
+    }
+}
+
+class LocalSession final : public Session {
+  public:
+    LocalSession(base::Files& files, Installation installation)
+        : files_(files),
+          installation_(std::move(installation)),
+          replacement_(files, installation_, ::geteuid()) {}
+
+    ~LocalSession() override;
+    LocalSession(const LocalSession&) = delete;
+    LocalSession& operator=(const LocalSession&) = delete;
+
+    /// Steps 0 to 5. deploy/unsafe-path, state/locked.
+    base::Result<void> install();
+
+    [[nodiscard]] const InstallReport& report() const override { return report_; }
+
+    base::Result<InstallReport> reload() override;
+    base::Result<InstallReport> restore() override;
+    base::Result<InstallReport> commit() override;
+
+  private:
+    base::Result<void> execute();
+    base::Result<void> publish();
+    base::Result<void> take_back();
+    [[nodiscard]] base::Result<base::Lock> lock_service();
+
+    [[nodiscard]] CommandReport run(const std::vector<std::string>& argv) const {
+        return run_command(argv, installation_.command_deadline);
+    }
+
+    [[nodiscard]] base::Result<void> require_open() const;
+    void close();
+
+    base::Files& files_;
+    Installation installation_;
+    Replacement replacement_;
+    std::optional<base::Lock> target_lock_{};
+    InstallReport report_{};
+    bool open_ = false;  // there is something to reload, to restore or to commit
+};
+
+LocalSession::~LocalSession() {
+    // A test that kills renewd at some call throws through here; the dead do not tidy up.
+    if (!open_ || std::uncaught_exceptions() != 0) return;
+    (void)replacement_.forget();  // what is proven stays; left-overs are found by the next run
+}
+
+base::Result<base::Lock> LocalSession::lock_service() {
+    // What is left of the deadline must do for the commands that follow: three tests and a reload at most.
+    const base::Seconds rest = installation_.deadline - 4 * installation_.command_deadline;
+    return wait_for_lock(files_, service_lock_name(installation_.reload), std::max(rest, base::Seconds{1}),
+                         "another deployment to this service is under way");
+}
+
+base::Result<void> LocalSession::install() {
+    TRY(check(installation_));
+    auto done = execute();
+    if (!open_) close();
+    if (done) return done;
+    const Code code = done.error().code;
+    if (code == Code::DeployUnsafePath || code == Code::StateLocked) return done;
+    report_.outcome = InstallOutcome::WriteFailed;
+    report_.message = done.error().message;
+    return {};
+}
+
+base::Result<void> LocalSession::execute() {
+    TRY(replacement_.check_host());
+    target_lock_ = TRY(wait_for_lock(files_, target_lock_name(work_directory(installation_)),
+                                     kTargetLockPatience, "another deployment to this target is under way"));
+    const base::Lock service = TRY(lock_service());
+    report_.interrupted_before = TRY(replacement_.recover());
+    report_.test_before = run(installation_.test);
+    const bool broken = !report_.test_before.ok();
+    if (broken && !report_.interrupted_before && replacement_.holds_ours()) {
+        report_.outcome = InstallOutcome::ServiceBroken;
+        return {};
+    }
+    if (!replacement_.is_in_place()) {
+        return publish();
+    }
+    if (broken) return take_back();  // the interrupted run had published all of it, untested
+    report_.outcome = InstallOutcome::Unchanged;
+    report_.reload = run(installation_.reload);
+    open_ = true;
+    return {};
+}
+
+base::Result<void> LocalSession::publish() {
+    TRY(replacement_.publish());
+    report_.test_after = run(installation_.test);
+    if (!report_.test_after.ok()) {
+        return take_back();
+    }
+    report_.outcome = InstallOutcome::Installed;
+    report_.reload = run(installation_.reload);
+    open_ = true;
+    return {};
+}
+
+base::Result<void> LocalSession::take_back() {
+    if (!report_.test_after.ran) report_.test_after = report_.test_before;
+    if (const auto back = replacement_.put_back(); !back) {
+        return base::fail(back.error().code,
+                          "the new files did not pass the test (" + report_.test_after.output +
+                              "), and what was there before could not be put back: " + back.error().message +
+                              "; the next run tries again");
+    }
+    report_.outcome = InstallOutcome::TestFailed;
+    return {};
+}
+
+base::Result<void> LocalSession::require_open() const {
+    if (open_) return {};
+    return base::fail(Code::InternalUnexpected,
+                      installation_.id + ": nothing is installed that could be acted on");
+}
+
+void LocalSession::close() {
+    open_ = false;
+    target_lock_.reset();
+}
+
+base::Result<InstallReport> LocalSession::reload() {
+    TRY(require_open());
+    const base::Lock service = TRY(lock_service());
+    report_.reload = run(installation_.reload);
+    return report_;
+}
+
+base::Result<InstallReport> LocalSession::restore() {
+    TRY(require_open());
+    const base::Lock service = TRY(lock_service());
+    InstallReport answer{.interrupted_before = report_.interrupted_before};
+    if (const auto back = replacement_.put_back(); !back) {
+        answer.message = back.error().message;
+        return answer;
+    }
+    answer.outcome = InstallOutcome::Restored;
+    answer.test_after = run(installation_.test);
+    answer.reload = run(installation_.restart.empty() ? installation_.reload : installation_.restart);
+    close();
+    return answer;
+}
+
+base::Result<InstallReport> LocalSession::commit() {
+    TRY(require_open());
+    const base::Lock service = TRY(lock_service());
+    InstallReport answer{.outcome = InstallOutcome::Committed,
+                         .interrupted_before = report_.interrupted_before};
+    // What is served is served: that something could not be removed is told, and no failure.
+    for (const auto& removed : {replacement_.forget(), replacement_.prune()}) {
+        if (!removed && answer.message.empty()) answer.message = removed.error().message;
+    }
+    close();
+    return answer;
+}
+
+class LocalHost final : public Host {
+  public:
+    explicit LocalHost(base::Files& files) : files_(files) {}
+
+    base::Result<std::vector<FileDigest>> inspect(const Installation& installation) override {
+        std::vector<FileDigest> digests;
+        for (const FilePlan& file : installation.published) {
+            const auto content = base::read_file(files_, file.path, kFileMax);
+            if (content) digests.push_back({.path = file.path, .sha256 = base::sha256_hex(*content)});
+        }
+        return digests;
+    }
+
+    base::Result<std::unique_ptr<Session>> install(const Installation& installation) override {
+        auto session = std::make_unique<LocalSession>(files_, installation);
+        TRY(session->install());
+        return session;
+    }
+
+  private:
+    base::Files& files_;
+};
+
+}  // namespace
+
+std::unique_ptr<Host> make_local_host(base::Files& files) {
+    return std::make_unique<LocalHost>(files);
+}
+
+}  // namespace deployers

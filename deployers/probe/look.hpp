@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looks from outside: every address of every endpoint, fresh full handshakes, then the verdict.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "deployers/probe/endpoint.hpp"
+#include "deployers/probe/verdict.hpp"
+
+namespace deployers {
+
+/// The addresses of an endpoint, resolved now; empty: it does not resolve. Blocks on the system's resolver.
+[[nodiscard]] std::vector<std::string> resolve(const std::string& host);
+
+/// One fresh full handshake (no session, no ticket) with `ip`:`port`. Blocks up to `deadline`.
+[[nodiscard]] Observation observe(const Endpoint& endpoint, const std::string& ip, int port,
+                                  base::Milliseconds deadline);
+
+/// Looks at all endpoints at once, each address as many times as the endpoint wants. `expectation.sni` is
+/// filled in per endpoint. Blocks up to about connections × deadline.
+[[nodiscard]] std::vector<EndpointVerdict> look(const std::vector<Endpoint>& endpoints,
+                                                const Expectation& expectation, const base::Anchors& anchors,
+                                                base::Clock& clock,
+                                                base::Milliseconds deadline = base::Milliseconds{5000});
+
+/// Looks again and again (from 50 ms apart to a second) until a whole look shows all serving, looking on
+/// cannot help (what is not serving has no route from here) or `patience` has passed; the last verdicts.
+/// Blocks up to patience and one look. `between` is called after each look that was not good yet, and may act
+/// on it (send a reload again) or end it by answering false.
+[[nodiscard]] std::vector<EndpointVerdict> look_until_served(
+    const std::vector<Endpoint>& endpoints, const Expectation& expectation, const base::Anchors& anchors,
+    base::Clock& clock, base::Milliseconds patience,
+    const std::function<bool(const std::vector<EndpointVerdict>&)>& between);
+
+}  // namespace deployers
