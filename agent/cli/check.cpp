@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// `renewd check`: the configuration has been read when we get here; this tries its surroundings. Read-only: every path's
+// directory, every program of an argv, every host's name.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "agent/cli/command.hpp"
+#include "agent/tell/words.hpp"
+#include "base/process.hpp"
+#include "deployers/probe/look.hpp"
+
+namespace agent {
+
+namespace {
+
+struct Finding {
+    enum class Kind { Ok, Note, Fail } kind = Kind::Ok;
+    std::string subject{};
+    std::string text{};
+    int code = 0;  // of a Fail
+};
+
+class Checker {
+  public:
+    explicit Checker(Workshop& shop) : shop_(shop) {}
+
+    std::vector<Finding> run() {
+        check_state();
+        for (const auto& [name, solver] : shop_.config.solvers) check_solver(solver);
+        for (const std::string& name : shop_.certificates) check_certificate(shop_.config.certificates.at(name));
+        return std::move(findings_);
+    }
+
+  private:
+    void ok(const std::string& subject, const std::string& text) { findings_.push_back({Finding::Kind::Ok, subject, text}); }
+    void note(const std::string& subject, const std::string& text) { findings_.push_back({Finding::Kind::Note, subject, text}); }
+
+    void fail(const std::string& subject, const std::string& text, int code) {
+        findings_.push_back({Finding::Kind::Fail, subject, text, code});
+    }
+
+    [[nodiscard]] bool is_directory(const std::string& path) {
+        const auto info = shop_.files.info(path);
+        return info && info->kind == base::FileKind::Directory;
+    }
+
+    void check_state() {
+        const std::string& directory = shop_.config.agent.state_dir;
+        const bool is_there = is_directory(directory);
+        if (!is_there && base::exists(shop_.files, directory)) {
+            fail("state", directory + " is no directory", exit_code::kNotIssued);
+        } else if (!is_there) {
+            note("state", directory + " will be made");
+        } else if (::access(directory.c_str(), W_OK | X_OK) != 0) {
+            fail("state", directory + " cannot be written by this user", exit_code::kNotIssued);
+        } else {
+            const auto free = shop_.files.free_bytes(directory);
+            const bool enough = free && *free >= shop_.config.agent.min_free_bytes;
+            enough ? ok("state", directory + " can be written")
+                   : fail("state", directory + " has less than " + std::to_string(shop_.config.agent.min_free_bytes / 1024) + " KiB free",
+                          exit_code::kNotIssued);
+        }
+    }
+
+    void check_solver(const SolverConfig& solver) {
+        const std::string subject = "solver " + solver.name;
+        if (solver.webroot.empty()) {
+            ok(subject, "will listen on " + solver.listen + " while a challenge is open");
+        } else if (!is_directory(solver.webroot)) {
+            fail(subject, "webroot " + solver.webroot + " is no directory", exit_code::kNotIssued);
+        } else if (::access(solver.webroot.c_str(), W_OK | X_OK) != 0) {
+            fail(subject, "webroot " + solver.webroot + " cannot be written by this user", exit_code::kNotIssued);
+        } else {
+            ok(subject, "webroot " + solver.webroot + " can be written");
+        }
+    }
+
+    void check_certificate(const CertificateConfig& certificate) {
+        const CaConfig& ca = ca_of(shop_.config, certificate);
+        if (!ca.agree_tos) note(certificate.name, "[ca." + ca.name + "] does not say agree_tos = true; a CA with terms will refuse an account");
+        if (certificate.targets.empty()) note(certificate.name, "has no target: it is issued and kept, and served nowhere");
+        for (const deployers::Endpoint& endpoint : certificate.endpoints) check_resolves(certificate.name, endpoint.text, endpoint.address, endpoint.host);
+        for (const TargetConfig& target : certificate.targets) check_target(certificate.name + " on " + target.name, target);
+    }
+
+    void check_resolves(const std::string& subject, const std::string& what, const std::string& address, const std::string& host) {
+        if (!address.empty() || !base::address_bytes(host).empty() || !resolved_.insert(host).second) return;
+        const auto addresses = deployers::resolve(host);
+        if (addresses.empty()) fail(subject, what + ": " + host + " does not resolve", exit_code::kNotDeployed);
+    }
+
+    void check_target(const std::string& subject, const TargetConfig& target) {
+        const std::size_t failures_before = failures();
+        if (const auto host = host_of(shop_.config, target)) {
+            if (base::find_program("ssh").empty()) fail(subject, "there is no ssh here; install openssh-client", exit_code::kNotDeployed);
+            // A name that only the user's ssh_config knows is resolved by ssh itself.
+            if (!host->host_keys.empty()) check_resolves(subject, "host " + host->name, "", host->host);
+        } else {
+            check_directories(subject, target.parameters);
+            for (const auto* argv : {&target.parameters.test, &target.parameters.reload, &target.parameters.restart}) check_program(subject, *argv);
+        }
+        for (const deployers::Endpoint& endpoint : target.endpoints) check_resolves(subject, endpoint.text, endpoint.address, endpoint.host);
+        const auto defaults = deployers::find_deployer(target.deployer)->defaults();
+        if (defaults.has_include && target.parameters.include.empty()) {
+            note(subject, "fixed paths are two renames; include and versions would make key and chain change in one");
+        }
+        if (target.endpoints.empty()) note(subject, "has no endpoints: nobody will look whether it is served");
+        if (failures() == failures_before) {
+            ok(subject, target.host.empty() ? "directories and programs are there"
+                                            : "configured; ssh itself is not tried by this version");
+        }
+    }
+
+    void check_directories(const std::string& subject, const deployers::Parameters& parameters) {
+        std::vector<std::string> paths;
+        for (const deployers::FixedPath& fixed : parameters.paths) paths.push_back(fixed.path);
+        for (const std::string& path : {parameters.include, parameters.versions}) {
+            if (!path.empty()) paths.push_back(path);
+        }
+        std::set<std::string> seen;
+        for (const std::string& path : paths) {
+            const std::string directory = base::directory_of(path);
+            if (!seen.insert(directory).second || is_directory(directory)) continue;
+            if (is_directory(base::directory_of(directory))) {
+                note(subject, directory + " will be made");
+            } else {
+                fail(subject, directory + " does not exist, nor the directory above it;  mkdir -p " + directory, exit_code::kNotDeployed);
+            }
+        }
+    }
+
+    void check_program(const std::string& subject, const std::vector<std::string>& argv) {
+        if (argv.empty() || !base::find_program(argv.front()).empty()) return;
+        fail(subject, "there is no program " + argv.front() + " here", exit_code::kNotDeployed);
+    }
+
+    [[nodiscard]] std::size_t failures() const {
+        return static_cast<std::size_t>(std::count_if(findings_.begin(), findings_.end(),
+                                                      [](const Finding& f) { return f.kind == Finding::Kind::Fail; }));
+    }
+
+    Workshop& shop_;
+    std::vector<Finding> findings_;
+    std::set<std::string> resolved_;
+};
+
+const char* word_of(Finding::Kind kind) {
+    switch (kind) {
+        case Finding::Kind::Ok: return "ok";
+        case Finding::Kind::Note: return "note";
+        case Finding::Kind::Fail: return "FAIL";
+    }
+    return "";
+}
+
+}  // namespace
+
+int check_command(Workshop& shop) {
+    const std::vector<Finding> findings = Checker(shop).run();
+    std::size_t subject_width = 0;
+    int code = 0;
+    nlohmann::json list = nlohmann::json::array();
+    for (const Finding& finding : findings) {
+        subject_width = std::max(subject_width, columns(finding.subject));
+        if (finding.code != 0) code = code == 0 ? finding.code : std::min(code, finding.code);
+        list.push_back({{"result", finding.kind == Finding::Kind::Fail ? "fail" : word_of(finding.kind)},
+                        {"subject", finding.subject},
+                        {"text", finding.text}});
+    }
+    if (shop.options.json) {
+        std::printf("%s\n", nlohmann::json{{"version", 1}, {"findings", list}}.dump(1).c_str());
+        return code;
+    }
+    if (!shop.options.quiet) std::printf("  ok    %s   %s\n", padded("configuration", subject_width).c_str(), counted(shop.config.certificates.size(), "certificate").c_str());
+    for (const Finding& finding : findings) {
+        if (shop.options.quiet && finding.kind != Finding::Kind::Fail) continue;
+        std::printf("  %-5s %s   %s\n", word_of(finding.kind), padded(finding.subject, subject_width).c_str(), finding.text.c_str());
+    }
+    return code;
+}
+
+}  // namespace agent

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all commands share: the words of the command line as values, the exit codes, and what a command works with.
+#pragma once
+
+#include <memory>
+#include <spdlog/fwd.h>
+#include <string>
+#include <vector>
+
+#include "agent/config/config.hpp"
+#include "agent/memory/file_store.hpp"
+#include "agent/tell/progress.hpp"
+#include "agent/tell/status.hpp"
+#include "agent/work/pass.hpp"
+#include "agent/work/surroundings.hpp"
+#include "base/clock.hpp"
+#include "base/file.hpp"
+#include "base/http.hpp"
+
+namespace agent {
+
+/// INTERFACE: what scripts and monitors hold on to. 3, 4 and 5 come from exit_code_of().
+namespace exit_code {
+constexpr int kWell = 0;
+constexpr int kUnexpected = 1;
+constexpr int kUsage = 2;
+constexpr int kNotIssued = 3;
+constexpr int kNotDeployed = 4;
+constexpr int kNotServed = 5;
+constexpr int kBusy = 6;
+constexpr int kState = 7;
+constexpr int kHeld = 8;
+}  // namespace exit_code
+
+struct Options {
+    std::string command{};
+    std::string config_file{"/etc/renewd/renewd.toml"};
+    bool json = false;
+    bool verbose = false;
+    bool quiet = false;
+    std::vector<std::string> select{};  // names or globs
+    bool all = false;
+    std::string host{}, target{}, ca{};  // narrow the selection
+    bool once = false;
+    bool force = false;
+    bool missing = false;
+    base::Seconds wait{60};
+    std::size_t width = 0;  // 0: the terminal's
+};
+
+/// What a command works with; made once the configuration has been read.
+class Workshop {
+  public:
+    /// The store is opened for writing, or only for reading.
+    [[nodiscard]] static base::Result<std::unique_ptr<Workshop>> open(const Options& options, Config config,
+                                                                      std::vector<std::string> certificates, bool read_only);
+    ~Workshop();
+
+    Options options;
+    Config config;
+    std::vector<std::string> certificates;  // the selected ones
+    base::SystemFiles files;
+    base::SystemClock clock;
+    std::unique_ptr<base::CurlTransport> transport;
+    std::unique_ptr<FileStore> store;
+    std::unique_ptr<Progress> progress;
+    std::shared_ptr<spdlog::logger> log;
+    std::unique_ptr<Surroundings> surroundings;
+
+  private:
+    Workshop(const Options& the_options, Config the_config);
+};
+
+/// The certificates a selection names, sorted. usage/wrong for a name that is nowhere, with the likely meaning, and for what
+/// is dangerous for many where nothing was named.
+[[nodiscard]] base::Result<std::vector<std::string>> select(const Config& config, const Options& options);
+
+/// The targets of these certificates that --target and --host narrow the work to; empty: all.
+[[nodiscard]] std::vector<std::string> select_targets(const Config& config, const Options& options);
+
+/// How the selected certificates stand now. A record that cannot be read is told in Overview::store.
+[[nodiscard]] Overview overview_of(Workshop& workshop, bool with_removed);
+
+/// Runs a pass over the selected certificates, tells what is not well, and answers with the exit code.
+[[nodiscard]] int work_on(Workshop& workshop, const PassOptions& pass);
+
+/// An error for a person, on stderr; as JSON with --json.
+void tell(const Options& options, const base::Error& error);
+
+// One command, one file. Each answers with the exit code.
+[[nodiscard]] int run_command(Workshop& workshop);
+[[nodiscard]] int renew_command(Workshop& workshop);
+[[nodiscard]] int deploy_command(Workshop& workshop);
+[[nodiscard]] int verify_command(Workshop& workshop);
+[[nodiscard]] int status_command(Workshop& workshop);
+[[nodiscard]] int check_command(Workshop& workshop);
+
+}  // namespace agent

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// `renewd deploy [SELECT] [--missing]`: the current generation again, and verified; never an order.
+#include "agent/cli/command.hpp"
+
+namespace agent {
+
+int deploy_command(Workshop& shop) {
+    const Options& options = shop.options;
+    return work_on(shop,
+                   {.wishes = {.by_hand = true, .deploy_again = !options.missing, .retry_now = true},
+                    .only_targets = select_targets(shop.config, options),
+                    .may_renew = false,
+                    .wait = options.wait});
+}
+
+}  // namespace agent

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The door: reads the command line and the configuration, and hands over to the command.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <map>
+
+#include "agent/cli/options.hpp"
+
+namespace {
+
+int run(int argc, const char* const* argv) {
+    using namespace agent;
+    const Parsed parsed = parse_options(argc, argv);
+    if (parsed.exit_code) return *parsed.exit_code;
+    const Options& options = parsed.options;
+    auto config = read_config(options.config_file);
+    if (!config) {
+        for (const base::Error& error : config.error()) tell(options, error);
+        return exit_code::kUsage;
+    }
+    auto selected = select(*config, options);
+    if (!selected) {
+        tell(options, selected.error());
+        return exit_code::kUsage;
+    }
+    const bool read_only = options.command == "status" || options.command == "check";
+    auto workshop = Workshop::open(options, std::move(*config), std::move(*selected), read_only);
+    if (!workshop) {
+        tell(options, workshop.error());
+        return workshop.error().code == base::Code::StateVolatile ? exit_code::kUsage : exit_code::kState;
+    }
+    const std::map<std::string, int (*)(Workshop&)> commands{
+        {"run", run_command},       {"renew", renew_command},   {"deploy", deploy_command},
+        {"verify", verify_command}, {"status", status_command}, {"check", check_command},
+    };
+    return commands.at(options.command)(**workshop);
+}
+
+/// State is durable at every step, so that ending at once loses nothing: the next run goes on from there.
+extern "C" void end_at_once(int signal) { ::_exit(128 + signal); }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // A parent that ignores SIGCHLD would hide from us how our children end.
+    (void)std::signal(SIGCHLD, SIG_DFL);
+    (void)std::signal(SIGINT, end_at_once);
+    (void)std::signal(SIGTERM, end_at_once);
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& bug) {
+        std::fprintf(stderr, "renewd: unexpected: %s\n", bug.what());
+    } catch (...) {
+        std::fprintf(stderr, "renewd: unexpected\n");
+    }
+    return agent::exit_code::kUnexpected;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/cli/options.hpp"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+
+namespace agent {
+
+namespace {
+
+constexpr const char* kFooter =
+    "Exit status: 0 all well, 1 unexpected failure, 2 usage or configuration, 3 not issued, 4 not deployed,\n"
+    "5 not served, 6 another renewd is at work on it, 7 the state cannot be read or written, 8 held by a limit.\n"
+    "Configuration: /etc/renewd/renewd.toml and /etc/renewd/conf.d/*.toml";
+
+/// Commands of the interface that this version does not have: said so, instead of "unknown".
+constexpr std::array kLater{"why",     "show",  "history", "forecast", "rollback",     "replace",  "revoke", "forget", "pause", "resume",
+                            "account", "host",  "init",    "discover", "ssh-receiver", "import",   "add",    "notice", "apply"};
+
+class CommandLine {
+  public:
+    CommandLine() {
+        app_.set_version_flag("--version", "renewd " RENEWD_VERSION);
+        app_.footer(kFooter);
+        app_.require_subcommand(1);
+        add_run();
+        add_renew();
+        add_deploy();
+        add_verify();
+        add_status();
+        add_common(app_.add_subcommand("check", "reads the configuration and tries the surroundings; changes nothing"));
+        for (const char* name : kLater) app_.add_subcommand(name, "")->group("")->allow_extras();
+    }
+
+    Parsed parse(int argc, const char* const* argv) {
+        try {
+            app_.parse(argc, argv);
+        } catch (const CLI::ParseError& error) {
+            const bool asked = error.get_exit_code() == 0;  // --help, --version
+            app_.exit(error);
+            return {.exit_code = asked ? exit_code::kWell : exit_code::kUsage};
+        }
+        const CLI::App* chosen = app_.get_subcommands().front();
+        options_.command = chosen->get_name();
+        if (chosen->get_group().empty()) {
+            std::fprintf(stderr, "renewd %s is not built yet in renewd " RENEWD_VERSION "\n", options_.command.c_str());
+            return {.exit_code = exit_code::kUsage};
+        }
+        if (options_.command == "run" && !options_.once) {
+            std::fprintf(stderr, "renewd run without --once is not built yet in renewd " RENEWD_VERSION
+                                 "; from a timer:  renewd run --once\n");
+            return {.exit_code = exit_code::kUsage};
+        }
+        if (no_wait_) options_.wait = base::Seconds(0);
+        return {.options = options_};
+    }
+
+  private:
+    void add_common(CLI::App* command) {
+        command->add_option("--config", options_.config_file, "read FILE, and conf.d beside it")->type_name("FILE");
+        command->add_flag("--json", options_.json, "print JSON");
+        command->add_flag("-v,--verbose", options_.verbose, "say more on stderr");
+        command->add_flag("-q,--quiet", options_.quiet, "say nothing that is not wrong");
+    }
+
+    void add_selection(CLI::App* command) {
+        command->add_option("SELECT", options_.select, "names of certificates, or globs");
+        command->add_flag("--all", options_.all, "all certificates");
+        command->add_option("--ca", options_.ca, "only those of this CA")->type_name("CA");
+        command->add_option("--host", options_.host, "only targets on this host")->type_name("HOST");
+        command->add_option("--target", options_.target, "only targets of this name")->type_name("TARGET");
+    }
+
+    void add_wait(CLI::App* command) {
+        command
+            ->add_option_function<std::string>(
+                "--wait",
+                [this](const std::string& text) {
+                    const auto duration = parse_duration(text);
+                    if (!duration) throw CLI::ValidationError("--wait", duration.error().message);
+                    options_.wait = *duration;
+                },
+                "how long to wait for another renewd that is at work (60s)")
+            ->type_name("DURATION");
+        command->add_flag("--no-wait", no_wait_, "do not wait for another renewd");
+    }
+
+    void add_run() {
+        CLI::App* command = app_.add_subcommand("run", "does all that is due");
+        add_common(command);
+        add_wait(command);
+        command->add_flag("--once", options_.once, "does all that is due and exits");
+    }
+
+    void add_renew() {
+        CLI::App* command = app_.add_subcommand("renew", "renews what is due, deploys it and sees it served");
+        add_common(command);
+        add_selection(command);
+        add_wait(command);
+        command->add_flag("--force", options_.force, "renews now, due or not");
+    }
+
+    void add_deploy() {
+        CLI::App* command = app_.add_subcommand("deploy", "deploys the current generation again and verifies it");
+        add_common(command);
+        add_selection(command);
+        add_wait(command);
+        command->add_flag("--missing", options_.missing, "only targets that do not serve it");
+    }
+
+    void add_verify() {
+        CLI::App* command = app_.add_subcommand("verify", "looks at every endpoint now");
+        add_common(command);
+        add_selection(command);
+        add_wait(command);
+    }
+
+    void add_status() {
+        CLI::App* command = app_.add_subcommand("status", "what is held, where it is served, what comes next");
+        add_common(command);
+        add_selection(command);
+        command->add_option("--width", options_.width, "columns of the table")->type_name("N")->check(CLI::Range(40, 1000));
+    }
+
+    CLI::App app_{"renewd keeps certificates renewed: ordered from an ACME CA ahead of expiry, deployed to every target,\n"
+                  "and seen to be served there.",
+                  "renewd"};
+    Options options_;
+    bool no_wait_ = false;
+};
+
+}  // namespace
+
+Parsed parse_options(int argc, const char* const* argv) { return CommandLine().parse(argc, argv); }
+
+}  // namespace agent

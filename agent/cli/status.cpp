@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// `renewd status`: what is held, where it is served, what comes next. Only reads, whatever the state of the disk.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/command.hpp"
+
+namespace agent {
+
+namespace {
+
+std::size_t width_of(const Options& options) {
+    if (options.width != 0) return options.width;
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col;
+    return 80;
+}
+
+}  // namespace
+
+int status_command(Workshop& shop) {
+    const Options& options = shop.options;
+    const bool selects = !options.select.empty() || !options.ca.empty() || !options.host.empty() || !options.target.empty();
+    const Overview overview = overview_of(shop, /*with_removed=*/!selects);
+    if (options.json) {
+        std::printf("%s\n", to_json(overview).dump(1).c_str());
+    } else if (!options.quiet) {
+        std::printf("%s", to_table(overview, width_of(options), ::isatty(STDOUT_FILENO) == 1).c_str());
+    }
+    if (!overview.store.ok) return exit_code::kState;
+    int code = 0;
+    for (const CertificateStatus& status : overview.certificates) {
+        const int own = attention_code_of(status);
+        if (own != 0) code = code == 0 ? own : std::min(code, own);
+    }
+    return code;
+}
+
+}  // namespace agent

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// [certificate.X] on top of [defaults], and what must hold between certificates.
+#include <algorithm>
+#include <set>
+
+#include "agent/config/reading.hpp"
+#include "base/encoding.hpp"
+
+namespace agent {
+
+using base::Code;
+
+namespace {
+
+void read_names(Section& section, CertificateConfig& certificate) {
+    const auto written = section.texts("names").value_or(std::vector<std::string>{certificate.name});
+    for (const std::string& text : written) {
+        auto identifier = base::parse_identifier(text);
+        if (!identifier) {
+            section.wrong("names", identifier.error().message);
+        } else if (std::find(certificate.names.begin(), certificate.names.end(), *identifier) != certificate.names.end()) {
+            section.wrong("names", "\"" + identifier->value + "\" stands twice");
+        } else {
+            certificate.names.push_back(std::move(*identifier));
+        }
+    }
+    if (written.empty()) section.wrong("names", "is empty; leave it out, and the certificate's own name is taken");
+    if (written.size() > 100) section.wrong("names", "holds more than 100 names; no public CA puts more into one certificate");
+}
+
+void read_cas(Section& section, CertificateConfig& certificate, const Config& config) {
+    certificate.ca = section.texts("ca").value_or(std::vector<std::string>{"letsencrypt"});
+    std::set<std::string, std::less<>> known;
+    for (const auto& [name, ca] : config.cas) known.insert(name);
+    for (const std::string& name : certificate.ca) {
+        if (known.contains(name)) continue;
+        const std::string meant = nearest(name, known);
+        section.wrong("ca", "there is no [ca." + base::printable(name, 80) + "]" +
+                                (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
+    }
+    if (certificate.ca.empty()) section.wrong("ca", "is empty; name at least one CA");
+    if (certificate.ca.size() > 1) {
+        section.wrong("ca", "a second CA is not built yet in renewd " RENEWD_VERSION "; name one", Code::ConfigNotBuilt);
+    }
+}
+
+void read_solver(Section& section, CertificateConfig& certificate, const Config& config) {
+    certificate.solver = section.text("solver").value_or("");
+    if (certificate.solver.empty() && config.solvers.size() == 1) certificate.solver = config.solvers.begin()->first;
+    if (!certificate.solver.empty() && !config.solvers.contains(certificate.solver)) {
+        section.wrong("solver", "there is no [solver." + base::printable(certificate.solver, 80) + "]");
+        return;
+    }
+    for (const base::Identifier& name : certificate.names) {
+        const SolverConfig* solver = solver_for(config, certificate, name);
+        if (solver == nullptr) {
+            section.wrong("solver", "no solver takes " + name.value + ": name one with solver = \"…\", or add it to a [solver.X]'s \"for\"",
+                          Code::ConfigMissing);
+        } else if (name.is_wildcard()) {
+            section.wrong("names", name.value + ": a wildcard needs a dns-01 solver (RFC 8555 §7.1.3), which is not built yet in renewd " RENEWD_VERSION,
+                          Code::ConfigNotBuilt);
+        }
+    }
+}
+
+void read_hooks(Section& section, CertificateConfig& certificate) {
+    const toml::table* table = section.table("hooks");
+    if (table == nullptr) return;
+    Section hooks(*table, "hooks of " + section.what(), section.problems());
+    for (const std::string_view event : {"renewed", "deployed", "served", "failed"}) {
+        auto argv = hooks.argv(event);
+        if (argv && argv->empty()) hooks.wrong(event, "is empty; name a program");
+        if (argv && !argv->empty()) certificate.hooks[std::string(event)] = std::move(*argv);
+    }
+    hooks.not_built({"before_renew", "before_deploy", "verified", "drifted", "expiring"});
+    hooks.finish();
+}
+
+void read_endpoints(Section& section, CertificateConfig& certificate) {
+    for (const std::string& text : section.texts("endpoints").value_or(std::vector<std::string>{})) {
+        if (auto endpoint = deployers::parse_endpoint(text)) {
+            certificate.endpoints.push_back(std::move(*endpoint));
+        } else {
+            section.wrong("endpoints", endpoint.error().message, endpoint.error().code);
+        }
+    }
+}
+
+/// Two targets on one host must not write one path: the second would overwrite the first for ever.
+class PathOwners {
+  public:
+    void claim(Section& section, const CertificateConfig& certificate, const TargetConfig& target) {
+        std::vector<std::string> paths;
+        for (const deployers::FixedPath& fixed : target.parameters.paths) paths.push_back(fixed.path);
+        if (!target.parameters.include.empty()) paths.push_back(target.parameters.include);
+        if (!target.parameters.versions.empty()) paths.push_back(target.parameters.versions);
+        const std::string owner = "target " + target.name + " of certificate \"" + certificate.name + "\"";
+        for (const std::string& path : paths) {
+            const auto [known, is_new] = owners_.emplace(target.host + ":" + path, owner);
+            if (!is_new) {
+                section.wrong("target", "target " + target.name + " and " + known->second + " would both write " + path,
+                              Code::ConfigConflict);
+            }
+        }
+    }
+
+  private:
+    std::map<std::string, std::string> owners_;
+};
+
+void read_targets(Section& section, const toml::table* defaults, CertificateConfig& certificate, const Config& config,
+                  PathOwners& owners) {
+    const toml::node* node = section.node("target");
+    if (node == nullptr) return;
+    const toml::array* list = node->as_array();
+    if (list == nullptr) {
+        section.wrong("target", "is a list of tables; write  [[certificate.\"" + certificate.name + "\".target]]");
+        return;
+    }
+    for (const toml::node& item : *list) {
+        const toml::table* table = item.as_table();
+        if (table == nullptr) {
+            section.wrong("target", "holds something that is no table");
+            continue;
+        }
+        auto target = read_target(*table, defaults, certificate, config, section.problems());
+        if (!target) continue;
+        const bool is_taken = std::any_of(certificate.targets.begin(), certificate.targets.end(),
+                                          [&](const TargetConfig& other) { return other.name == target->name; });
+        if (is_taken) section.wrong("target", "two targets are named \"" + target->name + "\"", Code::ConfigConflict);
+        owners.claim(section, certificate, *target);
+        certificate.targets.push_back(std::move(*target));
+    }
+}
+
+/// The one entry of a table that has just one, and that is a table itself; nullptr otherwise.
+const toml::table* only_table_in(const toml::table& table, std::string& key) {
+    if (table.size() != 1) return nullptr;
+    const toml::table* inner = nullptr;
+    for (const auto& [name, node] : table) {
+        inner = node.as_table();
+        key = name.str();
+    }
+    return inner;
+}
+
+/// [certificate.example.com] without quotes is TOML for a certificate "example" with a table "com" in it.
+bool reports_bare_name(const std::string& name, const toml::table& table, Problems& problems) {
+    std::string key;
+    const toml::table* inner = only_table_in(table, key);
+    if (inner == nullptr || key == "hooks") return false;
+    std::string whole = name + "." + key;
+    const toml::source_region where = inner->source();
+    for (std::string next; (inner = only_table_in(*inner, next)) != nullptr && next != "hooks";) whole += "." + next;
+    problems.add(Code::ConfigUnknownKey, where,
+                 "[certificate." + whole + "] is read as certificate \"" + name + "\" with a key \"" + key +
+                     "\"; write  [certificate.\"" + whole + "\"]");
+    return true;
+}
+
+}  // namespace
+
+void read_certificates(const Tables& tables, Config& config, Problems& problems) {
+    const toml::table* target_defaults = nullptr;
+    static const toml::table kNone;
+    if (tables.defaults != nullptr) {
+        Section defaults(*tables.defaults, "[defaults]", problems);
+        target_defaults = defaults.table("target");
+    }
+    PathOwners owners;
+    for (const auto& [name, table] : tables.certificate) {
+        if (reports_bare_name(name, *table, problems)) continue;
+        CertificateConfig certificate{.name = name};
+        Section section(*table, "certificate \"" + name + "\"", problems, tables.defaults);
+        read_names(section, certificate);
+        read_cas(section, certificate, config);
+        read_solver(section, certificate, config);
+        certificate.key_type = section.parsed("key_type", base::parse_key_type).value_or(certificate.key_type);
+        certificate.contact = section.text("contact").value_or("");
+        certificate.profile = section.text("profile").value_or("");
+        if (section.text("renew").value_or("auto") != "auto") {
+            certificate.renew_before = section.parsed("renew", parse_duration);
+        }
+        if (section.text("rollout").value_or("parallel") != "parallel") {
+            section.wrong("rollout", "only \"parallel\" is built yet in renewd " RENEWD_VERSION, Code::ConfigNotBuilt);
+        }
+        read_endpoints(section, certificate);
+        read_hooks(section, certificate);
+        read_targets(section, target_defaults, certificate, config, owners);
+        section.not_built({"deploy_to", "window", "window_ends_at", "csr", "key_origin", "freeze"});
+        section.finish();
+        config.certificates.emplace(name, std::move(certificate));
+    }
+    // What stands in [defaults] is checked through the certificates; without any, at least its keys are.
+    if (tables.defaults == nullptr) return;
+    Section defaults(*tables.defaults, "[defaults]", problems);
+    for (const std::string_view key : {"ca", "solver", "key_type", "contact", "profile", "renew", "rollout", "endpoints",
+                                       "hooks", "target", "names"}) {
+        if (defaults.has(key) && key == "names") defaults.wrong(key, "belongs to a certificate, not to [defaults]");
+    }
+    defaults.finish();
+}
+
+}  // namespace agent

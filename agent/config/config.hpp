@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the user wants, as values. After read_config() nothing here is a maybe-valid string: names are names,
+// durations are durations, every target is complete with its defaults filled in.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "base/http.hpp"
+#include "base/identifier.hpp"
+#include "base/key.hpp"
+#include "deployers/deployer.hpp"
+#include "deployers/probe/endpoint.hpp"
+
+namespace agent {
+
+struct AgentConfig {
+    std::string state_dir{"/var/lib/renewd"};
+    std::size_t jobs = 16;       // certificates worked on at once
+    std::size_t host_jobs = 20;  // hosts worked on at once
+    int keep = 3;                // generations kept; wanted and served ones always
+    base::Seconds verify_every{3600};
+    std::uint64_t min_free_bytes = 8ULL * 1024 * 1024;
+    bool allow_volatile = false;  // state on tmpfs or under /tmp
+};
+
+struct CaConfig {
+    std::string name{};
+    std::string directory{};
+    std::vector<std::string> contact{};
+    bool agree_tos = false;
+    std::string profile{};
+    std::string roots{};  // PEM file: anchors for the CA's own HTTPS and for what its certificates are served with
+    std::string proxy{};
+};
+
+struct SolverConfig {
+    std::string name{};
+    std::string webroot{};           // one of these two
+    std::string listen{};
+    std::vector<std::string> takes{};  // `for`: the names it takes
+};
+
+struct HostConfig {
+    std::string name{};
+    std::string user{};
+    std::string host{};
+    int port = 0;
+    std::string address{};  // where to look for its endpoints; empty: where ssh connects
+    std::string identity_file{};
+    std::vector<std::string> host_keys{};
+    bool sudo = false;
+};
+
+struct TargetConfig {
+    std::string name{};
+    std::string deployer{};
+    std::string host{};  // a name in Config::hosts; empty: this machine
+    deployers::Parameters parameters{};
+    std::vector<deployers::Endpoint> endpoints{};  // none: nobody looks, it stays `unverified`
+    std::string roots{};  // extra anchors for judging what is served
+    base::Seconds verify_for{60};
+};
+
+/// Events and the argv of a certificate's own hooks.
+using HookCommands = std::map<std::string, std::vector<std::string>>;
+
+struct CertificateConfig {
+    std::string name{};
+    std::vector<base::Identifier> names{};
+    std::vector<std::string> ca{};  // first one first
+    std::string solver{};           // its default; empty where every name is taken by some solver's `for`
+    base::KeyType key_type = base::KeyType::EcdsaP256;
+    std::string profile{};
+    std::string contact{};
+    std::optional<base::Seconds> renew_before{};  // before expiry; absent: by share of the lifetime
+    std::vector<deployers::Endpoint> endpoints{};  // the public names, judged after all targets
+    std::vector<TargetConfig> targets{};
+    HookCommands hooks{};
+};
+
+struct HooksConfig {
+    std::string directory{"/etc/renewd/hooks.d"};
+    base::Seconds timeout{60};
+};
+
+struct Config {
+    std::string file{};
+    AgentConfig agent{};
+    std::map<std::string, CaConfig> cas{};
+    std::map<std::string, SolverConfig> solvers{};
+    std::map<std::string, HostConfig> hosts{};
+    std::map<std::string, CertificateConfig> certificates{};
+    HooksConfig hooks{};
+};
+
+/// Reads FILE and conf.d/*.toml beside it, in byte order. All problems found, not only the first; each message begins with
+/// file:line:column and says what would be accepted. Touches nothing.
+[[nodiscard]] tl::expected<Config, std::vector<base::Error>> read_config(const std::string& file);
+
+/// The solver that takes `name` for `certificate`: the most specific `for`, else the certificate's own; nullptr if none.
+[[nodiscard]] const SolverConfig* solver_for(const Config& config, const CertificateConfig& certificate,
+                                             const base::Identifier& name);
+
+/// "90s", "15m", "12h", "30d".
+[[nodiscard]] base::Result<base::Seconds> parse_duration(std::string_view text);
+/// "512", "64KiB", "8MiB", "2GiB".
+[[nodiscard]] base::Result<std::uint64_t> parse_size(std::string_view text);
+
+/// `[a-z0-9*][a-z0-9._-]*`, at most 200 characters: a certificate's name before it becomes a path.
+[[nodiscard]] base::Result<void> check_certificate_name(std::string_view name);
+/// The same for targets, hosts, CAs and solvers: `[a-zA-Z0-9][a-zA-Z0-9._@-]*`, at most 100.
+[[nodiscard]] base::Result<void> check_plain_name(std::string_view name);
+
+/// "user@host:22", with or without "ssh://".
+[[nodiscard]] base::Result<HostConfig> parse_ssh_destination(std::string_view text);
+
+}  // namespace agent

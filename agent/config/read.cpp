@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+// From files to tables to values: the main file, conf.d beside it, and everything that is no certificate.
+#include <algorithm>
+#include <deque>
+#include <filesystem>
+
+#include "agent/config/reading.hpp"
+#include "acme/solvers/http_01.hpp"
+#include "base/encoding.hpp"
+#include "base/file.hpp"
+
+namespace agent {
+
+using base::Code;
+
+namespace {
+
+constexpr std::size_t kFileSizeMax = 16 * 1024 * 1024;
+
+std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
+
+/// Where the values of one configuration come from.
+class Reading {
+  public:
+    explicit Reading(const std::string& main_file) : main_file_(main_file) {}
+
+    void read_files();
+    void read_values(Config& config);
+    [[nodiscard]] Problems& problems() { return problems_; }
+
+  private:
+    void read_file(const std::string& path, bool is_main);
+    void take(const std::string& key, const toml::node& node, const toml::source_region& where, bool is_main);
+    void take_single(const std::string& key, const toml::node& node, const toml::table*& place);
+    void take_named(const std::string& key, const toml::node& node, NamedTables& place);
+    void read_agent(Config& config);
+    void read_cas(Config& config);
+    void read_solvers(Config& config);
+    void read_hosts(Config& config);
+    void read_hooks(Config& config);
+    void check_readable(Section& section, std::string_view key, const std::string& path, bool is_secret);
+
+    std::string main_file_;
+    base::SystemFiles files_;
+    std::deque<toml::table> documents_;
+    Tables tables_;
+    Problems problems_;
+};
+
+void Reading::read_files() {
+    read_file(main_file_, /*is_main=*/true);
+    const std::string directory = base::directory_of(main_file_) + "/conf.d";
+    auto names = files_.list(directory);
+    if (!names) {
+        if (names.error().code != Code::FileNotFound) problems_.add(Code::ConfigUnreadable, names.error().message);
+        return;
+    }
+    for (const std::string& name : *names) {
+        if (name.size() > 5 && name.ends_with(".toml") && name.front() != '.') read_file(directory + "/" + name, false);
+    }
+}
+
+void Reading::read_file(const std::string& path, bool is_main) {
+    // A configuration is often a link into a store or a volume; what it leads to is what counts.
+    std::error_code none;
+    const auto real = std::filesystem::canonical(path, none);
+    auto text = base::read_file(files_, none ? path : real.string(), kFileSizeMax);
+    if (!text) {
+        problems_.add(Code::ConfigUnreadable, text.error().message);
+        return;
+    }
+    try {
+        documents_.push_back(toml::parse(*text, path));
+    } catch (const toml::parse_error& error) {
+        problems_.add(Code::ConfigSyntax, error.source(), first_line(error.description()));
+        return;
+    }
+    for (const auto& [key, node] : documents_.back()) take(std::string(key.str()), node, key.source(), is_main);
+}
+
+void Reading::take(const std::string& key, const toml::node& node, const toml::source_region& where, bool is_main) {
+    if (key == "agent" || key == "defaults") {
+        if (!is_main) {
+            problems_.add(Code::ConfigConflict, where, "[" + key + "] stands only in the main file, " + main_file_);
+            return;
+        }
+        take_single(key, node, key == "agent" ? tables_.agent : tables_.defaults);
+    } else if (key == "hooks") {
+        take_single(key, node, tables_.hooks);
+    } else if (key == "ca") {
+        take_named(key, node, tables_.ca);
+    } else if (key == "solver") {
+        take_named(key, node, tables_.solver);
+    } else if (key == "host") {
+        take_named(key, node, tables_.host);
+    } else if (key == "certificate") {
+        take_named(key, node, tables_.certificate);
+    } else if (key == "dns" || key == "target" || key == "service" || key == "group" || key == "ssh" || key == "notice") {
+        problems_.add(Code::ConfigNotBuilt, where, "[" + key + "] is not built yet in renewd " RENEWD_VERSION);
+    } else {
+        const std::string meant = nearest(key, {"agent", "defaults", "hooks", "ca", "solver", "host", "certificate"});
+        problems_.add(Code::ConfigUnknownKey, where,
+                      "unknown table or key \"" + base::printable(key, 80) + "\"" +
+                          (meant.empty() ? "; known: [agent], [defaults], [hooks], [ca.X], [solver.X], [host.X], [certificate.X]"
+                                         : "; did you mean \"" + meant + "\"?"));
+    }
+}
+
+void Reading::take_single(const std::string& key, const toml::node& node, const toml::table*& place) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) {
+        problems_.add(Code::ConfigWrongValue, node.source(), "\"" + key + "\" must be a table: [" + key + "]");
+    } else if (place != nullptr) {
+        problems_.add(Code::ConfigConflict, node.source(),
+                      "[" + key + "] stands already in " + *place->source().path + ":" +
+                          std::to_string(place->source().begin.line));
+    } else {
+        place = table;
+    }
+}
+
+void Reading::take_named(const std::string& key, const toml::node& node, NamedTables& place) {
+    const toml::table* group = node.as_table();
+    if (group == nullptr) {
+        problems_.add(Code::ConfigWrongValue, node.source(), "\"" + key + "\" must hold tables: [" + key + ".NAME]");
+        return;
+    }
+    for (const auto& [name, value] : *group) {
+        const std::string label = "[" + key + ".\"" + base::printable(name.str(), 200) + "\"]";
+        const toml::table* table = value.as_table();
+        if (table == nullptr) {
+            problems_.add(Code::ConfigWrongValue, value.source(),
+                          label + " must be a table; \"" + std::string(name.str()) + "\" is read as its name");
+            continue;
+        }
+        const auto valid = key == "certificate" ? check_certificate_name(name.str()) : check_plain_name(name.str());
+        if (!valid) {
+            problems_.add(Code::ConfigWrongValue, name.source(), label + ": " + valid.error().message);
+            continue;
+        }
+        const auto [known, is_new] = place.emplace(std::string(name.str()), table);
+        if (!is_new) {
+            problems_.add(Code::ConfigConflict, name.source(),
+                          label + " stands already in " + *known->second->source().path + ":" +
+                              std::to_string(known->second->source().begin.line));
+        }
+    }
+}
+
+void Reading::read_values(Config& config) {
+    config.file = main_file_;
+    read_agent(config);
+    read_cas(config);
+    read_solvers(config);
+    read_hosts(config);
+    read_hooks(config);
+    read_certificates(tables_, config, problems_);
+}
+
+void Reading::read_agent(Config& config) {
+    if (tables_.agent == nullptr) return;
+    Section section(*tables_.agent, "[agent]", problems_);
+    AgentConfig& agent = config.agent;
+    agent.state_dir = section.path("state_dir").value_or(agent.state_dir);
+    agent.jobs = static_cast<std::size_t>(section.number("jobs", 1, 1024).value_or(16));
+    agent.host_jobs = static_cast<std::size_t>(section.number("host_jobs", 1, 1024).value_or(20));
+    agent.keep = static_cast<int>(section.number("keep", 1, 1000).value_or(agent.keep));
+    agent.verify_every = section.parsed("verify_every", parse_duration).value_or(agent.verify_every);
+    agent.min_free_bytes = section.parsed("min_free", parse_size).value_or(agent.min_free_bytes);
+    agent.allow_volatile = section.flag("allow_volatile").value_or(false);
+    section.not_built({"listen", "listen_token_file", "metrics_file", "helper", "plugin_path"});
+    section.finish();
+}
+
+void Reading::read_cas(Config& config) {
+    config.cas["letsencrypt"] = {.name = "letsencrypt", .directory = "https://acme-v02.api.letsencrypt.org/directory"};
+    config.cas["letsencrypt-staging"] = {.name = "letsencrypt-staging",
+                                         .directory = "https://acme-staging-v02.api.letsencrypt.org/directory"};
+    for (const auto& [name, table] : tables_.ca) {
+        Section section(*table, "[ca." + name + "]", problems_);
+        CaConfig& ca = config.cas[name];
+        ca.name = name;
+        if (auto directory = section.text("directory")) {
+            ca.directory = *directory;
+            if (!ca.directory.starts_with("https://") || ca.directory.size() < 12) {
+                section.wrong("directory", "\"" + base::printable(ca.directory) +
+                                               "\" must be an https:// URL: a CA is never asked over plain http (RFC 8555 §6.1)");
+            }
+        } else if (ca.directory.empty() && !section.has("directory")) {
+            section.wrong_here("\"directory\" is missing: the URL of the CA's ACME directory", Code::ConfigMissing);
+        }
+        ca.contact = section.texts("contact").value_or(std::vector<std::string>{});
+        ca.agree_tos = section.flag("agree_tos").value_or(false);
+        ca.profile = section.text("profile").value_or("");
+        ca.roots = section.path("roots").value_or("");
+        if (!ca.roots.empty()) check_readable(section, "roots", ca.roots, /*is_secret=*/false);
+        ca.proxy = section.text("proxy").value_or("");
+        section.not_built({"staging", "preferred_chain", "eab", "client"});
+        section.finish();
+    }
+}
+
+void Reading::read_solvers(Config& config) {
+    for (const auto& [name, table] : tables_.solver) {
+        Section section(*table, "[solver." + name + "]", problems_);
+        SolverConfig& solver = config.solvers[name];
+        solver.name = name;
+        const std::string type = section.text("type").value_or("");
+        if (type.empty() && !section.has("type")) {
+            section.wrong_here("\"type\" is missing; accepted: \"http-01\"", Code::ConfigMissing);
+        } else if (type == "dns-01" || type == "tls-alpn-01" || type == "dns-persist-01" || type == "dns-account-01") {
+            section.wrong("type", "\"" + type + "\" is not built yet in renewd " RENEWD_VERSION "; accepted: \"http-01\"",
+                          Code::ConfigNotBuilt);
+            continue;  // its other keys mean nothing yet
+        } else if (type != "http-01") {
+            section.wrong("type", "\"" + base::printable(type) + "\" is no challenge type; accepted: \"http-01\"");
+        }
+        solver.webroot = section.path("webroot").value_or("");
+        solver.listen = section.text("listen").value_or("");
+        if (section.has("webroot") == section.has("listen")) {
+            section.wrong_here("needs one of \"webroot\" (a directory your web server shows) and \"listen\" (\"*:80\": renewd answers itself)",
+                               Code::ConfigMissing);
+        } else if (!solver.listen.empty()) {
+            if (auto valid = acme::parse_listen(solver.listen); !valid) section.wrong("listen", valid.error().message);
+        }
+        for (std::string& taken : section.texts("for").value_or(std::vector<std::string>{})) {
+            if (auto identifier = base::parse_identifier(taken); !identifier) {
+                section.wrong("for", identifier.error().message);
+            } else {
+                solver.takes.push_back(identifier->value);
+            }
+        }
+        section.finish();
+    }
+}
+
+void Reading::read_hosts(Config& config) {
+    for (const auto& [name, table] : tables_.host) {
+        Section section(*table, "[host." + name + "]", problems_);
+        HostConfig host;
+        if (auto destination = section.parsed("ssh", parse_ssh_destination)) {
+            host = *destination;
+        } else if (!section.has("ssh")) {
+            section.wrong_here("\"ssh\" is missing: \"deploy@web1.example.com:22\"", Code::ConfigMissing);
+        }
+        host.name = name;
+        host.address = section.text("address").value_or("");
+        if (!host.address.empty() && base::address_bytes(host.address).empty()) {
+            section.wrong("address", "\"" + base::printable(host.address) + "\" is no IP address");
+        }
+        host.identity_file = section.path("identity_file").value_or("");
+        if (!host.identity_file.empty()) check_readable(section, "identity_file", host.identity_file, /*is_secret=*/true);
+        for (const std::string& key : section.texts("host_key").value_or(std::vector<std::string>{})) {
+            const auto space = key.find(' ');
+            if (space == std::string::npos || key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-@.") < space) {
+                section.wrong("host_key", R"(must be a public key as in known_hosts, "ssh-ed25519 AAAA…")");
+            }
+            host.host_keys.push_back(key);
+        }
+        host.sudo = section.flag("sudo").value_or(false);
+        section.not_built({"jump", "look_from"});
+        section.finish();
+        config.hosts[name] = std::move(host);
+    }
+}
+
+void Reading::read_hooks(Config& config) {
+    if (tables_.hooks == nullptr) return;
+    Section section(*tables_.hooks, "[hooks]", problems_);
+    config.hooks.directory = section.path("directory").value_or(config.hooks.directory);
+    config.hooks.timeout = section.parsed("timeout", parse_duration).value_or(config.hooks.timeout);
+    section.finish();
+}
+
+void Reading::check_readable(Section& section, std::string_view key, const std::string& path, bool is_secret) {
+    auto file = files_.open(path, 0, 0);
+    if (!file) {
+        section.wrong(key, file.error().message, Code::ConfigUnreadable);
+        return;
+    }
+    const auto info = files_.info(path);
+    if (is_secret && info && (info->mode & 0077) != 0) {
+        section.wrong(key, path + " can be read by others;  chmod 600 " + path, Code::ConfigSecretExposed);
+    }
+}
+
+}  // namespace
+
+tl::expected<Config, std::vector<base::Error>> read_config(const std::string& file) {
+    Reading reading(file);
+    Config config;
+    reading.read_files();
+    if (reading.problems().empty()) reading.read_values(config);
+    if (!reading.problems().empty()) return tl::make_unexpected(std::move(reading.problems()).take());
+    return config;
+}
+
+const SolverConfig* solver_for(const Config& config, const CertificateConfig& certificate, const base::Identifier& name) {
+    const SolverConfig* best = nullptr;
+    std::size_t best_length = 0;
+    for (const auto& [solver_name, solver] : config.solvers) {
+        for (const std::string& pattern : solver.takes) {
+            const bool is_own = pattern == name.value;
+            const bool is_below = pattern.starts_with("*.") && name.value.ends_with(pattern.substr(1));
+            const std::size_t length = pattern.size() * 2 + (is_own ? 1 : 0);
+            if ((is_own || is_below) && length > best_length) {
+                best = &solver;
+                best_length = length;
+            }
+        }
+    }
+    if (best != nullptr) return best;
+    const auto own = config.solvers.find(certificate.solver);
+    return own == config.solvers.end() ? nullptr : &own->second;
+}
+
+}  // namespace agent

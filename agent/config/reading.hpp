@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the parts of reading a configuration share: the tables of all files under their names, before they are values.
+#pragma once
+
+#include <map>
+#include <string>
+#include <toml++/toml.h>
+
+#include "agent/config/config.hpp"
+#include "agent/config/section.hpp"
+
+namespace agent {
+
+/// A named table ("[certificate.X]") and the file it stands in.
+using NamedTables = std::map<std::string, const toml::table*>;
+
+/// Every table of every file, merged by name; the documents themselves live in read_config().
+struct Tables {
+    const toml::table* agent = nullptr;
+    const toml::table* defaults = nullptr;
+    const toml::table* hooks = nullptr;
+    NamedTables ca{}, solver{}, host{}, certificate{};
+};
+
+/// [certificate.X] with its targets, on top of [defaults]; needs the CAs, solvers and hosts read before.
+void read_certificates(const Tables& tables, Config& config, Problems& problems);
+
+/// One [[certificate.X.target]], complete; nothing where a problem was found.
+std::optional<TargetConfig> read_target(const toml::table& table, const toml::table* defaults,
+                                        const CertificateConfig& certificate, const Config& config,
+                                        Problems& problems);
+
+}  // namespace agent

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/memory/file_store.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "base/encoding.hpp"
+
+namespace agent {
+
+using base::Code;
+using base::Result;
+
+namespace {
+
+constexpr std::size_t kStateFileMax = 4 * 1024 * 1024;
+constexpr std::size_t kPemFileMax = 256 * 1024;
+constexpr std::uint64_t kHistoryMax = 1024 * 1024;
+constexpr base::FileAttributes kPrivate{.mode = 0600};
+constexpr mode_t kPrivateDirectory = 0700;
+
+class FileLease final : public Lease {
+  public:
+    explicit FileLease(base::Lock lock) : lock_(std::move(lock)) {}
+
+  private:
+    base::Lock lock_;
+};
+
+/// What the caller can act on: everything that is not "disk full" or a finding of ours is "cannot be written".
+template <class T>
+Result<T> as_state(Result<T> result) {
+    if (result) return result;
+    base::Error error = std::move(result).error();
+    switch (error.code) {
+        case Code::StateNoSpace:
+        case Code::StateLocked:
+        case Code::StateCorrupt:
+        case Code::StateNewer: break;
+        default: error.code = Code::StateUnwritable;
+    }
+    return tl::make_unexpected(std::move(error));
+}
+
+Result<std::unique_ptr<Lease>> take_lease(base::Files& files, const std::string& directory) {
+    TRY(as_state(base::make_directories(files, directory, kPrivateDirectory)));
+    auto lock = TRY(as_state(base::Lock::take(files, directory + "/.lock")));
+    return std::make_unique<FileLease>(std::move(lock));
+}
+
+/// The number a generation's directory is named with; 0 if it is none.
+int generation_number(const std::string& name) {
+    int number = 0;
+    const auto [end, status] = std::from_chars(name.data(), name.data() + name.size(), number);
+    const bool whole = status == std::errc{} && end == name.data() + name.size();
+    return whole && number > 0 && std::to_string(number) == name ? number : 0;
+}
+
+/// The file's text, or nothing where there is none.
+Result<std::optional<std::string>> read_if_there(base::Files& files, const std::string& path, std::size_t size_max) {
+    auto text = base::read_file(files, path, size_max);
+    if (text) return std::optional(std::move(*text));
+    if (text.error().code == Code::FileNotFound) return std::optional<std::string>{};
+    return tl::make_unexpected(std::move(text).error());
+}
+
+bool looks_volatile(base::Files& files, const std::string& directory) {
+    constexpr std::array<std::string_view, 5> kVolatile{"/tmp/", "/var/tmp/", "/run/", "/var/run/", "/var/cache/"};
+    const std::string with_slash = directory + "/";
+    if (std::any_of(kVolatile.begin(), kVolatile.end(), [&](auto prefix) { return with_slash.starts_with(prefix); })) {
+        return true;
+    }
+    const auto in_memory = files.is_in_memory(directory);
+    return in_memory && *in_memory;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FileStore>> FileStore::open(base::Files& files, std::string directory, bool allow_volatile) {
+    TRY(as_state(base::make_directories(files, directory + "/certificates", kPrivateDirectory)));
+    TRY(as_state(base::make_directories(files, directory + "/accounts", kPrivateDirectory)));
+    if (!allow_volatile && looks_volatile(files, directory)) {
+        return base::fail(Code::StateVolatile, directory + " does not survive a reboot or a cleaner, and keys in it would be lost",
+                          "choose another agent.state_dir, or set agent.allow_volatile = true for a test");
+    }
+    return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory)));
+}
+
+std::unique_ptr<FileStore> FileStore::open_read_only(base::Files& files, std::string directory) {
+    return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory)));
+}
+
+std::string FileStore::home(const std::string& certificate) const {
+    const bool is_wildcard = certificate.starts_with("*");
+    return root_ + "/certificates/" + (is_wildcard ? "_wildcard" + certificate.substr(1) : certificate);
+}
+
+std::string FileStore::account_home(const std::string& ca, const std::string& directory) const {
+    // The directory URL is the CA's identity: another URL under the same name is another account.
+    return root_ + "/accounts/" + ca + "-" + base::sha256_hex(directory).substr(0, 8);
+}
+
+std::string FileStore::directory_of(const std::string& certificate, int number) const {
+    return home(certificate) + "/" + std::to_string(number);
+}
+
+Result<std::unique_ptr<Lease>> FileStore::lease(const std::string& certificate) {
+    auto lease = TRY(take_lease(files_, home(certificate)));
+    // Temporary files of a writer that was killed; nobody else writes here now.
+    for (const std::string& entry : TRY(as_state(files_.list(home(certificate))))) {
+        const bool is_leftover = entry.starts_with('.') && entry.find(".renewd-") != std::string::npos;
+        if (is_leftover) TRY(as_state(base::remove_tree(files_, home(certificate) + "/" + entry)));
+    }
+    return lease;
+}
+
+Result<std::unique_ptr<Lease>> FileStore::lease_account(const std::string& ca, const std::string& directory) {
+    return take_lease(files_, account_home(ca, directory));
+}
+
+Result<std::vector<std::string>> FileStore::certificates() {
+    auto names = files_.list(root_ + "/certificates");
+    if (!names && names.error().code == Code::FileNotFound) return std::vector<std::string>{};
+    std::vector<std::string> certificates = TRY(as_state(std::move(names)));
+    for (std::string& name : certificates) {
+        if (name.starts_with("_wildcard")) name = "*" + name.substr(9);
+    }
+    return certificates;
+}
+
+Result<std::optional<Record>> FileStore::read_record(const std::string& certificate) {
+    std::optional<Record> found;
+    for (const char* file : {"/record.json", "/record.json.1"}) {
+        const auto text = TRY(as_state(read_if_there(files_, home(certificate) + file, kStateFileMax)));
+        if (!text) continue;
+        auto record = parse_record(*text);
+        if (record && record->name == certificate) return std::optional(std::move(*record));
+        if (!record && record.error().code == Code::StateNewer) {
+            return tl::make_unexpected(std::move(record).error().within(home(certificate) + file));
+        }
+    }
+    return found;
+}
+
+Result<std::vector<GenerationRecord>> FileStore::read_generations(const std::string& certificate,
+                                                                  const std::vector<int>& numbers) {
+    std::vector<GenerationRecord> generations;
+    for (const int number : numbers) {
+        const auto text = TRY(as_state(read_if_there(files_, directory_of(certificate, number) + "/meta.json", kStateFileMax)));
+        auto generation = text ? parse_generation(*text) : Result<GenerationRecord>(base::fail(Code::StateCorrupt, "is missing"));
+        // One that cannot be read is left where it is, for a person, and is never counted as held.
+        if (generation && generation->number == number) generations.push_back(std::move(*generation));
+    }
+    return generations;
+}
+
+Result<std::optional<Record>> FileStore::load(const std::string& certificate) {
+    auto names = files_.list(home(certificate));
+    if (!names && names.error().code == Code::FileNotFound) return std::optional<Record>{};
+    const std::vector<std::string> entries = TRY(as_state(std::move(names)));
+    std::optional<Record> record = TRY(read_record(certificate));
+
+    std::vector<int> unrecorded;
+    for (const std::string& entry : entries) {
+        const int number = generation_number(entry);
+        if (number > 0 && !(record && record->generation(number) != nullptr)) unrecorded.push_back(number);
+    }
+    if (!record && unrecorded.empty()) return std::optional<Record>{};
+    if (!record) record = Record{.name = certificate};
+    for (GenerationRecord& generation : TRY(read_generations(certificate, unrecorded))) {
+        record->first_seen = record->first_seen == base::Instant{} ? generation.issued_at : record->first_seen;
+        record->generations.push_back(std::move(generation));
+    }
+    std::sort(record->generations.begin(), record->generations.end(),
+              [](const GenerationRecord& a, const GenerationRecord& b) { return a.number < b.number; });
+    return record;
+}
+
+Result<void> FileStore::save(const Record& record) {
+    const std::string path = home(record.name) + "/record.json";
+    const auto current = TRY(as_state(read_if_there(files_, path, kStateFileMax)));
+    if (current) {
+        // The one before stays at hand; one that cannot be trusted is kept aside instead of taking its place.
+        const bool sound = parse_record(*current).has_value();
+        const std::string aside = path + (sound ? ".1" : ".corrupt");
+        TRY(as_state(base::remove_tree(files_, aside)));
+        TRY(as_state(files_.link(path, aside)));
+    }
+    return as_state(base::write_durably(files_, path, to_text(record), kPrivate));
+}
+
+Result<std::optional<OpenOrder>> FileStore::open_order(const std::string& certificate) {
+    const std::string next = home(certificate) + "/next";
+    const auto text = TRY(as_state(read_if_there(files_, next + "/order.json", kStateFileMax)));
+    if (!text) return std::optional<OpenOrder>{};
+    auto order = parse_order(*text);
+    auto key = base::read_file(files_, next + "/privkey.pem", kPemFileMax);
+    if (!order && order.error().code == Code::StateNewer) return tl::make_unexpected(std::move(order).error());
+    if (!order || !key) {
+        return base::fail(Code::StateCorrupt, next + " holds an order that cannot be read",
+                          "look at it, then remove " + next + " to order anew");
+    }
+    order->key_pem = base::Secret(std::move(*key));
+    return std::optional(std::move(*order));
+}
+
+Result<void> FileStore::begin_order(const std::string& certificate, const OpenOrder& order) {
+    const std::string next = home(certificate) + "/next";
+    TRY(as_state(base::remove_tree(files_, next)));
+    TRY(as_state(base::make_directories(files_, next, kPrivateDirectory)));
+    TRY(as_state(base::write_durably(files_, next + "/privkey.pem", order.key_pem.reveal(), kPrivate)));
+    return order_placed(certificate, order);
+}
+
+Result<void> FileStore::order_placed(const std::string& certificate, const OpenOrder& order) {
+    return as_state(base::write_durably(files_, home(certificate) + "/next/order.json", to_text(order), kPrivate));
+}
+
+Result<void> FileStore::drop_order(const std::string& certificate) {
+    return as_state(base::remove_tree(files_, home(certificate) + "/next"));
+}
+
+Result<int> FileStore::next_number(const std::string& certificate) {
+    int highest = 0;
+    for (const std::string& entry : TRY(as_state(files_.list(home(certificate))))) {
+        highest = std::max(highest, generation_number(entry));
+    }
+    const std::optional<Record> record = TRY(read_record(certificate));
+    if (record && record->wanted() != nullptr) highest = std::max(highest, record->wanted()->number);
+    return highest + 1;
+}
+
+Result<void> FileStore::complete(const std::string& certificate, const GenerationRecord& record, const base::Chain& chain) {
+    const std::string next = home(certificate) + "/next";
+    const base::Chain leaf(chain.begin(), chain.begin() + 1);
+    const base::Chain issuers(chain.begin() + 1, chain.end());
+    const std::pair<const char*, std::string> contents[] = {{"/cert.pem", base::to_pem(leaf)},
+                                                            {"/chain.pem", base::to_pem(issuers)},
+                                                            {"/fullchain.pem", base::to_pem(chain)},
+                                                            {"/meta.json", to_text(record)}};
+    for (const auto& [name, content] : contents) {
+        TRY(as_state(base::write_durably(files_, next + name, content, kPrivate)));
+    }
+    TRY(as_state(files_.rename(next, directory_of(certificate, record.number))));
+    TRY(as_state(base::sync_directory(files_, home(certificate))));
+    return as_state(base::replace_symlink(files_, std::to_string(record.number), home(certificate) + "/live"));
+}
+
+Result<deployers::Generation> FileStore::generation(const std::string& certificate, int number) {
+    const std::string directory = directory_of(certificate, number);
+    const auto read = [&](const char* file) { return base::read_file(files_, directory + file, kPemFileMax); };
+    const GenerationRecord meta = TRY(parse_generation(TRY(as_state(read("/meta.json")))));
+    deployers::Generation generation{.certificate = certificate, .number = number};
+    for (const std::string& name : meta.ordered_for.names) {
+        generation.names.push_back(TRY(base::parse_identifier(name)));
+    }
+    generation.chain = TRY(base::parse_chain(TRY(as_state(read("/fullchain.pem")))));
+    generation.key_pem = base::Secret(TRY(as_state(read("/privkey.pem"))));
+    if (generation.chain.front().sha256() != meta.sha256) {
+        return base::fail(Code::StateCorrupt, directory + "/fullchain.pem is not the certificate that was issued");
+    }
+    return generation;
+}
+
+Result<void> FileStore::prune(const std::string& certificate, const std::vector<int>& kept) {
+    for (const std::string& entry : TRY(as_state(files_.list(home(certificate))))) {
+        const int number = generation_number(entry);
+        if (number == 0 || std::find(kept.begin(), kept.end(), number) != kept.end()) continue;
+        TRY(as_state(base::remove_tree(files_, directory_of(certificate, number))));
+    }
+    return {};
+}
+
+Result<std::optional<StoredAccount>> FileStore::account(const std::string& ca, const std::string& directory) {
+    const std::string place = account_home(ca, directory);
+    const auto key = TRY(as_state(read_if_there(files_, place + "/account.key", kPemFileMax)));
+    if (!key) return std::optional<StoredAccount>{};
+    const auto url = TRY(as_state(read_if_there(files_, place + "/account.url", kPemFileMax)));
+    StoredAccount account{.key_pem = base::Secret(*key), .url = url.value_or("")};
+    while (account.url.ends_with('\n')) account.url.pop_back();
+    return std::optional(std::move(account));
+}
+
+Result<void> FileStore::save_account(const std::string& ca, const std::string& directory, const StoredAccount& account) {
+    const std::string place = account_home(ca, directory);
+    TRY(as_state(base::make_directories(files_, place, kPrivateDirectory)));
+    TRY(as_state(base::write_durably(files_, place + "/directory.url", directory + "\n", kPrivate)));
+    TRY(as_state(base::write_durably(files_, place + "/account.key", account.key_pem.reveal(), kPrivate)));
+    if (account.url.empty()) return {};
+    return as_state(base::write_durably(files_, place + "/account.url", account.url + "\n", kPrivate));
+}
+
+Result<void> FileStore::remember(const std::string& certificate, const std::string& line) {
+    const std::string path = home(certificate) + "/history.jsonl";
+    if (const auto info = files_.info(path); info && info->size > kHistoryMax) {
+        TRY(as_state(files_.rename(path, path + ".1")));
+    }
+    const auto file = TRY(as_state(files_.open(path, O_WRONLY | O_APPEND | O_CREAT, 0600)));
+    TRY(as_state(files_.write(file, line + "\n")));
+    return {};
+}
+
+Result<std::uint64_t> FileStore::free_bytes() { return as_state(files_.free_bytes(root_)); }
+
+}  // namespace agent

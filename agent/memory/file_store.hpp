@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The embedded default store: a tree of files (DESIGN.md §7), each written whole, synced and renamed.
+#pragma once
+
+#include <string>
+
+#include "agent/memory/store.hpp"
+#include "base/clock.hpp"
+#include "base/file.hpp"
+
+namespace agent {
+
+class FileStore final : public Store {
+  public:
+    /// Makes `directory` (0700) if it is missing. state/volatile on tmpfs, or under /tmp, /run and /var/cache, unless
+    /// `allow_volatile`; state/unwritable.
+    [[nodiscard]] static base::Result<std::unique_ptr<FileStore>> open(base::Files& files, std::string directory,
+                                                                       bool allow_volatile);
+    /// Without making or checking anything: for commands that only read.
+    [[nodiscard]] static std::unique_ptr<FileStore> open_read_only(base::Files& files, std::string directory);
+
+    base::Result<std::unique_ptr<Lease>> lease(const std::string& certificate) override;
+    base::Result<std::optional<Record>> load(const std::string& certificate) override;
+    base::Result<void> save(const Record& record) override;
+    base::Result<std::vector<std::string>> certificates() override;
+    base::Result<std::optional<OpenOrder>> open_order(const std::string& certificate) override;
+    base::Result<void> begin_order(const std::string& certificate, const OpenOrder& order) override;
+    base::Result<void> order_placed(const std::string& certificate, const OpenOrder& order) override;
+    base::Result<void> drop_order(const std::string& certificate) override;
+    base::Result<int> next_number(const std::string& certificate) override;
+    base::Result<void> complete(const std::string& certificate, const GenerationRecord& record,
+                                const base::Chain& chain) override;
+    base::Result<deployers::Generation> generation(const std::string& certificate, int number) override;
+    base::Result<void> prune(const std::string& certificate, const std::vector<int>& kept) override;
+    [[nodiscard]] std::string directory_of(const std::string& certificate, int number) const override;
+    base::Result<std::unique_ptr<Lease>> lease_account(const std::string& ca, const std::string& directory) override;
+    base::Result<std::optional<StoredAccount>> account(const std::string& ca, const std::string& directory) override;
+    base::Result<void> save_account(const std::string& ca, const std::string& directory,
+                                    const StoredAccount& account) override;
+    base::Result<void> remember(const std::string& certificate, const std::string& line) override;
+    base::Result<std::uint64_t> free_bytes() override;
+
+  private:
+    FileStore(base::Files& files, std::string directory) : files_(files), root_(std::move(directory)) {}
+    [[nodiscard]] std::string home(const std::string& certificate) const;
+    [[nodiscard]] std::string account_home(const std::string& ca, const std::string& directory) const;
+    [[nodiscard]] base::Result<std::optional<Record>> read_record(const std::string& certificate);
+    [[nodiscard]] base::Result<std::vector<GenerationRecord>> read_generations(const std::string& certificate,
+                                                                               const std::vector<int>& numbers);
+
+    base::Files& files_;
+    std::string root_;
+};
+
+}  // namespace agent

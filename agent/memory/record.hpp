@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// What renewd remembers of one certificate. `wanted`, `installed` and `serving` are separate facts: "issued but not
+// deployed", a failed target, a new target and drift are all the same case to the planner.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "base/secret.hpp"
+#include "deployers/probe/verdict.hpp"
+
+namespace agent {
+
+/// What an order was for; a configuration that says otherwise asks for a new one.
+struct OrderedFor {
+    std::vector<std::string> names{};  // sorted
+    std::string ca{};
+    std::string key_type{};
+    std::string profile{};
+    friend bool operator==(const OrderedFor&, const OrderedFor&) = default;
+};
+
+/// One issued generation; its key and chain are in the store.
+struct GenerationRecord {
+    int number = 0;
+    OrderedFor ordered_for{};
+    std::string account{};  // its URL
+    std::string order{};    // its URL
+    std::string sha256{};   // of the leaf, as seen on the wire
+    std::string serial{};
+    base::Instant not_before{};
+    base::Instant not_after{};
+    base::Instant issued_at{};
+    friend bool operator==(const GenerationRecord&, const GenerationRecord&) = default;
+};
+
+/// An order being worked on: what it is for, its key, and, once the CA has answered, its URL.
+struct OpenOrder {
+    OrderedFor ordered_for{};
+    std::string account{};
+    std::string url{};  // empty: the order may not exist yet
+    base::Instant started_at{};
+    base::Secret key_pem{};
+};
+
+/// A thing that keeps failing: how often, since when, why, and when it is tried again.
+struct Failure {
+    int count = 0;
+    base::Instant since{};
+    base::Instant next_attempt{};
+    base::Error error{};
+    friend bool operator==(const Failure&, const Failure&) = default;
+};
+
+struct TargetRecord {
+    std::string name{};
+    int installed = 0;        // the generation whose files are known to be in place; 0: none
+    int serving = 0;          // the generation it was last seen serving everywhere; 0: none
+    int attempting = 0;       // a deployment that was begun and not reported back: its outcome is unknown
+    std::string fingerprint{};  // of the parameters that `installed` was deployed with
+    std::optional<base::Instant> deployed_at{};
+    std::optional<base::Instant> verified_at{};
+    std::optional<Failure> failure{};
+    std::vector<deployers::EndpointVerdict> endpoints{};
+    friend bool operator==(const TargetRecord&, const TargetRecord&) = default;
+};
+
+/// A hook that has not succeeded yet for what happened.
+struct PendingHook {
+    std::string event{};
+    std::string target{};  // empty: of the certificate
+    int generation = 0;
+    std::string error{};  // of a `failed` event: the code
+    std::optional<Failure> failure{};
+    friend bool operator==(const PendingHook&, const PendingHook&) = default;
+};
+
+struct Record {
+    std::string name{};
+    base::Instant first_seen{};
+    std::vector<GenerationRecord> generations{};  // ascending
+    int served_told = 0;  // the generation whose `served` event has been raised
+    std::optional<Failure> issuance{};
+    std::vector<TargetRecord> targets{};
+    std::vector<deployers::EndpointVerdict> endpoints{};  // the certificate's own
+    std::optional<base::Instant> endpoints_verified_at{};
+    std::vector<PendingHook> hooks{};
+
+    /// The newest generation, which every target should serve; nullptr before the first.
+    [[nodiscard]] const GenerationRecord* wanted() const;
+    [[nodiscard]] const GenerationRecord* generation(int number) const;
+    /// The generation with this leaf; nullptr if it is none of ours.
+    [[nodiscard]] const GenerationRecord* generation_of(std::string_view sha256) const;
+    [[nodiscard]] const TargetRecord* target(std::string_view target_name) const;
+    /// The target's record, made if there was none.
+    [[nodiscard]] TargetRecord& target_for(std::string_view target_name);
+
+    friend bool operator==(const Record&, const Record&) = default;
+};
+
+/// The record as text: JSON that carries its own digest, so that a torn or edited file is noticed.
+[[nodiscard]] std::string to_text(const Record& record);
+/// state/corrupt: no JSON, a wrong digest or shape. state/newer-version: written by a later renewd; never rewritten.
+[[nodiscard]] base::Result<Record> parse_record(std::string_view text);
+
+[[nodiscard]] std::string to_text(const GenerationRecord& generation);
+[[nodiscard]] base::Result<GenerationRecord> parse_generation(std::string_view text);
+
+/// Without its key, which has a file of its own.
+[[nodiscard]] std::string to_text(const OpenOrder& order);
+[[nodiscard]] base::Result<OpenOrder> parse_order(std::string_view text);
+
+/// For `status --json` and hooks.
+[[nodiscard]] nlohmann::json to_json(const base::Error& error);
+[[nodiscard]] nlohmann::json to_json(const deployers::EndpointVerdict& verdict);
+
+}  // namespace agent

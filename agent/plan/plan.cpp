@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/plan/plan.hpp"
+
+#include <algorithm>
+
+#include "base/encoding.hpp"
+
+namespace agent {
+
+using base::Instant;
+using base::Seconds;
+
+std::string_view to_string(RenewalReason reason) {
+    switch (reason) {
+        case RenewalReason::NeverIssued: return "never_issued";
+        case RenewalReason::Lifetime: return "lifetime";
+        case RenewalReason::Configured: return "configured";
+        case RenewalReason::Forced: return "forced";
+        case RenewalReason::ConfigChanged: return "config_changed";
+    }
+    return "lifetime";
+}
+
+std::vector<const TargetPlan*> Plan::due(TargetAction action, Instant now) const {
+    std::vector<const TargetPlan*> found;
+    for (const TargetPlan& target : targets) {
+        if (target.action == action && target.at && *target.at <= now) found.push_back(&target);
+    }
+    return found;
+}
+
+bool Plan::anything_due(Instant now) const {
+    return renewal_due(now) || !due(TargetAction::Deploy, now).empty() || !due(TargetAction::Look, now).empty() ||
+           (look_at && *look_at <= now) || (hooks_at && *hooks_at <= now);
+}
+
+Instant Plan::next() const {
+    Instant earliest = renewal.held_until.value_or(renewal.at);
+    for (const TargetPlan& target : targets) earliest = std::min(earliest, target.at.value_or(earliest));
+    return std::min({earliest, look_at.value_or(earliest), hooks_at.value_or(earliest)});
+}
+
+OrderedFor wanted_order(const CertificateConfig& certificate, const CaConfig& ca) {
+    OrderedFor wanted{.ca = ca.name,
+                      .key_type = std::string(base::to_string(certificate.key_type)),
+                      .profile = certificate.profile.empty() ? ca.profile : certificate.profile};
+    for (const base::Identifier& name : certificate.names) wanted.names.push_back(name.value);
+    std::sort(wanted.names.begin(), wanted.names.end());
+    return wanted;
+}
+
+Instant renewal_time(const CertificateConfig& certificate, const GenerationRecord& generation) {
+    constexpr Seconds kShortLived = std::chrono::days(10);
+    const Seconds lifetime = generation.not_after - generation.not_before;
+    const Seconds by_share = lifetime < kShortLived ? lifetime / 2 : lifetime / 3;
+    // A wish that is longer than the whole lifetime would renew for ever: at least a tenth of it is used.
+    const Seconds before = std::min(certificate.renew_before.value_or(by_share), lifetime - lifetime / 10);
+    return generation.not_after - before;
+}
+
+std::string fingerprint(const TargetConfig& target) {
+    // A separator that no value can hold keeps neighbours apart.
+    std::string text = target.deployer + '\n' + target.host + '\n';
+    const deployers::Parameters& p = target.parameters;
+    for (const std::string& part : {p.include, p.versions, p.owner, p.group, std::to_string(p.mode), std::to_string(p.cert_mode)}) {
+        text += part + '\n';
+    }
+    for (const deployers::FixedPath& fixed : p.paths) {
+        text += std::string(deployers::to_string(fixed.form)) + '\n' + fixed.path + '\n' + fixed.owner.value_or("") + '\n' +
+                fixed.group.value_or("") + '\n' + std::to_string(fixed.mode.value_or(-1)) + (fixed.key_first ? "k\n" : "\n");
+    }
+    return base::sha256_hex(text).substr(0, 16);
+}
+
+namespace {
+
+Renewal plan_renewal(const CertificateConfig& certificate, const CaConfig& ca, const Record& record, bool has_open_order,
+                     Instant now, const Wishes& wishes) {
+    Renewal renewal{.at = now};
+    const GenerationRecord* current = record.wanted();
+    if (current == nullptr) {
+        renewal.reason = RenewalReason::NeverIssued;
+    } else if (wishes.renew_now || has_open_order) {
+        renewal.reason = RenewalReason::Forced;
+    } else if (current->ordered_for != wanted_order(certificate, ca)) {
+        renewal.reason = RenewalReason::ConfigChanged;
+    } else {
+        renewal.reason = certificate.renew_before ? RenewalReason::Configured : RenewalReason::Lifetime;
+        renewal.at = renewal_time(certificate, *current);
+    }
+    if (!record.issuance) return renewal;
+    const bool is_limit = record.issuance->error.retry_at.has_value();
+    if (is_limit && record.issuance->next_attempt > now && renewal.at <= now && wishes.by_hand) {
+        renewal.held_until = record.issuance->next_attempt;
+    } else if (!wishes.by_hand) {
+        renewal.at = std::max(renewal.at, record.issuance->next_attempt);
+    }
+    return renewal;
+}
+
+TargetPlan plan_target(const TargetConfig& config, const Record& record, Seconds verify_every, Instant now,
+                       const Wishes& wishes) {
+    TargetPlan plan{.target = config.name, .fingerprint = fingerprint(config)};
+    const GenerationRecord* wanted = record.wanted();
+    if (wanted == nullptr) return plan;
+    static const TargetRecord kUnknown;
+    const TargetRecord* known = record.target(config.name);
+    const TargetRecord& target = known == nullptr ? kUnknown : *known;
+    const bool is_in_place = target.installed == wanted->number && target.attempting == 0 &&
+                             target.fingerprint == plan.fingerprint;
+    const bool looks = !config.endpoints.empty();
+    const bool is_well = is_in_place && !target.failure && (!looks || target.serving == wanted->number);
+    if (wishes.deploy_again) {
+        plan.action = TargetAction::Deploy;
+        plan.at = now;
+    } else if (wishes.look_again && looks) {
+        plan.action = TargetAction::Look;
+        plan.at = now;
+    } else if (!is_well) {
+        plan.action = TargetAction::Deploy;
+        plan.at = target.failure && !wishes.retry_now && !wishes.by_hand ? std::max(now, target.failure->next_attempt) : now;
+    } else if (looks) {
+        plan.action = TargetAction::Look;
+        plan.at = target.verified_at.value_or(now - verify_every) + verify_every;
+    }
+    return plan;
+}
+
+}  // namespace
+
+Plan plan(const CertificateConfig& certificate, const CaConfig& ca, const Record& record, bool has_open_order,
+          Seconds verify_every, Instant now, const Wishes& wishes) {
+    Plan plan{.renewal = plan_renewal(certificate, ca, record, has_open_order, now, wishes)};
+    for (const TargetConfig& target : certificate.targets) {
+        plan.targets.push_back(plan_target(target, record, verify_every, now, wishes));
+    }
+    if (!certificate.endpoints.empty() && record.wanted() != nullptr) {
+        const bool all_well = deployers::all_serving(record.endpoints);
+        plan.look_at = wishes.look_again || (wishes.retry_now && !all_well) || !record.endpoints_verified_at
+                           ? now
+                           : *record.endpoints_verified_at + verify_every;
+    }
+    for (const PendingHook& hook : record.hooks) {
+        const Instant at = hook.failure && !wishes.retry_now && !wishes.by_hand ? hook.failure->next_attempt : now;
+        plan.hooks_at = std::min(plan.hooks_at.value_or(at), at);
+    }
+    return plan;
+}
+
+}  // namespace agent

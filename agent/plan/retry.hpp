@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// When a thing that failed is tried again. Pure. Orders are tried sparingly, because CAs count; deployments and looks have
+// a faster schedule of their own and never cause an order. Nothing is ever given up.
+#pragma once
+
+#include <optional>
+
+#include "agent/memory/record.hpp"
+#include "base/clock.hpp"
+#include "base/error.hpp"
+
+namespace agent {
+
+enum class Effort { Issuance, Deployment };
+
+struct RetryInput {
+    Effort effort = Effort::Issuance;
+    const base::Error* error = nullptr;
+    int count = 1;  // failures in a row, this one included
+    base::Instant now{};
+    std::optional<base::Instant> expiry{};  // of what is served meanwhile: the less is left, the sooner the next try
+    double chance = 0.5;                    // uniformly from [0, 1): the jitter
+};
+
+/// Never before error->retry_at (believed up to seven days), never in the past.
+[[nodiscard]] base::Instant next_attempt(const RetryInput& input);
+
+/// The failure after one more: counted on where the code is the same, begun anew where it is another.
+[[nodiscard]] Failure count_failure(const std::optional<Failure>& before, base::Error error, Effort effort,
+                                    base::Instant now, std::optional<base::Instant> expiry, double chance);
+
+}  // namespace agent

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// How things stand, as values: what is held, where it is served, what comes next, what needs a person. Pure; the table and the
+// JSON are two ways of printing this.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/config/config.hpp"
+#include "agent/memory/record.hpp"
+#include "agent/plan/plan.hpp"
+
+namespace agent {
+
+enum class CertificateState { Expired, Failing, Unserved, NeverIssued, Renewing, Deploying, Due, Removed, Ok };
+enum class TargetState { Pending, Deploying, Serving, Partial, Stale, Failing, Drifted, Unknown, Unverified };
+
+[[nodiscard]] std::string_view to_string(CertificateState state);
+[[nodiscard]] std::string_view to_string(TargetState state);
+
+struct Attention {
+    bool is_critical = false;
+    base::Instant since{};
+    std::string cause{};  // "verify/stale/web": what it is about
+    base::Error error{};
+    friend bool operator==(const Attention&, const Attention&) = default;
+};
+
+/// A thing that holds, as in `conditions`.
+struct Condition {
+    std::string code{};
+    base::Instant since{};
+    std::string message{};
+    std::string hint{};
+};
+
+struct TargetStatus {
+    const TargetConfig* config = nullptr;
+    TargetRecord record{};
+    TargetState state = TargetState::Pending;
+    int wanted = 0;
+};
+
+/// Addresses that should serve the wanted generation, and how many do.
+struct Served {
+    std::size_t expected = 0;
+    std::size_t serving = 0;
+    std::optional<base::Instant> oldest_not_after{};  // of what is served; absent: nothing was seen
+};
+
+struct CertificateStatus {
+    const CertificateConfig* config = nullptr;  // nullptr: removed from the configuration
+    Record record{};
+    Plan plan{};
+    CertificateState state = CertificateState::Ok;
+    std::vector<TargetStatus> targets{};
+    Served served{};
+    std::optional<Attention> attention{};
+    std::vector<Condition> conditions{};
+};
+
+/// The status of one certificate. `has_open_order`: an order is being worked on, or waits to be gone on with.
+[[nodiscard]] CertificateStatus status_of(const CertificateConfig& certificate, const CaConfig& ca, const Record& record,
+                                          bool has_open_order, base::Seconds verify_every, base::Instant now);
+/// The status of one that is no longer in the configuration.
+[[nodiscard]] CertificateStatus removed_status(const Record& record);
+
+[[nodiscard]] TargetState state_of(const TargetConfig& config, const TargetRecord* target, const Record& record);
+
+/// 3, 4, 5 or 0: what stands in the way, worst first, as `run --once` and `renew` report it.
+[[nodiscard]] int exit_code_of(const CertificateStatus& status);
+/// The same, of what needs attention only: what `status` and `verify` report.
+[[nodiscard]] int attention_code_of(const CertificateStatus& status);
+
+/// Most urgent first.
+[[nodiscard]] bool is_more_urgent(const CertificateStatus& a, const CertificateStatus& b);
+
+struct StoreStatus {
+    bool ok = true;
+    std::uint64_t free_bytes = 0;
+    std::string message{};  // for people, where it is not ok
+};
+
+struct Overview {
+    std::vector<CertificateStatus> certificates{};
+    StoreStatus store{};
+    base::Instant now{};
+};
+
+/// `status --json`, version 1 (docs/status.schema.json).
+[[nodiscard]] nlohmann::json to_json(const Overview& overview);
+[[nodiscard]] nlohmann::json to_json(const CertificateStatus& status);
+[[nodiscard]] nlohmann::json to_json(const TargetStatus& target);
+
+/// For people: `width` columns, colour where `is_terminal`.
+[[nodiscard]] std::string to_table(const Overview& overview, std::size_t width, bool has_colour);
+
+}  // namespace agent

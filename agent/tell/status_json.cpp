@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// The status as JSON, version 1: scripts and monitoring hold on to every name here.
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "agent/tell/status.hpp"
+
+namespace agent {
+
+using base::Instant;
+using nlohmann::json;
+
+namespace {
+
+json instant(const std::optional<Instant>& value) { return value ? json(base::format_instant(*value)) : json(nullptr); }
+
+json verdicts(const std::vector<deployers::EndpointVerdict>& endpoints) {
+    json list = json::array();
+    for (const deployers::EndpointVerdict& endpoint : endpoints) list.push_back(to_json(endpoint));
+    return list;
+}
+
+/// Where nobody named an instant, ours is the one before which it is not tried again.
+json error_of(const std::optional<Failure>& failure) {
+    if (!failure) return nullptr;
+    base::Error error = failure->error;
+    error.retry_at = error.retry_at.value_or(failure->next_attempt);
+    return to_json(error);
+}
+
+json conditions_of(const CertificateStatus& status) {
+    json list = json::array();
+    for (const Condition& condition : status.conditions) {
+        list.push_back({{"code", condition.code},
+                        {"since", base::format_instant(condition.since)},
+                        {"message", condition.message},
+                        {"hint", condition.hint}});
+    }
+    return list;
+}
+
+json attention_of(const CertificateStatus& status) {
+    if (!status.attention) return nullptr;
+    return {{"severity", status.attention->is_critical ? "critical" : "warning"},
+            {"since", base::format_instant(status.attention->since)},
+            {"cause", status.attention->cause}};
+}
+
+json causes_of(const Overview& overview) {
+    std::map<std::string, json> causes;
+    for (const CertificateStatus& status : overview.certificates) {
+        if (!status.attention) continue;
+        const Attention& attention = *status.attention;
+        auto [known, is_new] = causes.try_emplace(attention.cause, json{{"id", attention.cause},
+                                                                        {"code", base::to_string(attention.error.code)},
+                                                                        {"message", attention.error.message},
+                                                                        {"hint", attention.error.hint},
+                                                                        {"certificates", 0},
+                                                                        {"first_expiry", nullptr}});
+        json& cause = known->second;
+        cause["certificates"] = cause["certificates"].get<int>() + 1;
+        if (status.record.wanted() == nullptr) continue;
+        const std::string expiry =
+            base::format_instant(status.served.oldest_not_after.value_or(status.record.wanted()->not_after));
+        if (cause["first_expiry"].is_null() || expiry < cause["first_expiry"].get<std::string>()) cause["first_expiry"] = expiry;
+    }
+    json list = json::array();
+    for (auto& [id, cause] : causes) list.push_back(std::move(cause));
+    return list;
+}
+
+/// The next thing that changes something; looks are routine.
+json next_of(const Overview& overview) {
+    struct Next {
+        Instant at{};
+        std::string name{};
+        const char* action = nullptr;
+    } next;
+    const auto offer = [&](Instant at, const std::string& name, const char* action) {
+        if (next.action == nullptr || at < next.at) next = {.at = at, .name = name, .action = action};
+    };
+    for (const CertificateStatus& status : overview.certificates) {
+        if (status.config == nullptr) continue;
+        offer(status.plan.renewal.held_until.value_or(status.plan.renewal.at), status.record.name, "renew");
+        for (const TargetPlan& target : status.plan.targets) {
+            if (target.action == TargetAction::Deploy && target.at) offer(*target.at, status.record.name, "deploy");
+        }
+    }
+    if (next.action == nullptr) return nullptr;
+    return {{"at", base::format_instant(next.at)}, {"name", next.name}, {"action", next.action}};
+}
+
+json renewal_of(const CertificateStatus& status) {
+    return {{"at", base::format_instant(status.plan.renewal.held_until.value_or(status.plan.renewal.at))},
+            {"reason", to_string(status.plan.renewal.reason)},
+            {"window", nullptr},
+            {"explanation_url", nullptr}};
+}
+
+}  // namespace
+
+json to_json(const TargetStatus& target) {
+    const TargetRecord& record = target.record;
+    return {{"name", target.config->name},
+            {"deployer", target.config->deployer},
+            {"host", target.config->host.empty() ? json(nullptr) : json(target.config->host)},
+            {"state", to_string(target.state)},
+            {"wanted", target.wanted},
+            {"installed", record.installed},
+            {"serving", record.serving},
+            {"deployed_at", instant(record.deployed_at)},
+            {"verified_at", instant(record.verified_at)},
+            {"failures", record.failure ? record.failure->count : 0},
+            {"next_attempt", record.failure ? json(base::format_instant(record.failure->next_attempt)) : json(nullptr)},
+            {"last_error", error_of(record.failure)},
+            {"endpoints", verdicts(record.endpoints)}};
+}
+
+json to_json(const CertificateStatus& status) {
+    const Record& record = status.record;
+    const GenerationRecord* wanted = record.wanted();
+    json names = json::array();
+    if (status.config != nullptr) {
+        for (const base::Identifier& name : status.config->names) names.push_back(name.value);
+    } else if (wanted != nullptr) {
+        names = wanted->ordered_for.names;
+    }
+    json targets = json::array();
+    for (const TargetStatus& target : status.targets) targets.push_back(to_json(target));
+    const std::string contact = status.config == nullptr ? "" : status.config->contact;
+    json object = {{"name", record.name},
+                   {"names", std::move(names)},
+                   {"ca", status.config != nullptr ? status.config->ca.front() : wanted != nullptr ? wanted->ordered_for.ca : ""},
+                   {"contact", contact.empty() ? json(nullptr) : json(contact)},
+                   {"state", to_string(status.state)},
+                   {"generation", wanted == nullptr ? 0 : wanted->number},
+                   {"wanted_generation", wanted == nullptr ? 0 : wanted->number},
+                   {"serial", wanted == nullptr ? json(nullptr) : json(wanted->serial)},
+                   {"sha256", wanted == nullptr ? json(nullptr) : json(wanted->sha256)},
+                   {"not_before", wanted == nullptr ? json(nullptr) : json(base::format_instant(wanted->not_before))},
+                   {"not_after", wanted == nullptr ? json(nullptr) : json(base::format_instant(wanted->not_after))},
+                   {"served",
+                    {{"expected", status.served.expected},
+                     {"serving", status.served.serving},
+                     {"oldest_not_after", instant(status.served.oldest_not_after)}}},
+                   {"renewal", status.config == nullptr ? json(nullptr) : renewal_of(status)},
+                   {"failures", record.issuance ? record.issuance->count : 0},
+                   {"last_error", error_of(record.issuance)},
+                   {"attention", attention_of(status)},
+                   {"held", nullptr},
+                   {"conditions", conditions_of(status)},
+                   {"targets", std::move(targets)},
+                   {"endpoints", verdicts(record.endpoints)}};
+    return object;
+}
+
+json to_json(const Overview& overview) {
+    json certificates = json::array();
+    std::size_t ok = 0;
+    std::size_t attention = 0;
+    for (const CertificateStatus& status : overview.certificates) {
+        certificates.push_back(to_json(status));
+        if (status.state == CertificateState::Ok) ++ok;
+        if (status.attention) ++attention;
+    }
+    return {{"version", 1},
+            {"generated_at", base::format_instant(overview.now)},
+            {"agent", {{"running", false}, {"since", nullptr}, {"config", "ok"}}},
+            {"store", {{"ok", overview.store.ok}, {"free_bytes", overview.store.free_bytes}}},
+            {"certificates", std::move(certificates)},
+            {"causes", causes_of(overview)},
+            {"summary",
+             {{"certificates", overview.certificates.size()}, {"ok", ok}, {"attention", attention}, {"next", next_of(overview)}}}};
+}
+
+}  // namespace agent

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/work/deploy.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "agent/plan/plan.hpp"
+#include "agent/plan/retry.hpp"
+#include "agent/work/look.hpp"
+#include "base/parallel.hpp"
+#include "deployers/deployer.hpp"
+#include "deployers/probe/look.hpp"
+
+namespace agent {
+
+using base::Result;
+using deployers::DeploymentOutcome;
+
+void note_outcome(Record& record, const std::string& name, const std::string& fingerprint, const DeploymentOutcome& outcome,
+                  int wanted, base::Instant now, double chance) {
+    TargetRecord& target = record.target_for(name);
+    const bool is_unknown = outcome.error && outcome.error->code == base::Code::DeployOutcomeUnknown;
+    const bool is_news = outcome.wrote || target.installed != wanted;
+    if (!is_unknown) target.attempting = 0;
+    if (outcome.installed) {
+        target.installed = wanted;
+        target.fingerprint = fingerprint;
+        if (is_news || !target.deployed_at) target.deployed_at = now;
+    }
+    if (!outcome.endpoints.empty()) note_verdicts(record, name, outcome.endpoints, now);
+    if (outcome.error) {
+        const GenerationRecord* served = record.generation(target.serving);
+        target.failure = count_failure(target.failure, *outcome.error, Effort::Deployment, now,
+                                       served == nullptr ? std::nullopt : std::optional(served->not_after), chance);
+        if (target.failure->count == 1) {
+            record.hooks.push_back({.event = "failed", .target = name, .generation = wanted,
+                                    .error = std::string(base::to_string(outcome.error->code))});
+        }
+    } else {
+        target.failure.reset();
+        if (is_news) record.hooks.push_back({.event = "deployed", .target = name, .generation = wanted});
+    }
+}
+
+namespace {
+
+class Deployment {
+  public:
+    Deployment(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper, bool also_what_is_well)
+        : s_(surroundings), certificate_(certificate), keeper_(keeper), also_what_is_well_(also_what_is_well) {}
+
+    Result<void> load() {
+        const Record record = keeper_.record();
+        wanted_ = TRY(s_.store.generation(certificate_.name, record.wanted()->number));
+        expectation_ = expectation_of(record);
+        for (const GenerationRecord& generation : record.generations) {
+            if (generation.number == wanted_.number) continue;
+            // One whose files are gone or damaged cannot be recognised on a host; that is all it costs.
+            if (auto earlier = s_.store.generation(certificate_.name, generation.number)) earlier_.push_back(std::move(*earlier));
+        }
+        return {};
+    }
+
+    Result<void> to(const TargetConfig& target) {
+        const std::scoped_lock turn(s_.service_turn(target));
+        const base::Anchors anchors = TRY(s_.anchors(ca_of(s_.config, certificate_), target.roots));
+        if (already_serves(target, anchors)) return {};
+        TRY(keeper_.change([&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));
+        const DeploymentOutcome outcome = transact(target, anchors);
+        if (outcome.error) s_.log.warn("{}", outcome.error->message);
+        for (const std::string& remark : outcome.remarks) s_.log.info("{}", remark);
+        return keeper_.change([&](Record& record) {
+            note_outcome(record, target.name, fingerprint(target), outcome, wanted_.number, s_.clock.now(), s_.chance());
+        });
+    }
+
+  private:
+    /// What is in place and has meanwhile come to be served, by a reload of somebody else's, needs nothing from us.
+    bool already_serves(const TargetConfig& target, const base::Anchors& anchors) {
+        const Record record = keeper_.record();
+        const TargetRecord* known = record.target(target.name);
+        const bool is_in_place = known != nullptr && known->installed == wanted_.number && known->attempting == 0 &&
+                                 known->fingerprint == fingerprint(target);
+        if (!is_in_place || also_what_is_well_ || target.endpoints.empty()) return false;
+        const auto verdicts = deployers::look(target.endpoints, expectation_, anchors, s_.clock);
+        if (!deployers::all_serving(verdicts)) return false;
+        return keeper_.change([&](Record& changed) { note_verdicts(changed, target.name, verdicts, s_.clock.now()); }).has_value();
+    }
+
+    /// The generations that may be on the target now, or have to stay there: what it has, and the newest agent.keep.
+    std::vector<deployers::Generation> earlier_on(const TargetConfig& target) const {
+        const Record record = keeper_.record();
+        static const TargetRecord kUnknown;
+        const TargetRecord* known = record.target(target.name);
+        const TargetRecord& held = known == nullptr ? kUnknown : *known;
+        std::vector<deployers::Generation> chosen;
+        for (const deployers::Generation& generation : earlier_) {
+            const int number = generation.number;
+            const bool is_recent = number > wanted_.number - s_.config.agent.keep;
+            if (is_recent || number == held.installed || number == held.serving) chosen.push_back(generation);
+        }
+        return chosen;
+    }
+
+    DeploymentOutcome transact(const TargetConfig& target, const base::Anchors& anchors) {
+        const deployers::Deployer* deployer = deployers::find_deployer(target.deployer);
+        auto installation = deployer->plan(wanted_, earlier_on(target), target.parameters);
+        if (!installation) return {.error = std::move(installation).error().during("deploy")};
+        const auto host = s_.host(target);
+        deployers::DeploymentRequest request{.wanted = &wanted_,
+                                             .earlier = expectation_.earlier,
+                                             .installation = std::move(*installation),
+                                             .endpoints = target.endpoints,
+                                             .anchors = &anchors,
+                                             .verify_for = target.verify_for};
+        if (!earlier_.empty()) request.earlier_not_after = earlier_.back().chain.front().not_after();
+        request.progress = [&](std::string_view step, std::string_view detail) {
+            s_.progress.step(certificate_.name, target.name, std::string(step) + (detail.empty() ? "" : " ") + std::string(detail));
+        };
+        return deployers::deploy(request, *host, s_.clock);
+    }
+
+    Surroundings& s_;
+    const CertificateConfig& certificate_;
+    Keeper& keeper_;
+    bool also_what_is_well_;
+    deployers::Generation wanted_;
+    std::vector<deployers::Generation> earlier_;
+    deployers::Expectation expectation_;
+};
+
+}  // namespace
+
+Result<void> deploy(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper, const std::vector<std::string>& targets,
+                    bool also_what_is_well) {
+    Deployment deployment(s, certificate, keeper, also_what_is_well);
+    TRY(deployment.load());
+    std::vector<const TargetConfig*> chosen;
+    for (const TargetConfig& target : certificate.targets) {
+        if (std::find(targets.begin(), targets.end(), target.name) != targets.end()) chosen.push_back(&target);
+    }
+    std::vector<Result<void>> results(chosen.size());
+    base::in_parallel(chosen.size(), s.config.agent.host_jobs, [&](std::size_t i) { results[i] = deployment.to(*chosen[i]); });
+    for (Result<void>& result : results) TRY(std::move(result));
+    return {};
+}
+
+}  // namespace agent

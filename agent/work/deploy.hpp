@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings the wanted generation to targets that do not have it, each as a transaction of its own, all at once.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/work/keeper.hpp"
+#include "agent/work/surroundings.hpp"
+#include "deployers/transaction.hpp"
+
+namespace agent {
+
+/// Blocks until every one of these targets is well or has failed; one that fails does not stop the others, and is
+/// remembered with the time of its next attempt. An error is one of the store alone.
+[[nodiscard]] base::Result<void> deploy(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
+                                        const std::vector<std::string>& targets, bool also_what_is_well);
+
+/// Writes the outcome of a transaction into the record: installed, serving, the failure, the hooks it owes. Pure.
+void note_outcome(Record& record, const std::string& target, const std::string& fingerprint,
+                  const deployers::DeploymentOutcome& outcome, int wanted, base::Instant now, double chance);
+
+}  // namespace agent

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The record of the certificate being worked on. Its targets are worked on at once, so every change goes through here, and is
+// durable when change() returns.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "agent/memory/store.hpp"
+
+namespace agent {
+
+/// Owns the right to write while it lives. Thread safe.
+class Keeper {
+  public:
+    Keeper(Store& store, std::unique_ptr<Lease> lease, Record record)
+        : store_(store), lease_(std::move(lease)), record_(std::move(record)) {}
+
+    /// Takes the lease and loads the record; a certificate that was never seen begins at `now`.
+    [[nodiscard]] static base::Result<std::unique_ptr<Keeper>> open(Store& store, const std::string& certificate,
+                                                                    base::Instant now);
+
+    [[nodiscard]] Record record() const;
+    [[nodiscard]] base::Result<void> change(const std::function<void(Record&)>& edit);
+
+  private:
+    Store& store_;
+    std::unique_ptr<Lease> lease_;
+    mutable std::mutex mutex_;
+    Record record_;
+};
+
+}  // namespace agent

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/work/pass.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "agent/tell/status.hpp"
+#include "agent/work/deploy.hpp"
+#include "agent/work/look.hpp"
+#include "agent/work/renew.hpp"
+#include "agent/work/run_hooks.hpp"
+#include "base/parallel.hpp"
+
+namespace agent {
+
+using base::Result;
+
+namespace {
+
+/// The work on one certificate in one pass. Each kind of work is done at most once: what fails waits for a later pass.
+class Pass {
+  public:
+    Pass(Surroundings& surroundings, const CertificateConfig& certificate, const PassOptions& options)
+        : s_(surroundings), certificate_(certificate), options_(options), ca_(ca_of(surroundings.config, certificate)) {}
+
+    CertificateOutcome run() {
+        outcome_.name = certificate_.name;
+        auto result = work();
+        if (!result) outcome_.error = std::move(result).error();
+        s_.progress.finish(certificate_.name, ending());
+        return std::move(outcome_);
+    }
+
+  private:
+    /// Nothing due is the common case, and costs one look into the store and no lease.
+    Result<void> work() {
+        const auto known = TRY(s_.store.load(certificate_.name));
+        const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
+        const Plan first = plan_for(record, TRY(s_.store.open_order(certificate_.name)).has_value());
+        note_renewal(first);
+        if (!has_work(first)) return {};
+        keeper_ = TRY(take_turn());
+        outcome_.did_something = true;
+        TRY(renew_if_due());
+        if (keeper_->record().wanted() != nullptr) {
+            TRY(deploy_what_is_due());
+            TRY(look_where_due());
+            TRY(raise_served(certificate_, *keeper_));
+        }
+        TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.retry_now || options_.wishes.by_hand));
+        return prune();
+    }
+
+    [[nodiscard]] Plan plan_for(const Record& record, bool has_open_order) const {
+        return plan(certificate_, ca_, record, has_open_order, s_.config.agent.verify_every, s_.clock.now(), options_.wishes);
+    }
+
+    Result<Plan> plan_again() {
+        return plan_for(keeper_->record(), TRY(s_.store.open_order(certificate_.name)).has_value());
+    }
+
+    void note_renewal(const Plan& plan) {
+        const bool wants = options_.may_renew && options_.wishes.by_hand;
+        outcome_.held_until = wants ? plan.renewal.held_until : std::nullopt;
+        outcome_.not_due = wants && !plan.renewal.held_until && plan.renewal.at > s_.clock.now();
+        outcome_.next_renewal = plan.renewal.at;
+    }
+
+    [[nodiscard]] bool has_work(const Plan& plan) const {
+        const base::Instant now = s_.clock.now();
+        return (options_.may_renew && plan.renewal_due(now)) || !chosen(plan, TargetAction::Deploy).empty() ||
+               !chosen(plan, TargetAction::Look).empty() || (plan.look_at && *plan.look_at <= now) ||
+               (plan.hooks_at && *plan.hooks_at <= now);
+    }
+
+    /// The targets this action is due for, among those asked for.
+    [[nodiscard]] std::vector<std::string> chosen(const Plan& plan, TargetAction action) const {
+        std::vector<std::string> names;
+        for (const TargetPlan* target : plan.due(action, s_.clock.now())) {
+            const auto& only = options_.only_targets;
+            if (only.empty() || std::find(only.begin(), only.end(), target->target) != only.end()) names.push_back(target->target);
+        }
+        if (action == TargetAction::Deploy && !options_.may_deploy) names.clear();
+        return names;
+    }
+
+    Result<std::unique_ptr<Keeper>> take_turn() {
+        const base::Steady patience = s_.clock.steady() + options_.wait;
+        while (true) {
+            auto keeper = Keeper::open(s_.store, certificate_.name, s_.clock.now());
+            if (keeper || keeper.error().code != base::Code::StateLocked || s_.clock.steady() >= patience) return keeper;
+            s_.progress.step(certificate_.name, "waiting", "for another renewd");
+            s_.clock.sleep(base::Milliseconds(100));
+        }
+    }
+
+    Result<void> renew_if_due() {
+        if (!options_.may_renew || !TRY(plan_again()).renewal_due(s_.clock.now())) return {};
+        auto renewed = renew(s_, certificate_, *keeper_);
+        // What stands in the way of an order is in the record; targets go on with what there is.
+        return only_of_the_store(std::move(renewed));
+    }
+
+    Result<void> deploy_what_is_due() {
+        const std::vector<std::string> targets = chosen(TRY(plan_again()), TargetAction::Deploy);
+        if (targets.empty()) return {};
+        return deploy(s_, certificate_, *keeper_, targets, options_.wishes.deploy_again);
+    }
+
+    Result<void> look_where_due() {
+        const Plan now_due = TRY(plan_again());
+        const std::vector<std::string> targets = chosen(now_due, TargetAction::Look);
+        const bool looked_just_now = options_.wishes.deploy_again;
+        if (!targets.empty() && !looked_just_now) TRY(look_at_targets(s_, certificate_, *keeper_, targets));
+        if (!now_due.look_at || *now_due.look_at > s_.clock.now()) return {};
+        return look_at_certificate(s_, certificate_, *keeper_);
+    }
+
+    /// Errors of the store end the work: without it nothing may have an effect.
+    static Result<void> only_of_the_store(Result<void> result) {
+        if (!result && base::to_string(result.error().code).starts_with("state/")) return result;
+        return {};
+    }
+
+    /// The newest `keep` generations stay, and every one that some target still has or serves.
+    Result<void> prune() {
+        const Record record = keeper_->record();
+        std::vector<int> kept;
+        const auto& generations = record.generations;
+        const auto newest = static_cast<std::size_t>(s_.config.agent.keep);
+        for (std::size_t i = generations.size() - std::min(generations.size(), newest); i < generations.size(); ++i) {
+            kept.push_back(generations[i].number);
+        }
+        for (const TargetRecord& target : record.targets) {
+            for (const int number : {target.installed, target.serving, target.attempting}) kept.push_back(number);
+        }
+        const auto is_kept = [&](const GenerationRecord& g) {
+            return std::find(kept.begin(), kept.end(), g.number) != kept.end();
+        };
+        if (std::all_of(generations.begin(), generations.end(), is_kept)) return {};
+        TRY(keeper_->change([&](Record& changed) {
+            std::erase_if(changed.generations, [&](const GenerationRecord& g) { return !is_kept(g); });
+        }));
+        return s_.store.prune(certificate_.name, kept);
+    }
+
+    [[nodiscard]] std::string ending() const {
+        if (!keeper_) return {};
+        const Record record = keeper_->record();
+        if (record.issuance) return "not renewed";
+        const CertificateStatus status =
+            status_of(certificate_, ca_, record, /*has_open_order=*/false, s_.config.agent.verify_every, s_.clock.now());
+        const Served& served = status.served;
+        if (served.expected == 0) return "nobody looks";
+        return "served by " + std::to_string(served.serving) + "/" + std::to_string(served.expected) +
+               (served.expected == 1 ? " address" : " addresses");
+    }
+
+    Surroundings& s_;
+    const CertificateConfig& certificate_;
+    const PassOptions& options_;
+    const CaConfig& ca_;
+    std::unique_ptr<Keeper> keeper_;
+    CertificateOutcome outcome_;
+};
+
+}  // namespace
+
+std::vector<CertificateOutcome> run_pass(Surroundings& s, const std::vector<std::string>& certificates, const PassOptions& options) {
+    std::vector<CertificateOutcome> outcomes(certificates.size());
+    base::in_parallel(certificates.size(), s.config.agent.jobs, [&](std::size_t i) {
+        outcomes[i] = Pass(s, s.config.certificates.at(certificates[i]), options).run();
+    });
+    return outcomes;
+}
+
+}  // namespace agent

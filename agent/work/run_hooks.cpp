@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/work/run_hooks.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "agent/plan/retry.hpp"
+#include "agent/tell/status.hpp"
+#include "hooks/runner.hpp"
+
+namespace agent {
+
+using base::Result;
+using nlohmann::json;
+
+namespace {
+
+/// The same happening, in the record as it is now.
+auto find_pending(Record& record, const PendingHook& hook) {
+    return std::find_if(record.hooks.begin(), record.hooks.end(), [&](const PendingHook& other) {
+        return other.event == hook.event && other.target == hook.target && other.generation == hook.generation &&
+               other.error == hook.error;
+    });
+}
+
+hooks::Event event_of(Surroundings& s, const CertificateConfig& certificate, const Record& record, const PendingHook& hook) {
+    const base::Instant now = s.clock.now();
+    const CertificateStatus status = status_of(certificate, ca_of(s.config, certificate), record, /*has_open_order=*/false,
+                                               s.config.agent.verify_every, now);
+    json target = nullptr;
+    json error = nullptr;
+    for (const TargetStatus& candidate : status.targets) {
+        if (candidate.config->name != hook.target) continue;
+        target = to_json(candidate);
+        if (hook.event == "failed" && candidate.record.failure) error = to_json(candidate.record.failure->error);
+    }
+    if (hook.event == "failed" && hook.target.empty() && record.issuance) error = to_json(record.issuance->error);
+    hooks::Event event{.name = hook.event,
+                       .certificate = certificate.name,
+                       .generation = hook.generation,
+                       .directory = hook.generation == 0 ? "" : s.store.directory_of(certificate.name, hook.generation),
+                       .target = hook.target,
+                       .error = hook.error};
+    for (const base::Identifier& name : certificate.names) event.names.push_back(name.value);
+    event.json = json{{"version", 1},
+                      {"event", hook.event},
+                      {"at", base::format_instant(now)},
+                      {"certificate", to_json(status)},
+                      {"target", std::move(target)},
+                      {"error", std::move(error)}}
+                     .dump();
+    return event;
+}
+
+Result<void> run_for(Surroundings& s, const CertificateConfig& certificate, const hooks::Event& event) {
+    std::vector<hooks::Hook> programs = TRY(hooks::find_hooks(s.files, s.config.hooks.directory, event.name));
+    if (const auto own = certificate.hooks.find(event.name); own != certificate.hooks.end()) programs.push_back(own->second);
+    return hooks::run_hooks(programs, event, s.config.hooks.timeout);
+}
+
+}  // namespace
+
+Result<void> raise_served(const CertificateConfig& certificate, Keeper& keeper) {
+    const Record record = keeper.record();
+    const GenerationRecord* wanted = record.wanted();
+    if (wanted == nullptr || record.served_told >= wanted->number) return {};
+    bool any = false;
+    for (const TargetConfig& target : certificate.targets) {
+        if (target.endpoints.empty()) continue;
+        any = true;
+        const TargetRecord* known = record.target(target.name);
+        if (known == nullptr || known->installed != wanted->number || !deployers::all_serving(known->endpoints)) return {};
+    }
+    if (!any) return {};
+    return keeper.change([&](Record& changed) {
+        changed.served_told = wanted->number;
+        changed.hooks.push_back({.event = "served", .generation = wanted->number});
+    });
+}
+
+Result<void> run_due_hooks(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper, bool all) {
+    const std::vector<PendingHook> owed = keeper.record().hooks;
+    for (const PendingHook& hook : owed) {
+        if (!all && hook.failure && hook.failure->next_attempt > s.clock.now()) continue;
+        auto result = run_for(s, certificate, event_of(s, certificate, keeper.record(), hook));
+        if (!result) s.log.warn("{}: {}", certificate.name, result.error().message);
+        TRY(keeper.change([&](Record& record) {
+            const auto pending = find_pending(record, hook);
+            if (pending == record.hooks.end()) return;
+            if (result) {
+                record.hooks.erase(pending);
+            } else {
+                pending->failure = count_failure(pending->failure, result.error(), Effort::Deployment, s.clock.now(),
+                                                 std::nullopt, s.chance());
+            }
+        }));
+    }
+    return {};
+}
+
+}  // namespace agent

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all work shares: the configuration, the store, the network, the clock; and what is made once and used by many, such as the
+// session with a CA. Thread safe.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <spdlog/fwd.h>
+#include <string>
+
+#include "acme/issuance.hpp"
+#include "agent/config/config.hpp"
+#include "agent/memory/store.hpp"
+#include "agent/tell/progress.hpp"
+#include "base/certificate.hpp"
+#include "base/file.hpp"
+#include "base/http.hpp"
+#include "deployers/hosts/host.hpp"
+
+namespace agent {
+
+class Surroundings {
+  public:
+    /// Everything is borrowed for as long as this lives.
+    Surroundings(const Config& config, Store& store, base::Files& files, base::Transport& transport, base::Clock& clock,
+                 Progress& progress, spdlog::logger& log);
+    ~Surroundings();
+    Surroundings(const Surroundings&) = delete;
+    Surroundings& operator=(const Surroundings&) = delete;
+
+    [[nodiscard]] acme::Session& session(const CaConfig& ca);
+    /// The account at this CA: the stored one, or one found again or created now, its key durable before the CA is asked.
+    [[nodiscard]] base::Result<acme::Account> account(const CaConfig& ca);
+    /// The CA does not know our account any more: asks once for it again with the same key.
+    [[nodiscard]] base::Result<acme::Account> renew_account(const CaConfig& ca);
+    [[nodiscard]] acme::Solver* solver(const CertificateConfig& certificate, const base::Identifier& name);
+    [[nodiscard]] std::unique_ptr<deployers::Host> host(const TargetConfig& target);
+    /// One transaction at a time for a service (host and reload command): its config test sees all files at once.
+    [[nodiscard]] std::mutex& service_turn(const TargetConfig& target);
+    /// The system's anchors with those of the CA and of the target.
+    [[nodiscard]] base::Result<base::Anchors> anchors(const CaConfig& ca, const std::string& extra_roots);
+    /// Uniform in [0, 1): the jitter of retries.
+    [[nodiscard]] double chance();
+
+    const Config& config;
+    Store& store;
+    base::Files& files;
+    base::Transport& transport;
+    base::Clock& clock;
+    Progress& progress;
+    spdlog::logger& log;
+
+  private:
+    [[nodiscard]] base::Result<acme::Account> make_account(const CaConfig& ca, bool ask_again);
+
+    std::mutex mutex_;
+    std::map<std::string, std::unique_ptr<acme::Session>> sessions_;
+    std::map<std::string, acme::Account> accounts_;
+    std::mutex accounts_turn_;
+    std::map<std::string, std::unique_ptr<acme::Solver>> solvers_;
+    std::map<std::string, std::unique_ptr<std::mutex>> turns_;
+    std::map<std::string, base::Anchors> anchors_;
+};
+
+/// The CA a certificate is ordered from.
+[[nodiscard]] const CaConfig& ca_of(const Config& config, const CertificateConfig& certificate);
+/// The host a target runs on: one of the configuration's, or the one its "ssh://" name says; nullptr for this machine.
+[[nodiscard]] std::unique_ptr<HostConfig> host_of(const Config& config, const TargetConfig& target);
+
+}  // namespace agent

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading configurations: what is right becomes values, and what is wrong is told with file, line, column, key and what would be right.
+#include "agent/config/config.hpp"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <ostream>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/base/temporary_directory.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* kGround = R"(
+[ca.test]
+directory = "https://ca.test/dir"
+[solver.web]
+type = "http-01"
+listen = "*:80"
+[defaults]
+ca = "test"
+)";
+
+/// A main file and conf.d, read as renewd reads them.
+class Files {
+  public:
+    void write(const std::string& name, const std::string& text, mode_t mode = 0644) const {
+        const std::string path = directory_ / name;
+        std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+        std::ofstream(path) << text;
+        REQUIRE(::chmod(path.c_str(), mode) == 0);
+    }
+
+    [[nodiscard]] auto read() const { return agent::read_config(directory_ / "renewd.toml"); }
+
+    /// All messages, one a line, without the directory.
+    [[nodiscard]] std::string problems() const {
+        const auto config = read();
+        if (config) return "";
+        std::string text;
+        for (const base::Error& error : config.error()) text += "[" + std::string(base::to_string(error.code)) + "] " + error.message + "\n";
+        for (std::size_t at = 0; (at = text.find(directory_.path() + "/", at)) != std::string::npos;) {
+            text.erase(at, directory_.path().size() + 1);
+        }
+        return text;
+    }
+
+    [[nodiscard]] std::string path(const std::string& name) const { return directory_ / name; }
+
+  private:
+    tests::TemporaryDirectory directory_;
+};
+
+/// The problems of a main file with the ground above and `text` below it.
+std::string problems_of(const std::string& text) {
+    const Files files;
+    files.write("renewd.toml", kGround + text);
+    return files.problems();
+}
+
+constexpr const char* kTarget = R"(
+[certificate."example.com"]
+[[certificate."example.com".target]]
+name = "web"
+deployer = "nginx"
+include = "/etc/nginx/renewd/{certificate}.conf"
+versions = "/etc/nginx/renewd/{certificate}.d"
+)";
+
+}  // namespace
+
+TEST_CASE("config: the documentation's first example, with everything filled in") {
+    const Files files;
+    files.write("renewd.toml", std::string(kGround) + kTarget);
+    CAPTURE(files.problems());
+    const auto config = files.read();
+    REQUIRE(config);
+    const agent::CertificateConfig& certificate = config->certificates.at("example.com");
+    CHECK(certificate.names.front().value == "example.com");
+    CHECK(certificate.ca == std::vector<std::string>{"test"});
+    CHECK(certificate.solver == "web");
+    CHECK(certificate.key_type == base::KeyType::EcdsaP256);
+    REQUIRE(certificate.targets.size() == 1);
+    const agent::TargetConfig& target = certificate.targets.front();
+    CHECK(target.parameters.include == "/etc/nginx/renewd/example.com.conf");
+    CHECK(target.parameters.test == std::vector<std::string>{"nginx", "-t"});
+    CHECK(target.parameters.reload == std::vector<std::string>{"systemctl", "reload", "nginx"});
+    CHECK(target.parameters.mode == 0600);
+    CHECK(target.verify_for == 60s);
+    REQUIRE(target.endpoints.size() == 1);
+    CHECK(target.endpoints.front().sni == "example.com");
+    CHECK(target.endpoints.front().port == 443);
+    CHECK(target.endpoints.front().address == "127.0.0.1");
+    CHECK(config->cas.contains("letsencrypt"));
+}
+
+TEST_CASE("config: [defaults] and [defaults.target] hold where a certificate and a target are silent") {
+    const Files files;
+    files.write("renewd.toml", std::string(kGround) + R"(key_type = "rsa-3072"
+[defaults.target]
+owner = "www-data"
+verify_for = "5s"
+)" + kTarget + "verify_for = \"7s\"\n");
+    CAPTURE(files.problems());
+    const auto config = files.read();
+    REQUIRE(config);
+    const agent::CertificateConfig& certificate = config->certificates.at("example.com");
+    CHECK(certificate.key_type == base::KeyType::Rsa3072);
+    CHECK(certificate.targets.front().parameters.owner == "www-data");
+    CHECK(certificate.targets.front().verify_for == 7s);
+}
+
+TEST_CASE("config: conf.d is read in byte order, beside the main file") {
+    const Files files;
+    files.write("renewd.toml", kGround);
+    files.write("conf.d/20.toml", "[certificate.\"b.example\"]\n");
+    files.write("conf.d/10.toml", "[certificate.\"a.example\"]\n");
+    files.write("conf.d/not-read.conf", "this is no TOML");
+    const auto config = files.read();
+    REQUIRE(config);
+    CHECK(config->certificates.size() == 2);
+    files.write("conf.d/30.toml", "[certificate.\"a.example\"]\n[agent]\njobs = 2\n");
+    CHECK(files.problems() ==
+          "[config/conflict] conf.d/30.toml:2:2: [agent] stands only in the main file, renewd.toml\n"
+          "[config/conflict] conf.d/30.toml:1:14: [certificate.\"a.example\"] stands already in conf.d/10.toml:1\n");
+}
+
+TEST_CASE("config: a configuration file may be a symbolic link") {
+    const Files files;
+    files.write("elsewhere/real.toml", kGround);
+    std::filesystem::create_symlink(files.path("elsewhere/real.toml"), files.path("renewd.toml"));
+    CHECK(files.problems().empty());
+}
+
+TEST_CASE("config: what is wrong is told with its place, its key and what would be right") {
+    struct Case {
+        std::string_view name;
+        std::string text;
+        std::string_view wanted;  // somewhere in the problems
+    };
+    const std::string cert = "[certificate.\"example.com\"]\n";
+    const std::string tgt = std::string(kTarget);
+    for (const Case& c : {
+             Case{"no TOML", "[certificate", "[config/syntax] renewd.toml:9:"},
+             Case{"a bare name", "[certificate.example.com]\n",
+                  "[config/unknown-key] renewd.toml:9:1: [certificate.example.com] is read as certificate \"example\" with a key \"com\"; write  [certificate.\"example.com\"]"},
+             Case{"an unknown key", tgt + "endpoint = []\n",
+                  "[config/unknown-key] renewd.toml:16:1: unknown key \"endpoint\" in target web of certificate \"example.com\"; did you mean \"endpoints\"?"},
+             Case{"an unknown table", "[certificat.x]\n", "did you mean \"certificate\"?"},
+             Case{"an unknown CA", cert + "ca = \"letsencript\"\n", "there is no [ca.letsencript]; did you mean \"letsencrypt\"?"},
+             Case{"plain http", "[ca.bad]\ndirectory = \"http://ca.test/dir\"\n", "must be an https:// URL"},
+             Case{"a name that leaves the state directory", "[certificate.\"../../etc\"]\n", "cannot name a certificate"},
+             Case{"a target's name with a slash", cert + "[[certificate.\"example.com\".target]]\nname = \"a/b\"\ndeployer = \"files\"\nkey = \"/k\"\nendpoints = []\n",
+                  "cannot be a name here"},
+             Case{"no identifier", cert + "names = [\"exa_mple.com\"]\n", "exa_mple.com"},
+             Case{"a name twice", cert + "names = [\"a.test\", \"A.test\"]\n", "stands twice"},
+             Case{"a wildcard over http-01", cert + "names = [\"*.example.com\"]\n", "[config/not-built]"},
+             Case{"a wrong type", cert + "names = 7\n", "needs a string or a list of strings, not a whole number"},
+             Case{"a duration without a unit", cert + "renew = \"30\"\n", "accepted: \"90s\", \"15m\", \"12h\", \"30d\""},
+             Case{"a key type", cert + "key_type = \"ed25519\"\n", "ecdsa-p256"},
+             Case{"a relative path", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = \"k.pem\"\nendpoints = []\n",
+                  "must be an absolute path"},
+             Case{"a path that climbs", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = \"/etc/../k\"\nendpoints = []\n",
+                  "must not contain \"..\""},
+             Case{"a key for everybody", tgt + "mode = \"0644\"\n", "would let others read a private key"},
+             Case{"an unknown variable", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = \"/k/{domain}\"\nendpoints = []\n",
+                  "\"{domain}\" is no variable; known: {certificate}"},
+             Case{"nowhere to write to", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"nginx\"\n",
+                  "[config/missing] renewd.toml:10:1: target w of certificate \"example.com\": says nowhere to write to"},
+             Case{"include without versions", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"nginx\"\ninclude = \"/a\"\n", "belong together"},
+             Case{"a shell line for argv", tgt + "reload = \"systemctl reload nginx\"\n", "a program and its arguments as a list"},
+             Case{"no such deployer", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"ngnix\"\n", "accepted: \"files\", \"nginx\""},
+             Case{"a deployer to come", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"haproxy\"\n", "[config/not-built]"},
+             Case{"files without endpoints", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = \"/k\"\n", "list its endpoints"},
+             Case{"no such host", tgt + "host = \"web9\"\n", "there is no [host.web9]"},
+             Case{"a key of a later version", cert + "window = []\n", "[config/not-built] renewd.toml:10:10: \"window\""},
+             Case{"a table of a later version", "[notice.mail]\ntype = \"smtp\"\n", "[notice] is not built yet"},
+             Case{"a number out of range", "[agent]\njobs = 0\n", "accepted: 1 to 1024"},
+             Case{"an endpoint's scheme", tgt + "endpoints = [\"http://example.com\"]\n", "[config/wrong-value] renewd.toml:16:"},
+             Case{"a control character", cert + "contact = \"a\\nb\"\n", "control character"},
+         }) {
+        CAPTURE(c.name);
+        const std::string problems = problems_of(c.text);
+        CAPTURE(problems);
+        CHECK(problems.find(c.wanted) != std::string::npos);
+    }
+}
+
+TEST_CASE("config: all problems are told at once") {
+    const std::string problems = problems_of("[certificate.\"a.test\"]\nkey_tipe = \"x\"\nca = \"nowhere\"\n[agent]\njobs = 0\n");
+    CHECK(problems.find("key_tipe") != std::string::npos);
+    CHECK(problems.find("nowhere") != std::string::npos);
+    CHECK(problems.find("jobs") != std::string::npos);
+}
+
+TEST_CASE("config: two targets that would write one path are told, whichever certificates they belong to") {
+    const std::string second = "[certificate.\"other.example\"]\n[[certificate.\"other.example\".target]]\nname = \"web\"\ndeployer = \"nginx\"\n"
+                               "include = \"/etc/nginx/renewd/example.com.conf\"\nversions = \"/etc/nginx/renewd/other.d\"\n";
+    CHECK(problems_of(kTarget + second).find("would both write /etc/nginx/renewd/example.com.conf") != std::string::npos);
+}
+
+TEST_CASE("config: a secret that others can read is told with the chmod that mends it") {
+    const Files files;
+    const std::string key = files.path("id_ed25519");
+    files.write("id_ed25519", "not really a key", 0644);
+    files.write("renewd.toml", std::string(kGround) + "[host.web]\nssh = \"root@web\"\nidentity_file = \"" + key + "\"\n");
+    CHECK(files.problems().find("[config/secret-exposed]") == 0);
+    CHECK(files.problems().find("chmod 600") != std::string::npos);
+    REQUIRE(::chmod(key.c_str(), 0600) == 0);
+    CHECK(files.problems().empty());
+    std::filesystem::remove(key);
+    CHECK(files.problems().find("[config/unreadable]") == 0);
+}
+
+TEST_CASE("config: a file that is not there") {
+    const Files files;
+    CHECK(files.problems().find("[config/unreadable]") == 0);
+}
+
+TEST_CASE("config: the most specific solver takes a name") {
+    const Files files;
+    files.write("renewd.toml", std::string(kGround) + R"(solver = "web"
+[solver.below]
+type = "http-01"
+webroot = "/var/www/html"
+for = ["*.example.com"]
+[solver.one]
+type = "http-01"
+webroot = "/srv/one"
+for = ["one.example.com"]
+[certificate.x]
+names = ["example.com", "a.example.com", "one.example.com"]
+)");
+    CAPTURE(files.problems());
+    const auto config = files.read();
+    REQUIRE(config);
+    const agent::CertificateConfig& certificate = config->certificates.at("x");
+    CHECK(agent::solver_for(*config, certificate, certificate.names[0])->name == "web");
+    CHECK(agent::solver_for(*config, certificate, certificate.names[1])->name == "below");
+    CHECK(agent::solver_for(*config, certificate, certificate.names[2])->name == "one");
+}

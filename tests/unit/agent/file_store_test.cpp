@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store on a real file system, and under every fault its calls can have.
+#include "agent/memory/file_store.hpp"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <ostream>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/agent/fixtures.hpp"
+#include "tests/unit/base/temporary_directory.hpp"
+#include "tests/unit/base/test_ca.hpp"
+
+using namespace fixtures;
+
+namespace {
+
+class Home {
+  public:
+    Home() : store_(agent::FileStore::open(files_, directory_ / "state", /*allow_volatile=*/true).value()) {}
+
+    [[nodiscard]] agent::FileStore& store() { return *store_; }
+    [[nodiscard]] std::string path(const std::string& name) const { return directory_ / ("state/certificates/example.com/" + name); }
+
+    [[nodiscard]] std::string read(const std::string& name) const {
+        std::ifstream file(path(name));
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+
+    void write(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
+    [[nodiscard]] const tests::TemporaryDirectory& directory() const { return directory_; }
+
+  private:
+    tests::TemporaryDirectory directory_;
+    base::SystemFiles files_;
+    std::unique_ptr<agent::FileStore> store_;
+};
+
+struct Material {
+    base::PrivateKey key = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
+    base::Chain chain;
+    agent::OpenOrder order;
+
+    Material() {
+        const auto root = test_ca::make_root("Root");
+        chain = {test_ca::issue(root, {.public_key = key.handle(), .names = certificate().names}), root.certificate};
+        order = {.ordered_for = agent::wanted_order(certificate(), ca()), .started_at = kNow, .key_pem = key.to_pem().value()};
+    }
+
+    [[nodiscard]] agent::GenerationRecord generation(int number) const {
+        agent::GenerationRecord record = fixtures::generation(number);
+        record.sha256 = chain.front().sha256();
+        return record;
+    }
+};
+
+mode_t mode_of(const std::string& path) {
+    struct stat info{};
+    REQUIRE(::stat(path.c_str(), &info) == 0);
+    return info.st_mode & 0777;
+}
+
+}  // namespace
+
+TEST_CASE("store: nothing is remembered of what was never seen") {
+    Home home;
+    CHECK_FALSE(home.store().load("example.com").value().has_value());
+    CHECK_FALSE(home.store().open_order("example.com").value().has_value());
+    CHECK(home.store().certificates().value().empty());
+}
+
+TEST_CASE("store: a record is saved whole, and the one before stays at hand") {
+    Home home;
+    const auto lease = home.store().lease("example.com").value();
+    agent::Record record = well();
+    record.generations.clear();
+    record.served_told = 1;
+    REQUIRE(home.store().save(record));
+    record.served_told = 2;
+    REQUIRE(home.store().save(record));
+    CHECK(home.store().load("example.com").value() == record);
+    home.write("record.json", "torn");
+    REQUIRE(home.store().load("example.com").value());
+    CHECK(home.store().load("example.com").value()->served_told == 1);
+    record.served_told = 3;
+    REQUIRE(home.store().save(record));
+    CHECK(home.read("record.json.corrupt") == "torn");
+    CHECK(home.store().load("example.com").value() == record);
+}
+
+TEST_CASE("store: a record of a later version is refused, and never rewritten") {
+    Home home;
+    const auto lease = home.store().lease("example.com").value();
+    REQUIRE(home.store().save(well()));
+    std::string later = home.read("record.json");
+    later.replace(later.find("\"version\": 1"), 12, "\"version\": 9");
+    home.write("record.json", later);
+    const auto loaded = home.store().load("example.com");
+    REQUIRE_FALSE(loaded);
+    CHECK(base::to_string(loaded.error().code) == "state/newer-version");
+    CHECK(home.read("record.json") == later);
+}
+
+TEST_CASE("store: one writer per certificate") {
+    Home home;
+    {
+        const auto lease = home.store().lease("example.com").value();
+        const auto second = home.store().lease("example.com");
+        REQUIRE_FALSE(second);
+        CHECK(base::to_string(second.error().code) == "state/locked");
+        CHECK(home.store().lease("other.example"));
+    }
+    CHECK(home.store().lease("example.com"));
+}
+
+TEST_CASE("store: an order becomes a generation, private and complete") {
+    Home home;
+    const Material material;
+    const auto lease = home.store().lease("example.com").value();
+    REQUIRE(home.store().begin_order("example.com", material.order));
+    agent::OpenOrder placed = material.order;
+    placed.url = "https://ca.test/order/1";
+    REQUIRE(home.store().order_placed("example.com", placed));
+    const auto open = home.store().open_order("example.com").value();
+    REQUIRE(open);
+    CHECK(open->url == placed.url);
+    CHECK(open->key_pem.reveal() == material.order.key_pem.reveal());
+    CHECK(mode_of(home.path("next")) == 0700);
+    CHECK(mode_of(home.path("next/privkey.pem")) == 0600);
+
+    CHECK(home.store().next_number("example.com").value() == 1);
+    REQUIRE(home.store().complete("example.com", material.generation(1), material.chain));
+    CHECK_FALSE(home.store().open_order("example.com").value().has_value());
+    CHECK(std::filesystem::read_symlink(home.path("live")) == "1");
+    CHECK(mode_of(home.path("1/privkey.pem")) == 0600);
+    const auto generation = home.store().generation("example.com", 1);
+    REQUIRE(generation);
+    CHECK(generation->chain.front().sha256() == material.chain.front().sha256());
+    CHECK(generation->chain.size() == 2);
+    CHECK(home.store().next_number("example.com").value() == 2);
+}
+
+TEST_CASE("store: a generation that a killed run finished is found, and a lost record is put together again") {
+    Home home;
+    const Material material;
+    const auto lease = home.store().lease("example.com").value();
+    for (int number = 1; number <= 2; ++number) {
+        REQUIRE(home.store().begin_order("example.com", material.order));
+        REQUIRE(home.store().complete("example.com", material.generation(number), material.chain));
+    }
+    const auto rebuilt = home.store().load("example.com").value();
+    REQUIRE(rebuilt);
+    CHECK(rebuilt->name == "example.com");
+    REQUIRE(rebuilt->generations.size() == 2);
+    CHECK(rebuilt->generations[1] == material.generation(2));
+    home.write("2/meta.json", "torn");
+    CHECK(home.store().load("example.com").value()->generations.size() == 1);
+    CHECK(home.store().next_number("example.com").value() == 3);
+}
+
+TEST_CASE("store: an order whose key is gone is told, not ordered anew in silence") {
+    Home home;
+    const Material material;
+    const auto lease = home.store().lease("example.com").value();
+    REQUIRE(home.store().begin_order("example.com", material.order));
+    std::filesystem::remove(home.path("next/privkey.pem"));
+    const auto open = home.store().open_order("example.com");
+    REQUIRE_FALSE(open);
+    CHECK(base::to_string(open.error().code) == "state/corrupt");
+}
+
+TEST_CASE("store: pruning keeps what is named") {
+    Home home;
+    const Material material;
+    const auto lease = home.store().lease("example.com").value();
+    for (int number = 1; number <= 3; ++number) {
+        REQUIRE(home.store().begin_order("example.com", material.order));
+        REQUIRE(home.store().complete("example.com", material.generation(number), material.chain));
+    }
+    REQUIRE(home.store().prune("example.com", {2, 3}));
+    CHECK_FALSE(std::filesystem::exists(home.path("1")));
+    CHECK(std::filesystem::exists(home.path("2/privkey.pem")));
+    CHECK(std::filesystem::exists(home.path("3/privkey.pem")));
+}
+
+TEST_CASE("store: what a killed run left half-written is swept up by the next writer") {
+    Home home;
+    { const auto lease = home.store().lease("example.com").value(); }
+    home.write(".record.json.renewd-123-1", "half");
+    { const auto lease = home.store().lease("example.com").value(); }
+    CHECK_FALSE(std::filesystem::exists(home.path(".record.json.renewd-123-1")));
+}
+
+TEST_CASE("store: an account is kept for its directory URL, key first") {
+    Home home;
+    const Material material;
+    agent::StoredAccount account{.key_pem = material.key.to_pem().value()};
+    REQUIRE(home.store().save_account("ca", "https://one.test/dir", account));
+    CHECK(home.store().account("ca", "https://one.test/dir").value()->url.empty());
+    account.url = "https://one.test/acct/1";
+    REQUIRE(home.store().save_account("ca", "https://one.test/dir", account));
+    CHECK(home.store().account("ca", "https://one.test/dir").value()->url == account.url);
+    CHECK_FALSE(home.store().account("ca", "https://two.test/dir").value().has_value());
+}
+
+TEST_CASE("store: a directory that a reboot or a cleaner empties is refused") {
+    base::SystemFiles files;
+    const tests::TemporaryDirectory directory;
+    const auto store = agent::FileStore::open(files, directory / "state", /*allow_volatile=*/false);
+    REQUIRE_FALSE(store);
+    CHECK(base::to_string(store.error().code) == "state/volatile");
+}
+
+TEST_CASE("store: a directory that cannot be made is told as such") {
+    base::SystemFiles files;
+    const auto store = agent::FileStore::open(files, "/proc/renewd", /*allow_volatile=*/true);
+    REQUIRE_FALSE(store);
+    CHECK(base::to_string(store.error().code) == "state/unwritable");
+}
+
+TEST_CASE("store: what happened is added line by line") {
+    Home home;
+    const auto lease = home.store().lease("example.com").value();
+    REQUIRE(home.store().remember("example.com", R"({"event":"issued"})"));
+    REQUIRE(home.store().remember("example.com", R"({"event":"served"})"));
+    CHECK(home.read("history.jsonl") == "{\"event\":\"issued\"}\n{\"event\":\"served\"}\n");
+    CHECK(mode_of(home.path("history.jsonl")) == 0600);
+}
+
+TEST_CASE("store: wildcards have a directory that no shell expands") {
+    Home home;
+    const auto lease = home.store().lease("*.example.com").value();
+    REQUIRE(home.store().save({.name = "*.example.com", .first_seen = kNow}));
+    CHECK(std::filesystem::exists(home.directory() / "state/certificates/_wildcard.example.com/record.json"));
+    CHECK(home.store().certificates().value() == std::vector<std::string>{"*.example.com"});
+}

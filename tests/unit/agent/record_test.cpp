@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/memory/record.hpp"
+
+#include <ostream>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/agent/fixtures.hpp"
+
+using namespace fixtures;
+
+namespace {
+
+agent::Record full() {
+    agent::Record record = well();
+    record.issuance = failure(base::Code::CaRateLimited, 3);
+    record.issuance->error = {.code = base::Code::CaRateLimited, .message = "too many", .hint = "wait", .step = "order",
+                              .problem = "urn:ietf:params:acme:error:rateLimited", .retry_at = kNow + 7min};
+    record.targets.push_back({.name = "edge", .installed = 2, .serving = 2, .attempting = 3, .failure = failure(base::Code::HostTimeout)});
+    record.endpoints = seen(deployers::Verdict::Foreign, "strange");
+    record.endpoints_verified_at = kNow;
+    record.hooks = {{.event = "failed", .target = "edge", .generation = 3, .error = "host/timeout", .failure = failure(base::Code::HookFailed)}};
+    return record;
+}
+
+std::string code_of(const base::Result<agent::Record>& result) {
+    return result ? "ok" : std::string(base::to_string(result.error().code));
+}
+
+}  // namespace
+
+TEST_CASE("record: what is written is read again, to the last field") {
+    for (const agent::Record& record : {full(), well(), agent::Record{.name = "*.example.com", .first_seen = kNow}}) {
+        const auto read = agent::parse_record(agent::to_text(record));
+        REQUIRE(read);
+        CHECK(*read == record);
+    }
+}
+
+TEST_CASE("record: a file that cannot be trusted is told from one of a later version") {
+    const std::string text = agent::to_text(full());
+    struct Case {
+        std::string_view name;
+        std::string text;
+        std::string_view code;
+    };
+    std::string edited = text;
+    edited.replace(edited.find("\"installed\": 3"), 14, "\"installed\": 2");
+    std::string later = text;
+    later.replace(later.find("\"version\": 1"), 12, "\"version\": 2");
+    for (const Case& c : {
+             Case{"as written", text, "ok"},
+             Case{"empty", "", "state/corrupt"},
+             Case{"torn", text.substr(0, text.size() / 2), "state/corrupt"},
+             Case{"no JSON", "hello", "state/corrupt"},
+             Case{"a list", "[]", "state/corrupt"},
+             Case{"somebody edited it", edited, "state/corrupt"},
+             Case{"a later version", later, "state/newer-version"},
+             Case{"nothing in it", R"({"version":1,"digest":"","record":{}})", "state/corrupt"},
+         }) {
+        CAPTURE(c.name);
+        CHECK(code_of(agent::parse_record(c.text)) == c.code);
+    }
+}
+
+TEST_CASE("record: every cut of the file is noticed") {
+    const std::string text = agent::to_text(well());
+    for (std::size_t length = 0; length + 1 < text.size(); ++length) {
+        REQUIRE_FALSE(agent::parse_record(std::string_view(text).substr(0, length)));
+    }
+}
+
+TEST_CASE("record: an open order never carries its key") {
+    const agent::OpenOrder order{.ordered_for = agent::wanted_order(certificate(), ca()),
+                                 .account = "https://ca.test/acct/1",
+                                 .url = "https://ca.test/order/1",
+                                 .started_at = kNow,
+                                 .key_pem = base::Secret("-----BEGIN PRIVATE KEY-----")};
+    const std::string text = agent::to_text(order);
+    CHECK(text.find("PRIVATE") == std::string::npos);
+    const auto read = agent::parse_order(text);
+    REQUIRE(read);
+    CHECK(read->ordered_for == order.ordered_for);
+    CHECK(read->url == order.url);
+    CHECK(read->started_at == order.started_at);
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/plan/retry.hpp"
+
+#include <ostream>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/agent/fixtures.hpp"
+
+using namespace std::chrono_literals;
+using agent::Effort;
+using base::Code;
+using fixtures::kNow;
+
+TEST_CASE("retry: the steps of each class, in the middle of their jitter") {
+    struct Case {
+        std::string_view name;
+        Effort effort;
+        Code code;
+        int count;
+        base::Seconds delay;
+    };
+    for (const Case& c : {
+             Case{"unreachable, first", Effort::Issuance, Code::CaUnreachable, 1, 60s},
+             Case{"unreachable, third", Effort::Issuance, Code::CaUnreachable, 3, 375s},
+             Case{"unreachable, for ever", Effort::Issuance, Code::CaUnreachable, 1000, 6h},
+             Case{"refused, first", Effort::Issuance, Code::CaValidationFailed, 1, 1min},
+             Case{"refused, second", Effort::Issuance, Code::CaIdentifierRefused, 2, 10min},
+             Case{"refused, third", Effort::Issuance, Code::CaRefused, 3, 100min},
+             Case{"refused, fourth", Effort::Issuance, Code::CaRefused, 4, 6h},
+             Case{"refused, daily", Effort::Issuance, Code::CaRefused, 5, 24h},
+             Case{"only a person can mend it", Effort::Issuance, Code::CaTermsNotAgreed, 1, 24h},
+             Case{"deployment, first", Effort::Deployment, Code::HostUnreachable, 1, 30s},
+             Case{"deployment, for ever", Effort::Deployment, Code::HostKeyChanged, 1000, 15min},
+         }) {
+        CAPTURE(c.name);
+        const base::Error error{.code = c.code};
+        CHECK(agent::next_attempt({.effort = c.effort, .error = &error, .count = c.count, .now = kNow}) - kNow == c.delay);
+    }
+}
+
+TEST_CASE("retry: jitter spreads by a quarter either way, and never into the past") {
+    const base::Error error{.code = Code::CaUnreachable};
+    CHECK(agent::next_attempt({.error = &error, .now = kNow, .chance = 0.0}) - kNow == 45s);
+    CHECK(agent::next_attempt({.error = &error, .now = kNow, .chance = 0.999}) - kNow == 74s);
+}
+
+TEST_CASE("retry: what little lifetime is left shortens the wait") {
+    const base::Error error{.code = Code::CaRefused};
+    CHECK(agent::next_attempt({.error = &error, .count = 9, .now = kNow, .expiry = kNow + 48h}) - kNow == 4h);
+    CHECK(agent::next_attempt({.error = &error, .count = 9, .now = kNow, .expiry = kNow - 1h}) - kNow == 10min);
+}
+
+TEST_CASE("retry: an instant that the CA names is kept to, up to seven days") {
+    struct Case {
+        std::string_view name;
+        Code code;
+        base::Seconds asked;
+        base::Seconds delay;
+    };
+    for (const Case& c : {
+             Case{"a limit, exactly", Code::CaRateLimited, 7min, 7min},
+             Case{"a limit in the past", Code::CaRateLimited, -1h, 1s},
+             Case{"a century", Code::CaRateLimited, 100 * 8766h, 7 * 24h},
+             Case{"an overloaded server: not before", Code::CaServerError, 1h, 1h},
+             Case{"an overloaded server: not sooner than ours", Code::CaServerError, 1s, 60s},
+         }) {
+        CAPTURE(c.name);
+        const base::Error error{.code = c.code, .retry_at = kNow + c.asked};
+        CHECK(agent::next_attempt({.error = &error, .now = kNow}) - kNow == c.delay);
+    }
+}
+
+TEST_CASE("retry: failures of one code are counted on, another code begins anew") {
+    const auto first = agent::count_failure(std::nullopt, {.code = Code::CaUnreachable}, Effort::Issuance, kNow, {}, 0.5);
+    CHECK(first.count == 1);
+    const auto second = agent::count_failure(first, {.code = Code::CaUnreachable}, Effort::Issuance, kNow + 60s, {}, 0.5);
+    CHECK(second.count == 2);
+    CHECK(second.since == kNow);
+    const auto other = agent::count_failure(second, {.code = Code::CaRefused}, Effort::Issuance, kNow + 120s, {}, 0.5);
+    CHECK(other.count == 1);
+    CHECK(other.since == kNow + 120s);
+}
