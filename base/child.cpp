@@ -93,6 +93,7 @@ Result<Child> Child::start(const Command& command) {
     child.out.pipe = std::move(child.spawned_.out);
     child.err.pipe = std::move(child.spawned_.err);
     child.out.size_max = child.err.size_max = command.output_max;
+    child.may_leave_daemons_ = command.may_leave_daemons;
     child.queue_input(command.input);
     return child;
 }
@@ -132,7 +133,7 @@ void Child::run_to_end(Steady deadline, Milliseconds patience) {
         }
     };
     run_until(deadline, kOutputGrace);
-    if (is_over()) return;
+    if (is_over() || (ended_ && may_leave_daemons_)) return;
     timed_out_ = !ended_;
     if (timed_out_) {
         signal_group(spawned_, SIGTERM);

@@ -75,6 +75,7 @@ class Child {
     bool close_when_sent_ = false;
     bool ended_ = false;  // but not reaped: until the destructor nobody else can be given its process id
     Steady ended_at_{};
+    bool may_leave_daemons_ = false;
     bool timed_out_ = false;
     int exit_code_ = -1;
     int signal_ = 0;

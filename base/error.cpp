@@ -23,7 +23,8 @@ Failure fail(Code code, std::string message, std::string hint) {
 std::string_view to_string(Code code) {
     switch (code) {
 #define RENEWD_TEXT(name, text, error_class) \
-    case Code::name: return text;
+    case Code::name:                         \
+        return text;
         RENEWD_ERROR_CODES(RENEWD_TEXT)
 #undef RENEWD_TEXT
     }
@@ -33,7 +34,8 @@ std::string_view to_string(Code code) {
 ErrorClass class_of(Code code) {
     switch (code) {
 #define RENEWD_CLASS(name, text, error_class) \
-    case Code::name: return ErrorClass::error_class;
+    case Code::name:                          \
+        return ErrorClass::error_class;
         RENEWD_ERROR_CODES(RENEWD_CLASS)
 #undef RENEWD_CLASS
     }
@@ -48,6 +50,8 @@ std::optional<Code> parse_code(std::string_view text) {
     return std::nullopt;
 }
 
-std::string errno_text(int number) { return std::generic_category().message(number); }
+std::string errno_text(int number) {
+    return std::generic_category().message(number);
+}
 
 }  // namespace base

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a thing that can fail in normal life returns. An error answers the caller's question ("may I try
 // again, and when?") by its code, and the reader's question ("what happened, what do I do?") by its words.
-// The same words reach the log, `status`, hooks and notices, so they are written once, where the cause is known.
+// The same words reach the log, `status`, hooks and notices, so they are written once, where the cause is
+// known.
 #pragma once
 
 #include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <type_traits>
 #include <utility>
+
+#include <tl/expected.hpp>
 
 #include "base/error_codes.hpp"
 
@@ -67,11 +69,12 @@ T take_value(Result<T> result) {  // NOLINT(performance-unnecessary-value-param)
 #define RENEWD_CONCAT_(a, b) a##b
 #define RENEWD_CONCAT(a, b) RENEWD_CONCAT_(a, b)
 // NOLINTBEGIN(bugprone-macro-parentheses): `name` is declared here
-#define RENEWD_TRY_(name, expression)                                                   \
-    ({                                                                                  \
-        auto&& name = (expression);                                                     \
-        if (!name) [[unlikely]] return tl::make_unexpected(std::move(name).error());    \
-        base::take_value(std::move(name));                                              \
+#define RENEWD_TRY_(name, expression)                            \
+    ({                                                           \
+        auto&& name = (expression);                              \
+        if (!name) [[unlikely]]                                  \
+            return tl::make_unexpected(std::move(name).error()); \
+        base::take_value(std::move(name));                       \
     })
 // NOLINTEND(bugprone-macro-parentheses)
 #define TRY(expression) __extension__ RENEWD_TRY_(RENEWD_CONCAT(try_result_, __COUNTER__), expression)

@@ -19,8 +19,11 @@ struct Command {
     std::vector<std::string> argv{};
     /// Added to the fixed environment: PATH (the system's four directories) and LANG=C.UTF-8.
     std::map<std::string, std::string> environment{};
-    std::string input{};              // its stdin, whole; then end of file
-    Milliseconds deadline{60'000};    // then the process group gets SIGTERM, two seconds later SIGKILL
+    std::string input{};            // its stdin, whole; then end of file
+    Milliseconds deadline{60'000};  // then the process group gets SIGTERM, two seconds later SIGKILL
+    /// What it leaves running when it has ended well in time is left alone (a service's restart), instead of
+    /// being killed for keeping the output open.
+    bool may_leave_daemons = false;
     std::size_t output_max = 65'536;  // of stdout and stderr each; what is beyond is read and dropped
 };
 

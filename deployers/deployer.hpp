@@ -30,8 +30,8 @@ struct FixedPath {
 
 /// A target's own keys, variables already filled in, defaults of the service already applied.
 struct Parameters {
-    std::string target{};    // its name
-    std::string include{};   // both or neither
+    std::string target{};   // its name
+    std::string include{};  // both or neither
     std::string versions{};
     std::vector<FixedPath> paths{};  // or these
     std::string owner{"root"}, group{"root"};
@@ -43,8 +43,8 @@ struct Parameters {
 /// What a service brings with it where the configuration is silent.
 struct ServiceDefaults {
     std::vector<std::string> test{}, reload{}, restart{};
-    std::vector<int> ports{};   // "auto" endpoints; none: a list is required
-    bool has_include = false;   // can be configured by an include file
+    std::vector<int> ports{};  // "auto" endpoints; none: a list is required
+    bool has_include = false;  // can be configured by an include file
 };
 
 class Deployer {

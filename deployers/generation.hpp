@@ -15,7 +15,7 @@ struct Generation {
     std::string certificate{};  // its name in the configuration
     int number = 0;             // 1, 2, 3…
     std::vector<base::Identifier> names{};
-    base::Chain chain{};      // leaf first
+    base::Chain chain{};  // leaf first
     base::Secret key_pem{};
 };
 

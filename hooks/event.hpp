@@ -20,8 +20,8 @@ struct Event {
     std::string json{};       // the whole event, as INTERFACE describes it
 };
 
-/// RENEWD_… and, on `renewed` and `served`, certbot's RENEWED_LINEAGE and RENEWED_DOMAINS. A value over 64 KiB is left out:
-/// the kernel takes no string above 128 KiB, and the JSON holds it anyway.
+/// RENEWD_… and, on `renewed` and `served`, certbot's RENEWED_LINEAGE and RENEWED_DOMAINS. A value over 64
+/// KiB is left out: the kernel takes no string above 128 KiB, and the JSON holds it anyway.
 [[nodiscard]] std::map<std::string, std::string> environment_of(const Event& event);
 
 }  // namespace hooks

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hooks/runner.hpp"
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <filesystem>
 #include <optional>
+
+#include <unistd.h>
 
 #include "base/encoding.hpp"
 #include "base/process.hpp"
@@ -21,21 +22,41 @@ std::string last_line(const std::string& text) {
     const auto end = text.find_last_not_of(" \t\r\n");
     if (end == std::string::npos) return {};
     const auto begin = text.find_last_of('\n', end);
-    return base::printable(text.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin + 1) + 1));
+    return base::printable(text.substr(begin == std::string::npos ? 0 : begin + 1,
+                                       end - (begin == std::string::npos ? 0 : begin + 1) + 1));
 }
 
-Result<void> run_one(const Hook& hook, const Event& event, base::Seconds timeout) {
-    auto completed = base::run({.argv = hook, .environment = environment_of(event), .input = event.json + "\n", .deadline = timeout});
+/// What a program printed, line by line, without what a terminal would act on.
+std::string printable_lines(const std::string& text) {
+    std::string lines;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find('\n', begin), text.size());
+        lines += base::printable(text.substr(begin, end - begin)) + "\n";
+        begin = end + 1;
+    }
+    return lines;
+}
+
+/// Adds its output to the report; the error, if it failed.
+std::optional<base::Error> run_one(const Hook& hook, const Event& event, base::Seconds timeout,
+                                   HookReport& report) {
     const std::string what = "hook " + hook.front() + " at event " + event.name + ": ";
-    if (!completed) return base::fail(Code::HookFailed, what + completed.error().message);
-    if (completed->ok()) return {};
+    const auto completed = base::run({.argv = hook,
+                                      .environment = environment_of(event),
+                                      .input = event.json + "\n",
+                                      .deadline = timeout});
+    if (!completed) return base::Error{.code = Code::HookFailed, .message = what + completed.error().message};
+    report.output += printable_lines(completed->out) + printable_lines(completed->err);
+    if (completed->ok()) return std::nullopt;
     const std::string said = last_line(completed->err.empty() ? completed->out : completed->err);
-    return base::fail(Code::HookFailed, what + completed->describe() + (said.empty() ? "" : ": " + said));
+    return base::Error{.code = Code::HookFailed,
+                       .message = what + completed->describe() + (said.empty() ? "" : ": " + said)};
 }
 
 }  // namespace
 
-Result<std::vector<Hook>> find_hooks(base::Files& files, const std::string& directory, std::string_view event) {
+Result<std::vector<Hook>> find_hooks(base::Files& files, const std::string& directory,
+                                     std::string_view event) {
     const std::string place = directory + "/" + std::string(event);
     auto names = files.list(place);
     if (!names && names.error().code == Code::FileNotFound) return std::vector<Hook>{};
@@ -46,7 +67,8 @@ Result<std::vector<Hook>> find_hooks(base::Files& files, const std::string& dire
         // A link is judged by what it leads to.
         std::error_code broken;
         const std::string path = std::filesystem::canonical(place + "/" + name, broken).string();
-        if (broken) return base::fail(Code::HookFailed, place + "/" + name + " leads nowhere: " + broken.message());
+        if (broken)
+            return base::fail(Code::HookFailed, place + "/" + name + " leads nowhere: " + broken.message());
         const base::FileInfo info = TRY(files.info(path));
         if (info.kind != base::FileKind::Regular || (info.mode & 0111) == 0) continue;
         if ((info.mode & 0022) != 0 || (info.uid != 0 && info.uid != ::geteuid())) {
@@ -58,14 +80,13 @@ Result<std::vector<Hook>> find_hooks(base::Files& files, const std::string& dire
     return hooks;
 }
 
-Result<void> run_hooks(const std::vector<Hook>& hooks, const Event& event, base::Seconds timeout) {
-    std::optional<base::Error> first;
+HookReport run_hooks(const std::vector<Hook>& hooks, const Event& event, base::Seconds timeout) {
+    HookReport report;
     for (const Hook& hook : hooks) {
-        auto result = run_one(hook, event, timeout);
-        if (!result && !first) first = std::move(result).error();
+        auto error = run_one(hook, event, timeout, report);
+        if (error && !report.error) report.error = std::move(error);
     }
-    if (first) return tl::make_unexpected(std::move(*first));
-    return {};
+    return report;
 }
 
 }  // namespace hooks

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs somebody's programs at an event: no shell, a clean environment, a time limit for the whole process group.
+// Runs somebody's programs at an event: no shell, a clean environment, a time limit for the whole process
+// group.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,13 +18,20 @@ namespace hooks {
 /// A program to run, with its arguments.
 using Hook = std::vector<std::string>;
 
-/// The executable files of `directory`/`event`/ in byte order; names beginning with "." or ending in "~" are passed over, and no
-/// directory means no hooks. hook/failed names a file that somebody else may change: root runs these.
+/// The executable files of `directory`/`event`/ in byte order; names beginning with "." or ending in "~" are
+/// passed over, and no directory means no hooks. hook/failed names a file that somebody else may change: root
+/// runs these.
 [[nodiscard]] base::Result<std::vector<Hook>> find_hooks(base::Files& files, const std::string& directory,
                                                          std::string_view event);
 
-/// Runs all of them, one after the other, also past one that fails. hook/failed names the first that did, how, and what it said last.
-/// Blocks up to `timeout` for each.
-[[nodiscard]] base::Result<void> run_hooks(const std::vector<Hook>& hooks, const Event& event, base::Seconds timeout);
+struct HookReport {
+    /// What they printed, for the history; bounded, printable lines.
+    std::string output{};
+    /// hook/failed: the first that failed, how, and what it said last. Absent: all went well.
+    std::optional<base::Error> error{};
+};
+
+/// Runs all of them, one after the other, also past one that fails. Blocks up to `timeout` for each.
+[[nodiscard]] HookReport run_hooks(const std::vector<Hook>& hooks, const Event& event, base::Seconds timeout);
 
 }  // namespace hooks

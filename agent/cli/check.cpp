@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// `renewd check`: the configuration has been read when we get here; this tries its surroundings. Read-only: every path's
-// directory, every program of an argv, every host's name.
-#include <unistd.h>
-
+// `renewd check`: the configuration has been read when we get here; this tries its surroundings. Read-only:
+// every path's directory, every program of an argv, every host's name.
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <set>
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "agent/cli/command.hpp"
 #include "agent/tell/words.hpp"
@@ -31,13 +31,19 @@ class Checker {
     std::vector<Finding> run() {
         check_state();
         for (const auto& [name, solver] : shop_.config.solvers) check_solver(solver);
-        for (const std::string& name : shop_.certificates) check_certificate(shop_.config.certificates.at(name));
+        for (const std::string& name : shop_.certificates)
+            check_certificate(shop_.config.certificates.at(name));
         return std::move(findings_);
     }
 
   private:
-    void ok(const std::string& subject, const std::string& text) { findings_.push_back({Finding::Kind::Ok, subject, text}); }
-    void note(const std::string& subject, const std::string& text) { findings_.push_back({Finding::Kind::Note, subject, text}); }
+    void ok(const std::string& subject, const std::string& text) {
+        findings_.push_back({Finding::Kind::Ok, subject, text});
+    }
+
+    void note(const std::string& subject, const std::string& text) {
+        findings_.push_back({Finding::Kind::Note, subject, text});
+    }
 
     void fail(const std::string& subject, const std::string& text, int code) {
         findings_.push_back({Finding::Kind::Fail, subject, text, code});
@@ -61,7 +67,9 @@ class Checker {
             const auto free = shop_.files.free_bytes(directory);
             const bool enough = free && *free >= shop_.config.agent.min_free_bytes;
             enough ? ok("state", directory + " can be written")
-                   : fail("state", directory + " has less than " + std::to_string(shop_.config.agent.min_free_bytes / 1024) + " KiB free",
+                   : fail("state",
+                          directory + " has less than " +
+                              std::to_string(shop_.config.agent.min_free_bytes / 1024) + " KiB free",
                           exit_code::kNotIssued);
         }
     }
@@ -73,7 +81,8 @@ class Checker {
         } else if (!is_directory(solver.webroot)) {
             fail(subject, "webroot " + solver.webroot + " is no directory", exit_code::kNotIssued);
         } else if (::access(solver.webroot.c_str(), W_OK | X_OK) != 0) {
-            fail(subject, "webroot " + solver.webroot + " cannot be written by this user", exit_code::kNotIssued);
+            fail(subject, "webroot " + solver.webroot + " cannot be written by this user",
+                 exit_code::kNotIssued);
         } else {
             ok(subject, "webroot " + solver.webroot + " can be written");
         }
@@ -81,34 +90,48 @@ class Checker {
 
     void check_certificate(const CertificateConfig& certificate) {
         const CaConfig& ca = ca_of(shop_.config, certificate);
-        if (!ca.agree_tos) note(certificate.name, "[ca." + ca.name + "] does not say agree_tos = true; a CA with terms will refuse an account");
-        if (certificate.targets.empty()) note(certificate.name, "has no target: it is issued and kept, and served nowhere");
-        for (const deployers::Endpoint& endpoint : certificate.endpoints) check_resolves(certificate.name, endpoint.text, endpoint.address, endpoint.host);
-        for (const TargetConfig& target : certificate.targets) check_target(certificate.name + " on " + target.name, target);
+        if (!ca.agree_tos)
+            note(
+                certificate.name,
+                "[ca." + ca.name + "] does not say agree_tos = true; a CA with terms will refuse an account");
+        if (certificate.targets.empty())
+            note(certificate.name, "has no target: it is issued and kept, and served nowhere");
+        for (const deployers::Endpoint& endpoint : certificate.endpoints)
+            check_resolves(certificate.name, endpoint.text, endpoint.address, endpoint.host);
+        for (const TargetConfig& target : certificate.targets)
+            check_target(certificate.name + " on " + target.name, target);
     }
 
-    void check_resolves(const std::string& subject, const std::string& what, const std::string& address, const std::string& host) {
+    void check_resolves(const std::string& subject, const std::string& what, const std::string& address,
+                        const std::string& host) {
         if (!address.empty() || !base::address_bytes(host).empty() || !resolved_.insert(host).second) return;
         const auto addresses = deployers::resolve(host);
-        if (addresses.empty()) fail(subject, what + ": " + host + " does not resolve", exit_code::kNotDeployed);
+        if (addresses.empty())
+            fail(subject, what + ": " + host + " does not resolve", exit_code::kNotDeployed);
     }
 
     void check_target(const std::string& subject, const TargetConfig& target) {
         const std::size_t failures_before = failures();
         if (const auto host = host_of(shop_.config, target)) {
-            if (base::find_program("ssh").empty()) fail(subject, "there is no ssh here; install openssh-client", exit_code::kNotDeployed);
+            if (base::find_program("ssh").empty())
+                fail(subject, "there is no ssh here; install openssh-client", exit_code::kNotDeployed);
             // A name that only the user's ssh_config knows is resolved by ssh itself.
             if (!host->host_keys.empty()) check_resolves(subject, "host " + host->name, "", host->host);
         } else {
             check_directories(subject, target.parameters);
-            for (const auto* argv : {&target.parameters.test, &target.parameters.reload, &target.parameters.restart}) check_program(subject, *argv);
+            for (const auto* argv :
+                 {&target.parameters.test, &target.parameters.reload, &target.parameters.restart})
+                check_program(subject, *argv);
         }
-        for (const deployers::Endpoint& endpoint : target.endpoints) check_resolves(subject, endpoint.text, endpoint.address, endpoint.host);
+        for (const deployers::Endpoint& endpoint : target.endpoints)
+            check_resolves(subject, endpoint.text, endpoint.address, endpoint.host);
         const auto defaults = deployers::find_deployer(target.deployer)->defaults();
         if (defaults.has_include && target.parameters.include.empty()) {
-            note(subject, "fixed paths are two renames; include and versions would make key and chain change in one");
+            note(subject,
+                 "fixed paths are two renames; include and versions would make key and chain change in one");
         }
-        if (target.endpoints.empty()) note(subject, "has no endpoints: nobody will look whether it is served");
+        if (target.endpoints.empty())
+            note(subject, "has no endpoints: nobody will look whether it is served");
         if (failures() == failures_before) {
             ok(subject, target.host.empty() ? "directories and programs are there"
                                             : "configured; ssh itself is not tried by this version");
@@ -128,7 +151,9 @@ class Checker {
             if (is_directory(base::directory_of(directory))) {
                 note(subject, directory + " will be made");
             } else {
-                fail(subject, directory + " does not exist, nor the directory above it;  mkdir -p " + directory, exit_code::kNotDeployed);
+                fail(subject,
+                     directory + " does not exist, nor the directory above it;  mkdir -p " + directory,
+                     exit_code::kNotDeployed);
             }
         }
     }
@@ -139,8 +164,9 @@ class Checker {
     }
 
     [[nodiscard]] std::size_t failures() const {
-        return static_cast<std::size_t>(std::count_if(findings_.begin(), findings_.end(),
-                                                      [](const Finding& f) { return f.kind == Finding::Kind::Fail; }));
+        return static_cast<std::size_t>(
+            std::count_if(findings_.begin(), findings_.end(),
+                          [](const Finding& f) { return f.kind == Finding::Kind::Fail; }));
     }
 
     Workshop& shop_;
@@ -150,9 +176,12 @@ class Checker {
 
 const char* word_of(Finding::Kind kind) {
     switch (kind) {
-        case Finding::Kind::Ok: return "ok";
-        case Finding::Kind::Note: return "note";
-        case Finding::Kind::Fail: return "FAIL";
+        case Finding::Kind::Ok:
+            return "ok";
+        case Finding::Kind::Note:
+            return "note";
+        case Finding::Kind::Fail:
+            return "FAIL";
     }
     return "";
 }
@@ -175,10 +204,13 @@ int check_command(Workshop& shop) {
         std::printf("%s\n", nlohmann::json{{"version", 1}, {"findings", list}}.dump(1).c_str());
         return code;
     }
-    if (!shop.options.quiet) std::printf("  ok    %s   %s\n", padded("configuration", subject_width).c_str(), counted(shop.config.certificates.size(), "certificate").c_str());
+    if (!shop.options.quiet)
+        std::printf("  ok    %s   %s\n", padded("configuration", subject_width).c_str(),
+                    counted(shop.config.certificates.size(), "certificate").c_str());
     for (const Finding& finding : findings) {
         if (shop.options.quiet && finding.kind != Finding::Kind::Fail) continue;
-        std::printf("  %-5s %s   %s\n", word_of(finding.kind), padded(finding.subject, subject_width).c_str(), finding.text.c_str());
+        std::printf("  %-5s %s   %s\n", word_of(finding.kind), padded(finding.subject, subject_width).c_str(),
+                    finding.text.c_str());
     }
     return code;
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all commands share: the words of the command line as values, the exit codes, and what a command works with.
+// What all commands share: the words of the command line as values, the exit codes, and what a command works
+// with.
 #pragma once
 
 #include <memory>
-#include <spdlog/fwd.h>
 #include <string>
 #include <vector>
+
+#include <spdlog/fwd.h>
 
 #include "agent/config/config.hpp"
 #include "agent/memory/file_store.hpp"
@@ -53,7 +55,8 @@ class Workshop {
   public:
     /// The store is opened for writing, or only for reading.
     [[nodiscard]] static base::Result<std::unique_ptr<Workshop>> open(const Options& options, Config config,
-                                                                      std::vector<std::string> certificates, bool read_only);
+                                                                      std::vector<std::string> certificates,
+                                                                      bool read_only);
     ~Workshop();
 
     Options options;
@@ -71,8 +74,8 @@ class Workshop {
     Workshop(const Options& the_options, Config the_config);
 };
 
-/// The certificates a selection names, sorted. usage/wrong for a name that is nowhere, with the likely meaning, and for what
-/// is dangerous for many where nothing was named.
+/// The certificates a selection names, sorted. usage/wrong for a name that is nowhere, with the likely
+/// meaning, and for what is dangerous for many where nothing was named.
 [[nodiscard]] base::Result<std::vector<std::string>> select(const Config& config, const Options& options);
 
 /// The targets of these certificates that --target and --host narrow the work to; empty: all.

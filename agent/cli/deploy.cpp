@@ -6,11 +6,10 @@ namespace agent {
 
 int deploy_command(Workshop& shop) {
     const Options& options = shop.options;
-    return work_on(shop,
-                   {.wishes = {.by_hand = true, .deploy_again = !options.missing, .retry_now = true},
-                    .only_targets = select_targets(shop.config, options),
-                    .may_renew = false,
-                    .wait = options.wait});
+    return work_on(shop, {.wishes = {.by_hand = true, .deploy_again = !options.missing, .retry_now = true},
+                          .only_targets = select_targets(shop.config, options),
+                          .may_renew = false,
+                          .wait = options.wait});
 }
 
 }  // namespace agent

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The door: reads the command line and the configuration, and hands over to the command.
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <map>
 
+#include <unistd.h>
+
 #include "agent/cli/options.hpp"
+
+namespace agent {
 
 namespace {
 
 int run(int argc, const char* const* argv) {
-    using namespace agent;
     const Parsed parsed = parse_options(argc, argv);
     if (parsed.exit_code) return *parsed.exit_code;
     const Options& options = parsed.options;
@@ -39,8 +40,16 @@ int run(int argc, const char* const* argv) {
     return commands.at(options.command)(**workshop);
 }
 
+}  // namespace
+
+}  // namespace agent
+
+namespace {
+
 /// State is durable at every step, so that ending at once loses nothing: the next run goes on from there.
-extern "C" void end_at_once(int signal) { ::_exit(128 + signal); }
+extern "C" void end_at_once(int signal) {
+    ::_exit(128 + signal);
+}
 
 }  // namespace
 
@@ -50,7 +59,7 @@ int main(int argc, char** argv) {
     (void)std::signal(SIGINT, end_at_once);
     (void)std::signal(SIGTERM, end_at_once);
     try {
-        return run(argc, argv);
+        return agent::run(argc, argv);
     } catch (const std::exception& bug) {
         std::fprintf(stderr, "renewd: unexpected: %s\n", bug.what());
     } catch (...) {

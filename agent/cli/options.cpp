@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/cli/options.hpp"
 
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
 
 namespace agent {
 
@@ -13,12 +13,15 @@ namespace {
 
 constexpr const char* kFooter =
     "Exit status: 0 all well, 1 unexpected failure, 2 usage or configuration, 3 not issued, 4 not deployed,\n"
-    "5 not served, 6 another renewd is at work on it, 7 the state cannot be read or written, 8 held by a limit.\n"
+    "5 not served, 6 another renewd is at work on it, 7 the state cannot be read or written, 8 held by a "
+    "limit.\n"
     "Configuration: /etc/renewd/renewd.toml and /etc/renewd/conf.d/*.toml";
 
 /// Commands of the interface that this version does not have: said so, instead of "unknown".
-constexpr std::array kLater{"why",     "show",  "history", "forecast", "rollback",     "replace",  "revoke", "forget", "pause", "resume",
-                            "account", "host",  "init",    "discover", "ssh-receiver", "import",   "add",    "notice", "apply"};
+constexpr std::array kLater{"why",     "show",   "history", "forecast", "rollback",
+                            "replace", "revoke", "forget",  "pause",    "resume",
+                            "account", "host",   "init",    "discover", "ssh-receiver",
+                            "import",  "add",    "notice",  "apply"};
 
 class CommandLine {
   public:
@@ -31,7 +34,8 @@ class CommandLine {
         add_deploy();
         add_verify();
         add_status();
-        add_common(app_.add_subcommand("check", "reads the configuration and tries the surroundings; changes nothing"));
+        add_common(app_.add_subcommand(
+            "check", "reads the configuration and tries the surroundings; changes nothing"));
         for (const char* name : kLater) app_.add_subcommand(name, "")->group("")->allow_extras();
     }
 
@@ -46,7 +50,8 @@ class CommandLine {
         const CLI::App* chosen = app_.get_subcommands().front();
         options_.command = chosen->get_name();
         if (chosen->get_group().empty()) {
-            std::fprintf(stderr, "renewd %s is not built yet in renewd " RENEWD_VERSION "\n", options_.command.c_str());
+            std::fprintf(stderr, "renewd %s is not built yet in renewd " RENEWD_VERSION "\n",
+                         options_.command.c_str());
             return {.exit_code = exit_code::kUsage};
         }
         if (options_.command == "run" && !options_.once) {
@@ -60,7 +65,8 @@ class CommandLine {
 
   private:
     void add_common(CLI::App* command) {
-        command->add_option("--config", options_.config_file, "read FILE, and conf.d beside it")->type_name("FILE");
+        command->add_option("--config", options_.config_file, "read FILE, and conf.d beside it")
+            ->type_name("FILE");
         command->add_flag("--json", options_.json, "print JSON");
         command->add_flag("-v,--verbose", options_.verbose, "say more on stderr");
         command->add_flag("-q,--quiet", options_.quiet, "say nothing that is not wrong");
@@ -104,7 +110,8 @@ class CommandLine {
     }
 
     void add_deploy() {
-        CLI::App* command = app_.add_subcommand("deploy", "deploys the current generation again and verifies it");
+        CLI::App* command =
+            app_.add_subcommand("deploy", "deploys the current generation again and verifies it");
         add_common(command);
         add_selection(command);
         add_wait(command);
@@ -119,21 +126,28 @@ class CommandLine {
     }
 
     void add_status() {
-        CLI::App* command = app_.add_subcommand("status", "what is held, where it is served, what comes next");
+        CLI::App* command =
+            app_.add_subcommand("status", "what is held, where it is served, what comes next");
         add_common(command);
         add_selection(command);
-        command->add_option("--width", options_.width, "columns of the table")->type_name("N")->check(CLI::Range(40, 1000));
+        command->add_option("--width", options_.width, "columns of the table")
+            ->type_name("N")
+            ->check(CLI::Range(40, 1000));
     }
 
-    CLI::App app_{"renewd keeps certificates renewed: ordered from an ACME CA ahead of expiry, deployed to every target,\n"
-                  "and seen to be served there.",
-                  "renewd"};
+    CLI::App app_{
+        "renewd keeps certificates renewed: ordered from an ACME CA ahead of expiry, deployed to every "
+        "target,\n"
+        "and seen to be served there.",
+        "renewd"};
     Options options_;
     bool no_wait_ = false;
 };
 
 }  // namespace
 
-Parsed parse_options(int argc, const char* const* argv) { return CommandLine().parse(argc, argv); }
+Parsed parse_options(int argc, const char* const* argv) {
+    return CommandLine().parse(argc, argv);
+}
 
 }  // namespace agent

@@ -10,15 +10,18 @@ namespace agent {
 int renew_command(Workshop& shop) {
     const Options& options = shop.options;
     const int code = work_on(shop, {.wishes = {.renew_now = options.force, .by_hand = true},
-                              .only_targets = select_targets(shop.config, options),
-                              .wait = options.wait});
+                                    .only_targets = select_targets(shop.config, options),
+                                    .wait = options.wait});
     const bool asks_for_some = !options.select.empty() && !options.force;
     if (!asks_for_some || options.json || options.quiet) return code;
     for (const CertificateStatus& status : overview_of(shop, /*with_removed=*/false).certificates) {
         const base::Instant now = shop.clock.now();
-        if (status.state != CertificateState::Ok || now - status.record.wanted()->issued_at < std::chrono::minutes(1)) continue;
-        std::printf("  %s is not due: renews %s; to renew it now:  renewd renew %s --force\n", status.record.name.c_str(),
-                    relative(status.plan.renewal.at, now).c_str(), status.record.name.c_str());
+        if (status.state != CertificateState::Ok ||
+            now - status.record.wanted()->issued_at < std::chrono::minutes(1))
+            continue;
+        std::printf("  %s is not due: renews %s; to renew it now:  renewd renew %s --force\n",
+                    status.record.name.c_str(), relative(status.plan.renewal.at, now).c_str(),
+                    status.record.name.c_str());
     }
     return code;
 }

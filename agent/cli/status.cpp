@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// `renewd status`: what is held, where it is served, what comes next. Only reads, whatever the state of the disk.
-#include <sys/ioctl.h>
-#include <unistd.h>
-
+// `renewd status`: what is held, where it is served, what comes next. Only reads, whatever the state of the
+// disk.
 #include <algorithm>
 #include <cstdio>
+
 #include <nlohmann/json.hpp>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "agent/cli/command.hpp"
 
@@ -24,7 +25,8 @@ std::size_t width_of(const Options& options) {
 
 int status_command(Workshop& shop) {
     const Options& options = shop.options;
-    const bool selects = !options.select.empty() || !options.ca.empty() || !options.host.empty() || !options.target.empty();
+    const bool selects =
+        !options.select.empty() || !options.ca.empty() || !options.host.empty() || !options.target.empty();
     const Overview overview = overview_of(shop, /*with_removed=*/!selects);
     if (options.json) {
         std::printf("%s\n", to_json(overview).dump(1).c_str());

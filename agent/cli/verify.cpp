@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// `renewd verify [SELECT]`: looks at every endpoint now, and says of each address that is not well what it serves.
+// `renewd verify [SELECT]`: looks at every endpoint now, and says of each address that is not well what it
+// serves.
+#include <algorithm>
 #include <cctype>
 #include <cstdio>
-#include <algorithm>
 #include <map>
+
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.hpp"
@@ -27,7 +29,8 @@ class Report {
   public:
     void add(const std::string& place, const std::vector<EndpointVerdict>& endpoints) {
         for (const EndpointVerdict& endpoint : endpoints) {
-            if (endpoint.addresses.empty()) add_line(place, endpoint, {.verdict = endpoint.verdict, .error = "does not resolve"});
+            if (endpoint.addresses.empty())
+                add_line(place, endpoint, {.verdict = endpoint.verdict, .error = "does not resolve"});
             for (const AddressVerdict& address : endpoint.addresses) add_line(place, endpoint, address);
         }
     }
@@ -35,7 +38,8 @@ class Report {
     [[nodiscard]] std::string text(const CertificateStatus& status) const {
         const GenerationRecord* wanted = status.record.wanted();
         if (wanted == nullptr) return "  " + status.record.name + "   never issued: nothing to look for\n";
-        std::string line = "  " + status.record.name + "   generation " + std::to_string(wanted->number) + ": ";
+        std::string line =
+            "  " + status.record.name + "   generation " + std::to_string(wanted->number) + ": ";
         if (looked_at_ == 0) return line + "nobody looks (no endpoints)\n";
         line += counted(looked_at_, "place") + " looked at";
         for (const auto& [verdict, count] : counts_) {
@@ -50,7 +54,8 @@ class Report {
         ++counts_[address.verdict];
         if (address.verdict == Verdict::Serving) return;
         lines_ += "    " + padded(shouted(address.verdict), 16) + " " + place + "   " +
-                  (address.address.empty() ? endpoint.endpoint : address.address) + "   " + address.error + "\n";
+                  (address.address.empty() ? endpoint.endpoint : address.address) + "   " + address.error +
+                  "\n";
     }
 
     std::size_t looked_at_ = 0;
@@ -81,7 +86,8 @@ int verify_command(Workshop& shop) {
         if (own != 0) code = code == 0 ? own : std::min(code, own);
         if (options.json || options.quiet) continue;
         Report report;
-        for (const TargetStatus& target : status.targets) report.add(target.config->name, target.record.endpoints);
+        for (const TargetStatus& target : status.targets)
+            report.add(target.config->name, target.record.endpoints);
         report.add("public", status.record.endpoints);
         std::printf("%s", report.text(status).c_str());
     }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What commands share, made once.
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
 #include <fnmatch.h>
+#include <nlohmann/json.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cstdio>
-#include <nlohmann/json.hpp>
-#include <set>
 
 #include "agent/cli/command.hpp"
 #include "agent/config/nearest.hpp"
@@ -25,7 +25,9 @@ std::shared_ptr<spdlog::logger> make_log(const Options& options) {
     auto log = std::make_shared<spdlog::logger>("renewd", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     const bool for_a_journal = options.command == "run" && !options.quiet;
     log->set_pattern("%Y-%m-%dT%H:%M:%S%z %l %v");
-    log->set_level(options.verbose ? spdlog::level::debug : for_a_journal ? spdlog::level::info : spdlog::level::err);
+    log->set_level(options.verbose ? spdlog::level::debug
+                   : for_a_journal ? spdlog::level::info
+                                   : spdlog::level::err);
     return log;
 }
 
@@ -40,12 +42,13 @@ bool matches(const std::string& pattern, const std::string& name) {
 
 }  // namespace
 
-Workshop::Workshop(const Options& the_options, Config the_config) : options(the_options), config(std::move(the_config)) {}
+Workshop::Workshop(const Options& the_options, Config the_config)
+    : options(the_options), config(std::move(the_config)) {}
 
 Workshop::~Workshop() = default;
 
-Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Config config, std::vector<std::string> certificates,
-                                                 bool read_only) {
+Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Config config,
+                                                 std::vector<std::string> certificates, bool read_only) {
     std::unique_ptr<Workshop> shop(new Workshop(options, std::move(config)));
     shop->certificates = std::move(certificates);
     const std::string& state = shop->config.agent.state_dir;
@@ -57,8 +60,8 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Config 
     shop->log = make_log(options);
     shop->progress = std::make_unique<Progress>(stdout, manner_of(options), shop->clock);
     shop->transport = std::make_unique<base::CurlTransport>("renewd/" RENEWD_VERSION " libcurl");
-    shop->surroundings = std::make_unique<Surroundings>(shop->config, *shop->store, shop->files, *shop->transport, shop->clock,
-                                                        *shop->progress, *shop->log);
+    shop->surroundings = std::make_unique<Surroundings>(
+        shop->config, *shop->store, shop->files, *shop->transport, shop->clock, *shop->progress, *shop->log);
     return shop;
 }
 
@@ -88,20 +91,24 @@ Result<std::vector<std::string>> select(const Config& config, const Options& opt
                                                 (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
     }
     if (options.force && options.select.empty() && !options.all) {
-        return base::fail(Code::UsageWrong, "which? name some, or --all (" + counted(known.size(), "certificate") + ")");
+        return base::fail(Code::UsageWrong,
+                          "which? name some, or --all (" + counted(known.size(), "certificate") + ")");
     }
     if (options.select.empty()) chosen.insert(known.begin(), known.end());
     std::erase_if(chosen, [&](const std::string& name) {
         const CertificateConfig& certificate = config.certificates.at(name);
         const bool other_ca = !options.ca.empty() && certificate.ca.front() != options.ca;
-        const bool no_target = (!options.host.empty() || !options.target.empty()) &&
-                               std::none_of(certificate.targets.begin(), certificate.targets.end(), [&](const TargetConfig& target) {
-                                   return (options.host.empty() || target.host == options.host) &&
-                                          (options.target.empty() || target.name == options.target);
-                               });
+        const bool no_target =
+            (!options.host.empty() || !options.target.empty()) &&
+            std::none_of(certificate.targets.begin(), certificate.targets.end(),
+                         [&](const TargetConfig& target) {
+                             return (options.host.empty() || target.host == options.host) &&
+                                    (options.target.empty() || target.name == options.target);
+                         });
         return other_ca || no_target;
     });
-    if (chosen.empty() && !known.empty()) return base::fail(Code::UsageWrong, "no certificate is selected by that");
+    if (chosen.empty() && !known.empty())
+        return base::fail(Code::UsageWrong, "no certificate is selected by that");
     return std::vector<std::string>(chosen.begin(), chosen.end());
 }
 
@@ -129,9 +136,11 @@ Overview overview_of(Workshop& shop, bool with_removed) {
         auto record = shop.store->load(name);
         if (!record) note(record.error());
         const auto order = shop.store->open_order(name);
-        Record known = record && *record ? std::move(**record) : Record{.name = name, .first_seen = overview.now};
-        overview.certificates.push_back(status_of(certificate, ca_of(shop.config, certificate), known, order && order->has_value(),
-                                                  shop.config.agent.verify_every, overview.now));
+        Record known =
+            record && *record ? std::move(**record) : Record{.name = name, .first_seen = overview.now};
+        overview.certificates.push_back(status_of(certificate, ca_of(shop.config, certificate), known,
+                                                  order && order->has_value(), shop.config.agent.verify_every,
+                                                  overview.now));
     }
     if (with_removed) {
         for (const std::string& name : shop.store->certificates().value_or(std::vector<std::string>{})) {
@@ -143,8 +152,9 @@ Overview overview_of(Workshop& shop, bool with_removed) {
     const auto free = shop.store->free_bytes();
     if (free) overview.store.free_bytes = *free;
     if (free && *free < shop.config.agent.min_free_bytes) {
-        note({.message = "state directory: " + shop.config.agent.state_dir + " has " + std::to_string(*free / 1024) +
-                         " KiB free. No order is started until " + std::to_string(shop.config.agent.min_free_bytes / 1024) +
+        note({.message = "state directory: " + shop.config.agent.state_dir + " has " +
+                         std::to_string(*free / 1024) + " KiB free. No order is started until " +
+                         std::to_string(shop.config.agent.min_free_bytes / 1024) +
                          " KiB are free. Nothing is lost, nothing is served wrongly."});
     }
     std::stable_sort(overview.certificates.begin(), overview.certificates.end(), is_more_urgent);
@@ -163,11 +173,13 @@ int tell_outcome(Workshop& shop, const CertificateOutcome& outcome) {
     if (outcome.error) {
         tell(shop.options, *outcome.error);
         if (outcome.error->code == Code::StateLocked) return exit_code::kBusy;
-        return base::to_string(outcome.error->code).starts_with("state/") ? exit_code::kState : exit_code::kUnexpected;
+        return base::to_string(outcome.error->code).starts_with("state/") ? exit_code::kState
+                                                                          : exit_code::kUnexpected;
     }
     if (outcome.held_until) {
         tell(shop.options, {.code = Code::CaRateLimited,
-                            .message = outcome.name + ": the CA has asked us to wait until " + base::format_instant(*outcome.held_until)});
+                            .message = outcome.name + ": the CA has asked us to wait until " +
+                                       base::format_instant(*outcome.held_until)});
         return exit_code::kHeld;
     }
     return 0;

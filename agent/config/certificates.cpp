@@ -18,14 +18,17 @@ void read_names(Section& section, CertificateConfig& certificate) {
         auto identifier = base::parse_identifier(text);
         if (!identifier) {
             section.wrong("names", identifier.error().message);
-        } else if (std::find(certificate.names.begin(), certificate.names.end(), *identifier) != certificate.names.end()) {
+        } else if (std::find(certificate.names.begin(), certificate.names.end(), *identifier) !=
+                   certificate.names.end()) {
             section.wrong("names", "\"" + identifier->value + "\" stands twice");
         } else {
             certificate.names.push_back(std::move(*identifier));
         }
     }
-    if (written.empty()) section.wrong("names", "is empty; leave it out, and the certificate's own name is taken");
-    if (written.size() > 100) section.wrong("names", "holds more than 100 names; no public CA puts more into one certificate");
+    if (written.empty())
+        section.wrong("names", "is empty; leave it out, and the certificate's own name is taken");
+    if (written.size() > 100)
+        section.wrong("names", "holds more than 100 names; no public CA puts more into one certificate");
 }
 
 void read_cas(Section& section, CertificateConfig& certificate, const Config& config) {
@@ -40,13 +43,15 @@ void read_cas(Section& section, CertificateConfig& certificate, const Config& co
     }
     if (certificate.ca.empty()) section.wrong("ca", "is empty; name at least one CA");
     if (certificate.ca.size() > 1) {
-        section.wrong("ca", "a second CA is not built yet in renewd " RENEWD_VERSION "; name one", Code::ConfigNotBuilt);
+        section.wrong("ca", "a second CA is not built yet in renewd " RENEWD_VERSION "; name one",
+                      Code::ConfigNotBuilt);
     }
 }
 
 void read_solver(Section& section, CertificateConfig& certificate, const Config& config) {
     certificate.solver = section.text("solver").value_or("");
-    if (certificate.solver.empty() && config.solvers.size() == 1) certificate.solver = config.solvers.begin()->first;
+    if (certificate.solver.empty() && config.solvers.size() == 1)
+        certificate.solver = config.solvers.begin()->first;
     if (!certificate.solver.empty() && !config.solvers.contains(certificate.solver)) {
         section.wrong("solver", "there is no [solver." + base::printable(certificate.solver, 80) + "]");
         return;
@@ -54,10 +59,15 @@ void read_solver(Section& section, CertificateConfig& certificate, const Config&
     for (const base::Identifier& name : certificate.names) {
         const SolverConfig* solver = solver_for(config, certificate, name);
         if (solver == nullptr) {
-            section.wrong("solver", "no solver takes " + name.value + ": name one with solver = \"…\", or add it to a [solver.X]'s \"for\"",
+            section.wrong("solver",
+                          "no solver takes " + name.value +
+                              ": name one with solver = \"…\", or add it to a [solver.X]'s \"for\"",
                           Code::ConfigMissing);
         } else if (name.is_wildcard()) {
-            section.wrong("names", name.value + ": a wildcard needs a dns-01 solver (RFC 8555 §7.1.3), which is not built yet in renewd " RENEWD_VERSION,
+            section.wrong("names",
+                          name.value +
+                              ": a wildcard needs a dns-01 solver (RFC 8555 §7.1.3), which is not built yet "
+                              "in renewd " RENEWD_VERSION,
                           Code::ConfigNotBuilt);
         }
     }
@@ -98,7 +108,8 @@ class PathOwners {
         for (const std::string& path : paths) {
             const auto [known, is_new] = owners_.emplace(target.host + ":" + path, owner);
             if (!is_new) {
-                section.wrong("target", "target " + target.name + " and " + known->second + " would both write " + path,
+                section.wrong("target",
+                              "target " + target.name + " and " + known->second + " would both write " + path,
                               Code::ConfigConflict);
             }
         }
@@ -108,13 +119,14 @@ class PathOwners {
     std::map<std::string, std::string> owners_;
 };
 
-void read_targets(Section& section, const toml::table* defaults, CertificateConfig& certificate, const Config& config,
-                  PathOwners& owners) {
+void read_targets(Section& section, const toml::table* defaults, CertificateConfig& certificate,
+                  const Config& config, PathOwners& owners) {
     const toml::node* node = section.node("target");
     if (node == nullptr) return;
     const toml::array* list = node->as_array();
     if (list == nullptr) {
-        section.wrong("target", "is a list of tables; write  [[certificate.\"" + certificate.name + "\".target]]");
+        section.wrong("target",
+                      "is a list of tables; write  [[certificate.\"" + certificate.name + "\".target]]");
         return;
     }
     for (const toml::node& item : *list) {
@@ -125,9 +137,11 @@ void read_targets(Section& section, const toml::table* defaults, CertificateConf
         }
         auto target = read_target(*table, defaults, certificate, config, section.problems());
         if (!target) continue;
-        const bool is_taken = std::any_of(certificate.targets.begin(), certificate.targets.end(),
-                                          [&](const TargetConfig& other) { return other.name == target->name; });
-        if (is_taken) section.wrong("target", "two targets are named \"" + target->name + "\"", Code::ConfigConflict);
+        const bool is_taken =
+            std::any_of(certificate.targets.begin(), certificate.targets.end(),
+                        [&](const TargetConfig& other) { return other.name == target->name; });
+        if (is_taken)
+            section.wrong("target", "two targets are named \"" + target->name + "\"", Code::ConfigConflict);
         owners.claim(section, certificate, *target);
         certificate.targets.push_back(std::move(*target));
     }
@@ -151,7 +165,8 @@ bool reports_bare_name(const std::string& name, const toml::table& table, Proble
     if (inner == nullptr || key == "hooks") return false;
     std::string whole = name + "." + key;
     const toml::source_region where = inner->source();
-    for (std::string next; (inner = only_table_in(*inner, next)) != nullptr && next != "hooks";) whole += "." + next;
+    for (std::string next; (inner = only_table_in(*inner, next)) != nullptr && next != "hooks";)
+        whole += "." + next;
     problems.add(Code::ConfigUnknownKey, where,
                  "[certificate." + whole + "] is read as certificate \"" + name + "\" with a key \"" + key +
                      "\"; write  [certificate.\"" + whole + "\"]");
@@ -175,14 +190,16 @@ void read_certificates(const Tables& tables, Config& config, Problems& problems)
         read_names(section, certificate);
         read_cas(section, certificate, config);
         read_solver(section, certificate, config);
-        certificate.key_type = section.parsed("key_type", base::parse_key_type).value_or(certificate.key_type);
+        certificate.key_type =
+            section.parsed("key_type", base::parse_key_type).value_or(certificate.key_type);
         certificate.contact = section.text("contact").value_or("");
         certificate.profile = section.text("profile").value_or("");
         if (section.text("renew").value_or("auto") != "auto") {
             certificate.renew_before = section.parsed("renew", parse_duration);
         }
         if (section.text("rollout").value_or("parallel") != "parallel") {
-            section.wrong("rollout", "only \"parallel\" is built yet in renewd " RENEWD_VERSION, Code::ConfigNotBuilt);
+            section.wrong("rollout", "only \"parallel\" is built yet in renewd " RENEWD_VERSION,
+                          Code::ConfigNotBuilt);
         }
         read_endpoints(section, certificate);
         read_hooks(section, certificate);
@@ -194,9 +211,10 @@ void read_certificates(const Tables& tables, Config& config, Problems& problems)
     // What stands in [defaults] is checked through the certificates; without any, at least its keys are.
     if (tables.defaults == nullptr) return;
     Section defaults(*tables.defaults, "[defaults]", problems);
-    for (const std::string_view key : {"ca", "solver", "key_type", "contact", "profile", "renew", "rollout", "endpoints",
-                                       "hooks", "target", "names"}) {
-        if (defaults.has(key) && key == "names") defaults.wrong(key, "belongs to a certificate, not to [defaults]");
+    for (const std::string_view key : {"ca", "solver", "key_type", "contact", "profile", "renew", "rollout",
+                                       "endpoints", "hooks", "target", "names"}) {
+        if (defaults.has(key) && key == "names")
+            defaults.wrong(key, "belongs to a certificate, not to [defaults]");
     }
     defaults.finish();
 }

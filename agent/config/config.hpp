@@ -36,13 +36,14 @@ struct CaConfig {
     std::vector<std::string> contact{};
     bool agree_tos = false;
     std::string profile{};
-    std::string roots{};  // PEM file: anchors for the CA's own HTTPS and for what its certificates are served with
+    std::string
+        roots{};  // PEM file: anchors for the CA's own HTTPS and for what its certificates are served with
     std::string proxy{};
 };
 
 struct SolverConfig {
     std::string name{};
-    std::string webroot{};           // one of these two
+    std::string webroot{};  // one of these two
     std::string listen{};
     std::vector<std::string> takes{};  // `for`: the names it takes
 };
@@ -64,7 +65,7 @@ struct TargetConfig {
     std::string host{};  // a name in Config::hosts; empty: this machine
     deployers::Parameters parameters{};
     std::vector<deployers::Endpoint> endpoints{};  // none: nobody looks, it stays `unverified`
-    std::string roots{};  // extra anchors for judging what is served
+    std::string roots{};                           // extra anchors for judging what is served
     base::Seconds verify_for{60};
 };
 
@@ -79,7 +80,7 @@ struct CertificateConfig {
     base::KeyType key_type = base::KeyType::EcdsaP256;
     std::string profile{};
     std::string contact{};
-    std::optional<base::Seconds> renew_before{};  // before expiry; absent: by share of the lifetime
+    std::optional<base::Seconds> renew_before{};   // before expiry; absent: by share of the lifetime
     std::vector<deployers::Endpoint> endpoints{};  // the public names, judged after all targets
     std::vector<TargetConfig> targets{};
     HookCommands hooks{};
@@ -100,11 +101,12 @@ struct Config {
     HooksConfig hooks{};
 };
 
-/// Reads FILE and conf.d/*.toml beside it, in byte order. All problems found, not only the first; each message begins with
-/// file:line:column and says what would be accepted. Touches nothing.
+/// Reads FILE and conf.d/*.toml beside it, in byte order. All problems found, not only the first; each
+/// message begins with file:line:column and says what would be accepted. Touches nothing.
 [[nodiscard]] tl::expected<Config, std::vector<base::Error>> read_config(const std::string& file);
 
-/// The solver that takes `name` for `certificate`: the most specific `for`, else the certificate's own; nullptr if none.
+/// The solver that takes `name` for `certificate`: the most specific `for`, else the certificate's own;
+/// nullptr if none.
 [[nodiscard]] const SolverConfig* solver_for(const Config& config, const CertificateConfig& certificate,
                                              const base::Identifier& name);
 

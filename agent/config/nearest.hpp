@@ -10,6 +10,7 @@
 namespace agent {
 
 /// The one of `candidates` that `word` was probably meant to be; empty if none is near.
-[[nodiscard]] std::string nearest(std::string_view word, const std::set<std::string, std::less<>>& candidates);
+[[nodiscard]] std::string nearest(std::string_view word,
+                                  const std::set<std::string, std::less<>>& candidates);
 
 }  // namespace agent

@@ -4,8 +4,8 @@
 #include <deque>
 #include <filesystem>
 
-#include "agent/config/reading.hpp"
 #include "acme/solvers/http_01.hpp"
+#include "agent/config/reading.hpp"
 #include "base/encoding.hpp"
 #include "base/file.hpp"
 
@@ -17,7 +17,9 @@ namespace {
 
 constexpr std::size_t kFileSizeMax = 16 * 1024 * 1024;
 
-std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
+std::string first_line(std::string_view text) {
+    return std::string(text.substr(0, text.find('\n')));
+}
 
 /// Where the values of one configuration come from.
 class Reading {
@@ -26,6 +28,7 @@ class Reading {
 
     void read_files();
     void read_values(Config& config);
+
     [[nodiscard]] Problems& problems() { return problems_; }
 
   private:
@@ -52,11 +55,13 @@ void Reading::read_files() {
     const std::string directory = base::directory_of(main_file_) + "/conf.d";
     auto names = files_.list(directory);
     if (!names) {
-        if (names.error().code != Code::FileNotFound) problems_.add(Code::ConfigUnreadable, names.error().message);
+        if (names.error().code != Code::FileNotFound)
+            problems_.add(Code::ConfigUnreadable, names.error().message);
         return;
     }
     for (const std::string& name : *names) {
-        if (name.size() > 5 && name.ends_with(".toml") && name.front() != '.') read_file(directory + "/" + name, false);
+        if (name.size() > 5 && name.ends_with(".toml") && name.front() != '.')
+            read_file(directory + "/" + name, false);
     }
 }
 
@@ -75,13 +80,16 @@ void Reading::read_file(const std::string& path, bool is_main) {
         problems_.add(Code::ConfigSyntax, error.source(), first_line(error.description()));
         return;
     }
-    for (const auto& [key, node] : documents_.back()) take(std::string(key.str()), node, key.source(), is_main);
+    for (const auto& [key, node] : documents_.back())
+        take(std::string(key.str()), node, key.source(), is_main);
 }
 
-void Reading::take(const std::string& key, const toml::node& node, const toml::source_region& where, bool is_main) {
+void Reading::take(const std::string& key, const toml::node& node, const toml::source_region& where,
+                   bool is_main) {
     if (key == "agent" || key == "defaults") {
         if (!is_main) {
-            problems_.add(Code::ConfigConflict, where, "[" + key + "] stands only in the main file, " + main_file_);
+            problems_.add(Code::ConfigConflict, where,
+                          "[" + key + "] stands only in the main file, " + main_file_);
             return;
         }
         take_single(key, node, key == "agent" ? tables_.agent : tables_.defaults);
@@ -95,21 +103,27 @@ void Reading::take(const std::string& key, const toml::node& node, const toml::s
         take_named(key, node, tables_.host);
     } else if (key == "certificate") {
         take_named(key, node, tables_.certificate);
-    } else if (key == "dns" || key == "target" || key == "service" || key == "group" || key == "ssh" || key == "notice") {
-        problems_.add(Code::ConfigNotBuilt, where, "[" + key + "] is not built yet in renewd " RENEWD_VERSION);
+    } else if (key == "dns" || key == "target" || key == "service" || key == "group" || key == "ssh" ||
+               key == "notice") {
+        problems_.add(Code::ConfigNotBuilt, where,
+                      "[" + key + "] is not built yet in renewd " RENEWD_VERSION);
     } else {
-        const std::string meant = nearest(key, {"agent", "defaults", "hooks", "ca", "solver", "host", "certificate"});
-        problems_.add(Code::ConfigUnknownKey, where,
-                      "unknown table or key \"" + base::printable(key, 80) + "\"" +
-                          (meant.empty() ? "; known: [agent], [defaults], [hooks], [ca.X], [solver.X], [host.X], [certificate.X]"
-                                         : "; did you mean \"" + meant + "\"?"));
+        const std::string meant =
+            nearest(key, {"agent", "defaults", "hooks", "ca", "solver", "host", "certificate"});
+        problems_.add(
+            Code::ConfigUnknownKey, where,
+            "unknown table or key \"" + base::printable(key, 80) + "\"" +
+                (meant.empty()
+                     ? "; known: [agent], [defaults], [hooks], [ca.X], [solver.X], [host.X], [certificate.X]"
+                     : "; did you mean \"" + meant + "\"?"));
     }
 }
 
 void Reading::take_single(const std::string& key, const toml::node& node, const toml::table*& place) {
     const toml::table* table = node.as_table();
     if (table == nullptr) {
-        problems_.add(Code::ConfigWrongValue, node.source(), "\"" + key + "\" must be a table: [" + key + "]");
+        problems_.add(Code::ConfigWrongValue, node.source(),
+                      "\"" + key + "\" must be a table: [" + key + "]");
     } else if (place != nullptr) {
         problems_.add(Code::ConfigConflict, node.source(),
                       "[" + key + "] stands already in " + *place->source().path + ":" +
@@ -122,18 +136,21 @@ void Reading::take_single(const std::string& key, const toml::node& node, const 
 void Reading::take_named(const std::string& key, const toml::node& node, NamedTables& place) {
     const toml::table* group = node.as_table();
     if (group == nullptr) {
-        problems_.add(Code::ConfigWrongValue, node.source(), "\"" + key + "\" must hold tables: [" + key + ".NAME]");
+        problems_.add(Code::ConfigWrongValue, node.source(),
+                      "\"" + key + "\" must hold tables: [" + key + ".NAME]");
         return;
     }
     for (const auto& [name, value] : *group) {
         const std::string label = "[" + key + ".\"" + base::printable(name.str(), 200) + "\"]";
         const toml::table* table = value.as_table();
         if (table == nullptr) {
-            problems_.add(Code::ConfigWrongValue, value.source(),
-                          label + " must be a table; \"" + std::string(name.str()) + "\" is read as its name");
+            problems_.add(
+                Code::ConfigWrongValue, value.source(),
+                label + " must be a table; \"" + std::string(name.str()) + "\" is read as its name");
             continue;
         }
-        const auto valid = key == "certificate" ? check_certificate_name(name.str()) : check_plain_name(name.str());
+        const auto valid =
+            key == "certificate" ? check_certificate_name(name.str()) : check_plain_name(name.str());
         if (!valid) {
             problems_.add(Code::ConfigWrongValue, name.source(), label + ": " + valid.error().message);
             continue;
@@ -173,9 +190,10 @@ void Reading::read_agent(Config& config) {
 }
 
 void Reading::read_cas(Config& config) {
-    config.cas["letsencrypt"] = {.name = "letsencrypt", .directory = "https://acme-v02.api.letsencrypt.org/directory"};
-    config.cas["letsencrypt-staging"] = {.name = "letsencrypt-staging",
-                                         .directory = "https://acme-staging-v02.api.letsencrypt.org/directory"};
+    config.cas["letsencrypt"] = {.name = "letsencrypt",
+                                 .directory = "https://acme-v02.api.letsencrypt.org/directory"};
+    config.cas["letsencrypt-staging"] = {
+        .name = "letsencrypt-staging", .directory = "https://acme-staging-v02.api.letsencrypt.org/directory"};
     for (const auto& [name, table] : tables_.ca) {
         Section section(*table, "[ca." + name + "]", problems_);
         CaConfig& ca = config.cas[name];
@@ -183,11 +201,14 @@ void Reading::read_cas(Config& config) {
         if (auto directory = section.text("directory")) {
             ca.directory = *directory;
             if (!ca.directory.starts_with("https://") || ca.directory.size() < 12) {
-                section.wrong("directory", "\"" + base::printable(ca.directory) +
-                                               "\" must be an https:// URL: a CA is never asked over plain http (RFC 8555 §6.1)");
+                section.wrong(
+                    "directory",
+                    "\"" + base::printable(ca.directory) +
+                        "\" must be an https:// URL: a CA is never asked over plain http (RFC 8555 §6.1)");
             }
         } else if (ca.directory.empty() && !section.has("directory")) {
-            section.wrong_here("\"directory\" is missing: the URL of the CA's ACME directory", Code::ConfigMissing);
+            section.wrong_here("\"directory\" is missing: the URL of the CA's ACME directory",
+                               Code::ConfigMissing);
         }
         ca.contact = section.texts("contact").value_or(std::vector<std::string>{});
         ca.agree_tos = section.flag("agree_tos").value_or(false);
@@ -208,20 +229,27 @@ void Reading::read_solvers(Config& config) {
         const std::string type = section.text("type").value_or("");
         if (type.empty() && !section.has("type")) {
             section.wrong_here("\"type\" is missing; accepted: \"http-01\"", Code::ConfigMissing);
-        } else if (type == "dns-01" || type == "tls-alpn-01" || type == "dns-persist-01" || type == "dns-account-01") {
-            section.wrong("type", "\"" + type + "\" is not built yet in renewd " RENEWD_VERSION "; accepted: \"http-01\"",
-                          Code::ConfigNotBuilt);
+        } else if (type == "dns-01" || type == "tls-alpn-01" || type == "dns-persist-01" ||
+                   type == "dns-account-01") {
+            section.wrong(
+                "type",
+                "\"" + type + "\" is not built yet in renewd " RENEWD_VERSION "; accepted: \"http-01\"",
+                Code::ConfigNotBuilt);
             continue;  // its other keys mean nothing yet
         } else if (type != "http-01") {
-            section.wrong("type", "\"" + base::printable(type) + "\" is no challenge type; accepted: \"http-01\"");
+            section.wrong("type",
+                          "\"" + base::printable(type) + "\" is no challenge type; accepted: \"http-01\"");
         }
         solver.webroot = section.path("webroot").value_or("");
         solver.listen = section.text("listen").value_or("");
         if (section.has("webroot") == section.has("listen")) {
-            section.wrong_here("needs one of \"webroot\" (a directory your web server shows) and \"listen\" (\"*:80\": renewd answers itself)",
-                               Code::ConfigMissing);
+            section.wrong_here(
+                "needs one of \"webroot\" (a directory your web server shows) and \"listen\" (\"*:80\": "
+                "renewd answers itself)",
+                Code::ConfigMissing);
         } else if (!solver.listen.empty()) {
-            if (auto valid = acme::parse_listen(solver.listen); !valid) section.wrong("listen", valid.error().message);
+            if (auto valid = acme::parse_listen(solver.listen); !valid)
+                section.wrong("listen", valid.error().message);
         }
         for (std::string& taken : section.texts("for").value_or(std::vector<std::string>{})) {
             if (auto identifier = base::parse_identifier(taken); !identifier) {
@@ -249,10 +277,12 @@ void Reading::read_hosts(Config& config) {
             section.wrong("address", "\"" + base::printable(host.address) + "\" is no IP address");
         }
         host.identity_file = section.path("identity_file").value_or("");
-        if (!host.identity_file.empty()) check_readable(section, "identity_file", host.identity_file, /*is_secret=*/true);
+        if (!host.identity_file.empty())
+            check_readable(section, "identity_file", host.identity_file, /*is_secret=*/true);
         for (const std::string& key : section.texts("host_key").value_or(std::vector<std::string>{})) {
             const auto space = key.find(' ');
-            if (space == std::string::npos || key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-@.") < space) {
+            if (space == std::string::npos ||
+                key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-@.") < space) {
                 section.wrong("host_key", R"(must be a public key as in known_hosts, "ssh-ed25519 AAAA…")");
             }
             host.host_keys.push_back(key);
@@ -272,7 +302,8 @@ void Reading::read_hooks(Config& config) {
     section.finish();
 }
 
-void Reading::check_readable(Section& section, std::string_view key, const std::string& path, bool is_secret) {
+void Reading::check_readable(Section& section, std::string_view key, const std::string& path,
+                             bool is_secret) {
     auto file = files_.open(path, 0, 0);
     if (!file) {
         section.wrong(key, file.error().message, Code::ConfigUnreadable);
@@ -295,7 +326,8 @@ tl::expected<Config, std::vector<base::Error>> read_config(const std::string& fi
     return config;
 }
 
-const SolverConfig* solver_for(const Config& config, const CertificateConfig& certificate, const base::Identifier& name) {
+const SolverConfig* solver_for(const Config& config, const CertificateConfig& certificate,
+                               const base::Identifier& name) {
     const SolverConfig* best = nullptr;
     std::size_t best_length = 0;
     for (const auto& [solver_name, solver] : config.solvers) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parts of reading a configuration share: the tables of all files under their names, before they are values.
+// What the parts of reading a configuration share: the tables of all files under their names, before they are
+// values.
 #pragma once
 
 #include <map>
 #include <string>
+
 #include <toml++/toml.h>
 
 #include "agent/config/config.hpp"

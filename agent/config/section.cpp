@@ -18,16 +18,24 @@ std::string place(const toml::source_region& where) {
 
 std::string_view describe(toml::node_type type) {
     switch (type) {
-        case toml::node_type::none: return "nothing";
-        case toml::node_type::table: return "a table";
-        case toml::node_type::array: return "a list";
-        case toml::node_type::string: return "a string";
-        case toml::node_type::integer: return "a whole number";
-        case toml::node_type::floating_point: return "a number";
-        case toml::node_type::boolean: return "true or false";
+        case toml::node_type::none:
+            return "nothing";
+        case toml::node_type::table:
+            return "a table";
+        case toml::node_type::array:
+            return "a list";
+        case toml::node_type::string:
+            return "a string";
+        case toml::node_type::integer:
+            return "a whole number";
+        case toml::node_type::floating_point:
+            return "a number";
+        case toml::node_type::boolean:
+            return "true or false";
         case toml::node_type::date:
         case toml::node_type::time:
-        case toml::node_type::date_time: return "a date or time";
+        case toml::node_type::date_time:
+            return "a date or time";
     }
     return "something else";
 }
@@ -38,7 +46,9 @@ void Problems::add(base::Code code, const toml::source_region& where, const std:
     errors_.push_back({.code = code, .message = place(where) + ": " + text});
 }
 
-void Problems::add(base::Code code, const std::string& text) { errors_.push_back({.code = code, .message = text}); }
+void Problems::add(base::Code code, const std::string& text) {
+    errors_.push_back({.code = code, .message = text});
+}
 
 const toml::node* Section::find(std::string_view key) {
     known_.emplace(key);
@@ -46,9 +56,13 @@ const toml::node* Section::find(std::string_view key) {
     return fallback_ != nullptr ? fallback_->get(key) : nullptr;
 }
 
-bool Section::has(std::string_view key) { return find(key) != nullptr; }
+bool Section::has(std::string_view key) {
+    return find(key) != nullptr;
+}
 
-const toml::node* Section::node(std::string_view key) { return find(key); }
+const toml::node* Section::node(std::string_view key) {
+    return find(key);
+}
 
 void Section::expected(std::string_view key, const toml::node& found, std::string_view wanted) {
     wrong(key, std::string("needs ") + std::string(wanted) + ", not " + std::string(describe(found.type())));
@@ -108,8 +122,9 @@ std::optional<std::vector<std::string>> Section::texts(std::string_view key) {
     for (const toml::node& item : *list) {
         const auto value = item.value_exact<std::string>();
         if (!value || value->find_first_of(std::string_view("\0\n\r", 3)) != std::string::npos) {
-            problems_.add(base::Code::ConfigWrongValue, item.source(),
-                          "every item of \"" + std::string(key) + "\" in " + what_ + " must be a string of one line");
+            problems_.add(
+                base::Code::ConfigWrongValue, item.source(),
+                "every item of \"" + std::string(key) + "\" in " + what_ + " must be a string of one line");
             return std::nullopt;
         }
         values.push_back(*value);
@@ -121,7 +136,8 @@ std::optional<std::vector<std::string>> Section::argv(std::string_view key) {
     const toml::node* found = find(key);
     if (found == nullptr) return std::nullopt;
     if (!found->is_array()) {
-        expected(key, *found, R"(a program and its arguments as a list, such as ["systemctl", "reload", "nginx"])");
+        expected(key, *found,
+                 R"(a program and its arguments as a list, such as ["systemctl", "reload", "nginx"])");
         return std::nullopt;
     }
     auto words = texts(key);
@@ -151,8 +167,10 @@ std::optional<int> Section::mode(std::string_view key) {
     if (!value) return std::nullopt;
     int bits = 0;
     const auto [end, status] = std::from_chars(value->data(), value->data() + value->size(), bits, 8);
-    if (status == std::errc{} && end == value->data() + value->size() && bits >= 0 && bits <= 0777) return bits;
-    wrong(key, "\"" + base::printable(*value) + R"(" is no file mode; accepted: octal digits such as "0640")");
+    if (status == std::errc{} && end == value->data() + value->size() && bits >= 0 && bits <= 0777)
+        return bits;
+    wrong(key,
+          "\"" + base::printable(*value) + R"(" is no file mode; accepted: octal digits such as "0640")");
     return std::nullopt;
 }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// One table of the configuration while it is read: hands out checked values, remembers which keys were asked for, and
-// reports every other key as unknown, with its place and its likely meaning. All problems are collected.
+// One table of the configuration while it is read: hands out checked values, remembers which keys were asked
+// for, and reports every other key as unknown, with its place and its likely meaning. All problems are
+// collected.
 #pragma once
 
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <toml++/toml.h>
 #include <vector>
+
+#include <toml++/toml.h>
 
 #include "agent/config/config.hpp"
 #include "agent/config/nearest.hpp"
@@ -21,7 +23,9 @@ class Problems {
   public:
     void add(base::Code code, const toml::source_region& where, const std::string& text);
     void add(base::Code code, const std::string& text);
+
     [[nodiscard]] bool empty() const { return errors_.empty(); }
+
     [[nodiscard]] std::vector<base::Error> take() && { return std::move(errors_); }
 
   private:
@@ -30,15 +34,17 @@ class Problems {
 
 class Section {
   public:
-    /// `what` names the table in messages ("target web of certificate \"example.com\""). A key missing from `table` is
-    /// looked up in `fallback` (may be nullptr), whose unknown keys are not reported here.
-    Section(const toml::table& table, std::string what, Problems& problems, const toml::table* fallback = nullptr)
+    /// `what` names the table in messages ("target web of certificate \"example.com\""). A key missing from
+    /// `table` is looked up in `fallback` (may be nullptr), whose unknown keys are not reported here.
+    Section(const toml::table& table, std::string what, Problems& problems,
+            const toml::table* fallback = nullptr)
         : table_(table), fallback_(fallback), what_(std::move(what)), problems_(problems) {}
 
     [[nodiscard]] bool has(std::string_view key);
     [[nodiscard]] std::optional<std::string> text(std::string_view key);
     [[nodiscard]] std::optional<bool> flag(std::string_view key);
-    [[nodiscard]] std::optional<std::int64_t> number(std::string_view key, std::int64_t least, std::int64_t most);
+    [[nodiscard]] std::optional<std::int64_t> number(std::string_view key, std::int64_t least,
+                                                     std::int64_t most);
     /// A string or a list of strings.
     [[nodiscard]] std::optional<std::vector<std::string>> texts(std::string_view key);
     /// A program and its arguments: a list of strings, never a shell line.
@@ -52,7 +58,8 @@ class Section {
 
     /// A string that `parse` (returning Result) must accept.
     template <class Parse>
-    auto parsed(std::string_view key, Parse parse) -> std::optional<typename decltype(parse(std::string_view{}))::value_type> {
+    auto parsed(std::string_view key, Parse parse)
+        -> std::optional<typename decltype(parse(std::string_view{}))::value_type> {
         auto raw = text(key);
         if (!raw) return std::nullopt;
         auto value = parse(std::string_view(*raw));
@@ -72,7 +79,9 @@ class Section {
     void finish();
 
     [[nodiscard]] const std::string& what() const { return what_; }
+
     [[nodiscard]] const toml::source_region& where() const { return table_.source(); }
+
     [[nodiscard]] Problems& problems() { return problems_; }
 
   private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One target: the service's own defaults, [defaults.target] over them, the target's own keys over those; variables
-// filled in; every path checked before anything could be written to it.
+// One target: the service's own defaults, [defaults.target] over them, the target's own keys over those;
+// variables filled in; every path checked before anything could be written to it.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -15,8 +15,9 @@ using base::Result;
 
 namespace {
 
-constexpr deployers::Form kForms[] = {deployers::Form::Fullchain, deployers::Form::Key, deployers::Form::Chain,
-                                      deployers::Form::Cert, deployers::Form::Combined};
+constexpr deployers::Form kForms[] = {deployers::Form::Fullchain, deployers::Form::Key,
+                                      deployers::Form::Chain, deployers::Form::Cert,
+                                      deployers::Form::Combined};
 
 bool holds_key(deployers::Form form) {
     return form == deployers::Form::Key || form == deployers::Form::Combined;
@@ -26,12 +27,15 @@ bool holds_key(deployers::Form form) {
 class Variables {
   public:
     Variables(const CertificateConfig& certificate, const TargetConfig& target, const HostConfig* host)
-        : values_{{"certificate", certificate.name.starts_with("*.") ? "_wildcard" + certificate.name.substr(1) : certificate.name},
-                  {"name", certificate.names.empty() ? certificate.name : certificate.names.front().value},
-                  {"host", host == nullptr ? "localhost" : host->name},
-                  {"address", host == nullptr ? "127.0.0.1" : (host->address.empty() ? host->host : host->address)},
-                  {"target", target.name},
-                  {"contact", certificate.contact}} {}
+        : values_{
+              {"certificate", certificate.name.starts_with("*.") ? "_wildcard" + certificate.name.substr(1)
+                                                                 : certificate.name},
+              {"name", certificate.names.empty() ? certificate.name : certificate.names.front().value},
+              {"host", host == nullptr ? "localhost" : host->name},
+              {"address",
+               host == nullptr ? "127.0.0.1" : (host->address.empty() ? host->host : host->address)},
+              {"target", target.name},
+              {"contact", certificate.contact}} {}
 
     [[nodiscard]] Result<std::string> fill(std::string_view text) const {
         std::string filled;
@@ -43,9 +47,9 @@ class Variables {
             const std::string_view name = text.substr(open + 1, close - open - 1);
             const auto known = close == std::string_view::npos ? values_.end() : values_.find(name);
             if (known == values_.end()) {
-                return base::fail(Code::ConfigWrongValue,
-                                  "\"{" + base::printable(name, 40) +
-                                      "}\" is no variable; known: {certificate} {name} {host} {address} {target} {contact}");
+                return base::fail(Code::ConfigWrongValue, "\"{" + base::printable(name, 40) +
+                                                              "}\" is no variable; known: {certificate} "
+                                                              "{name} {host} {address} {target} {contact}");
             }
             filled += known->second;
             text.remove_prefix(close + 1);
@@ -78,12 +82,15 @@ class TargetReader {
         for (const deployers::Form form : kForms) read_form(form);
         section_.not_built({"pkcs12", "jks"});
         if (p.include.empty() != p.versions.empty()) {
-            section_.wrong_here("\"include\" and \"versions\" belong together: the include file names one version below the directory",
-                                Code::ConfigMissing);
+            section_.wrong_here(
+                "\"include\" and \"versions\" belong together: the include file names one version below the "
+                "directory",
+                Code::ConfigMissing);
         } else if (!p.include.empty() && !p.paths.empty()) {
             section_.wrong_here("has \"include\" and fixed paths; take one of the two", Code::ConfigConflict);
         } else if (!p.include.empty() && !defaults.has_include) {
-            section_.wrong("include", "cannot be used with deployer \"" + target_.deployer + "\"; give fixed paths: fullchain and key");
+            section_.wrong("include", "cannot be used with deployer \"" + target_.deployer +
+                                          "\"; give fixed paths: fullchain and key");
         } else if (p.include.empty() && p.paths.empty()) {
             section_.wrong_here(std::string("says nowhere to write to; give ") +
                                     (defaults.has_include ? "include and versions, or " : "") +
@@ -109,12 +116,14 @@ class TargetReader {
             }
         } else if (defaults.ports.empty()) {
             section_.wrong(node == nullptr ? "deployer" : "endpoints",
-                           "\"" + target_.deployer + "\" has no usual ports: list its endpoints, such as "
-                           "endpoints = [\"https://www.example.com\"]; [] means nobody looks",
+                           "\"" + target_.deployer +
+                               "\" has no usual ports: list its endpoints, such as "
+                               "endpoints = [\"https://www.example.com\"]; [] means nobody looks",
                            node == nullptr ? Code::ConfigMissing : Code::ConfigWrongValue);
         } else {
             for (const base::Identifier& name : certificate.names) {
-                for (const int port : defaults.ports) target_.endpoints.push_back(usual_endpoint(name, port, host));
+                for (const int port : defaults.ports)
+                    target_.endpoints.push_back(usual_endpoint(name, port, host));
             }
         }
     }
@@ -144,7 +153,8 @@ class TargetReader {
         std::array<char, 16> octal{};
         std::snprintf(octal.data(), octal.size(), "%04o", static_cast<unsigned>(mode));
         section_.wrong(key, "\"" + std::string(octal.data()) +
-                                "\" would let others read a private key; accepted: nothing for others, such as \"0600\" or \"0640\"");
+                                "\" would let others read a private key; accepted: nothing for others, such "
+                                "as \"0600\" or \"0640\"");
     }
 
     /// A path, or a table { path, owner, group, mode, order }.
@@ -163,7 +173,8 @@ class TargetReader {
             if (form == deployers::Form::Combined) {
                 const std::string order = detail.text("order").value_or("key-last");
                 fixed.key_first = order == "key-first";
-                if (order != "key-first" && order != "key-last") detail.wrong("order", "accepted: \"key-first\", \"key-last\"");
+                if (order != "key-first" && order != "key-last")
+                    detail.wrong("order", "accepted: \"key-first\", \"key-last\"");
             }
             detail.finish();
         } else {
@@ -183,9 +194,11 @@ class TargetReader {
     }
 
     /// Where the service of this host usually answers for `name`: at the host's own address.
-    static deployers::Endpoint usual_endpoint(const base::Identifier& name, int port, const HostConfig* host) {
+    static deployers::Endpoint usual_endpoint(const base::Identifier& name, int port,
+                                              const HostConfig* host) {
         deployers::Endpoint endpoint{.port = port};
-        const std::string own = host == nullptr ? "127.0.0.1" : (host->address.empty() ? host->host : host->address);
+        const std::string own =
+            host == nullptr ? "127.0.0.1" : (host->address.empty() ? host->host : host->address);
         const bool is_address = !base::address_bytes(own).empty();
         if (name.type == base::IdentifierType::Dns) {
             endpoint.sni = name.is_wildcard() ? "any" + name.value.substr(1) : name.value;
@@ -213,16 +226,20 @@ const deployers::Deployer* read_deployer(Section& section, TargetConfig& target)
     if (target.deployer.empty()) {
         section.wrong_here("\"deployer\" is missing; accepted: " + known, Code::ConfigMissing);
     } else if (std::find(std::begin(kLater), std::end(kLater), target.deployer) != std::end(kLater)) {
-        section.wrong("deployer", "\"" + target.deployer + "\" is not built yet in renewd " RENEWD_VERSION "; accepted: " + known,
-                      Code::ConfigNotBuilt);
+        section.wrong(
+            "deployer",
+            "\"" + target.deployer + "\" is not built yet in renewd " RENEWD_VERSION "; accepted: " + known,
+            Code::ConfigNotBuilt);
     } else {
-        section.wrong("deployer", "there is no deployer \"" + base::printable(target.deployer, 80) + "\"; accepted: " + known);
+        section.wrong("deployer", "there is no deployer \"" + base::printable(target.deployer, 80) +
+                                      "\"; accepted: " + known);
     }
     return nullptr;
 }
 
 /// The host a target names: one of [host.X], or "ssh://user@host:port" in place of a name.
-const HostConfig* read_host(Section& section, TargetConfig& target, const Config& config, HostConfig& made_up) {
+const HostConfig* read_host(Section& section, TargetConfig& target, const Config& config,
+                            HostConfig& made_up) {
     const std::string name = section.text("host").value_or("");
     if (name.empty()) return nullptr;
     if (const auto known = config.hosts.find(name); known != config.hosts.end()) {
@@ -230,7 +247,8 @@ const HostConfig* read_host(Section& section, TargetConfig& target, const Config
         return &known->second;
     }
     if (!name.starts_with("ssh://")) {
-        section.wrong("host", "there is no [host." + base::printable(name, 80) + R"(]; name one, or write "ssh://user@host")");
+        section.wrong("host", "there is no [host." + base::printable(name, 80) +
+                                  R"(]; name one, or write "ssh://user@host")");
         return nullptr;
     }
     auto destination = parse_ssh_destination(name);
@@ -247,10 +265,12 @@ const HostConfig* read_host(Section& section, TargetConfig& target, const Config
 }  // namespace
 
 std::optional<TargetConfig> read_target(const toml::table& table, const toml::table* defaults,
-                                        const CertificateConfig& certificate, const Config& config, Problems& problems) {
+                                        const CertificateConfig& certificate, const Config& config,
+                                        Problems& problems) {
     const auto written = table["name"].value<std::string>();
-    Section section(table, "target " + (written ? base::printable(*written, 80) + " " : std::string()) +
-                               "of certificate \"" + certificate.name + "\"",
+    Section section(table,
+                    "target " + (written ? base::printable(*written, 80) + " " : std::string()) +
+                        "of certificate \"" + certificate.name + "\"",
                     problems, defaults);
     TargetConfig target;
     target.name = section.text("name").value_or("");
@@ -273,7 +293,8 @@ std::optional<TargetConfig> read_target(const toml::table& table, const toml::ta
     target.roots = section.path("roots").value_or("");
     target.verify_for = section.parsed("verify_for", parse_duration).value_or(target.verify_for);
     if (section.text("placeholder").value_or("none") != "none") {
-        section.wrong("placeholder", "only \"none\" is built yet in renewd " RENEWD_VERSION, Code::ConfigNotBuilt);
+        section.wrong("placeholder", "only \"none\" is built yet in renewd " RENEWD_VERSION,
+                      Code::ConfigNotBuilt);
     }
     section.not_built({"services", "hosts", "environment"});
     section.finish();

@@ -21,7 +21,9 @@ std::optional<std::pair<std::uint64_t, std::string_view>> split_number(std::stri
     return std::pair{value, text.substr(static_cast<std::size_t>(end - text.data()))};
 }
 
-std::string quoted(std::string_view text) { return "\"" + base::printable(text, 80) + "\""; }
+std::string quoted(std::string_view text) {
+    return "\"" + base::printable(text, 80) + "\"";
+}
 
 bool is_name(std::string_view name, std::string_view first, std::string_view rest, std::size_t length_max) {
     const auto among = [](std::string_view set, char c) {
@@ -62,7 +64,8 @@ Result<std::uint64_t> parse_size(std::string_view text) {
         if (parts->second == "GiB") unit = 1024ULL * 1024 * 1024;
     }
     if (unit == 0 || parts->first > (1ULL << 50) / unit) {
-        return base::fail(Code::ConfigWrongValue, quoted(text) + R"( is no size; accepted: "64KiB", "8MiB", "2GiB")");
+        return base::fail(Code::ConfigWrongValue,
+                          quoted(text) + R"( is no size; accepted: "64KiB", "8MiB", "2GiB")");
     }
     return parts->first * unit;
 }
@@ -70,21 +73,24 @@ Result<std::uint64_t> parse_size(std::string_view text) {
 Result<void> check_certificate_name(std::string_view name) {
     if (is_name(name, "*", "._-", 200)) return {};
     return base::fail(Code::ConfigWrongValue,
-                      quoted(name) + " cannot name a certificate; accepted: up to 200 of a-z 0-9 . _ -, beginning with "
-                                     "a letter, a digit or *");
+                      quoted(name) +
+                          " cannot name a certificate; accepted: up to 200 of a-z 0-9 . _ -, beginning with "
+                          "a letter, a digit or *");
 }
 
 Result<void> check_plain_name(std::string_view name) {
     const std::string rest = std::string(kUpper) + "._@-";
     if (is_name(name, kUpper, rest, 100)) return {};
-    return base::fail(Code::ConfigWrongValue, quoted(name) + " cannot be a name here; accepted: up to 100 letters, "
-                                                             "digits, . _ @ -, beginning with a letter or digit");
+    return base::fail(Code::ConfigWrongValue, quoted(name) +
+                                                  " cannot be a name here; accepted: up to 100 letters, "
+                                                  "digits, . _ @ -, beginning with a letter or digit");
 }
 
 Result<HostConfig> parse_ssh_destination(std::string_view text) {
     const auto wrong = [&](std::string_view why) {
-        return base::fail(Code::ConfigWrongValue, quoted(text) + " " + std::string(why) +
-                                                      R"(; accepted: "deploy@web1.example.com:22", user and port optional)");
+        return base::fail(Code::ConfigWrongValue,
+                          quoted(text) + " " + std::string(why) +
+                              R"(; accepted: "deploy@web1.example.com:22", user and port optional)");
     };
     std::string_view rest = text;
     if (rest.starts_with("ssh://")) rest.remove_prefix(6);
@@ -93,23 +99,27 @@ Result<HostConfig> parse_ssh_destination(std::string_view text) {
         destination.user = rest.substr(0, at);
         rest.remove_prefix(at + 1);
         // A leading "-" would be read as an option by ssh.
-        if (!is_name(destination.user, std::string(kUpper) + "_", std::string(kUpper) + "._-", 100)) return wrong("has no usable user");
+        if (!is_name(destination.user, std::string(kUpper) + "_", std::string(kUpper) + "._-", 100))
+            return wrong("has no usable user");
     }
     if (rest.starts_with('[')) {
         const auto close = rest.find(']');
         if (close == std::string_view::npos) return wrong("lacks a ]");
         destination.host = rest.substr(1, close - 1);
         rest.remove_prefix(close + 1);
-        if (base::address_bytes(destination.host).size() != 16) return wrong("has no IPv6 address in its brackets");
+        if (base::address_bytes(destination.host).size() != 16)
+            return wrong("has no IPv6 address in its brackets");
     } else {
         const auto colon = rest.find(':');
         destination.host = rest.substr(0, colon);
         rest.remove_prefix(std::min(colon, rest.size()));
-        if (!is_name(destination.host, kUpper, std::string(kUpper) + "._-", 253)) return wrong("names no host");
+        if (!is_name(destination.host, kUpper, std::string(kUpper) + "._-", 253))
+            return wrong("names no host");
     }
     if (!rest.empty()) {
         const auto port = rest.front() == ':' ? split_number(rest.substr(1)) : std::nullopt;
-        if (!port || !port->second.empty() || port->first < 1 || port->first > 65535) return wrong("has no usable port");
+        if (!port || !port->second.empty() || port->first < 1 || port->first > 65535)
+            return wrong("has no usable port");
         destination.port = static_cast<int>(port->first);
     }
     return destination;

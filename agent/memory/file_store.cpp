@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/memory/file_store.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
+
+#include <fcntl.h>
 
 #include "base/encoding.hpp"
 
@@ -31,7 +31,8 @@ class FileLease final : public Lease {
     base::Lock lock_;
 };
 
-/// What the caller can act on: everything that is not "disk full" or a finding of ours is "cannot be written".
+/// What the caller can act on: everything that is not "disk full" or a finding of ours is "cannot be
+/// written".
 template <class T>
 Result<T> as_state(Result<T> result) {
     if (result) return result;
@@ -40,8 +41,10 @@ Result<T> as_state(Result<T> result) {
         case Code::StateNoSpace:
         case Code::StateLocked:
         case Code::StateCorrupt:
-        case Code::StateNewer: break;
-        default: error.code = Code::StateUnwritable;
+        case Code::StateNewer:
+            break;
+        default:
+            error.code = Code::StateUnwritable;
     }
     return tl::make_unexpected(std::move(error));
 }
@@ -61,7 +64,8 @@ int generation_number(const std::string& name) {
 }
 
 /// The file's text, or nothing where there is none.
-Result<std::optional<std::string>> read_if_there(base::Files& files, const std::string& path, std::size_t size_max) {
+Result<std::optional<std::string>> read_if_there(base::Files& files, const std::string& path,
+                                                 std::size_t size_max) {
     auto text = base::read_file(files, path, size_max);
     if (text) return std::optional(std::move(*text));
     if (text.error().code == Code::FileNotFound) return std::optional<std::string>{};
@@ -69,9 +73,11 @@ Result<std::optional<std::string>> read_if_there(base::Files& files, const std::
 }
 
 bool looks_volatile(base::Files& files, const std::string& directory) {
-    constexpr std::array<std::string_view, 5> kVolatile{"/tmp/", "/var/tmp/", "/run/", "/var/run/", "/var/cache/"};
+    constexpr std::array<std::string_view, 5> kVolatile{"/tmp/", "/var/tmp/", "/run/", "/var/run/",
+                                                        "/var/cache/"};
     const std::string with_slash = directory + "/";
-    if (std::any_of(kVolatile.begin(), kVolatile.end(), [&](auto prefix) { return with_slash.starts_with(prefix); })) {
+    if (std::any_of(kVolatile.begin(), kVolatile.end(),
+                    [&](auto prefix) { return with_slash.starts_with(prefix); })) {
         return true;
     }
     const auto in_memory = files.is_in_memory(directory);
@@ -80,11 +86,13 @@ bool looks_volatile(base::Files& files, const std::string& directory) {
 
 }  // namespace
 
-Result<std::unique_ptr<FileStore>> FileStore::open(base::Files& files, std::string directory, bool allow_volatile) {
+Result<std::unique_ptr<FileStore>> FileStore::open(base::Files& files, std::string directory,
+                                                   bool allow_volatile) {
     TRY(as_state(base::make_directories(files, directory + "/certificates", kPrivateDirectory)));
     TRY(as_state(base::make_directories(files, directory + "/accounts", kPrivateDirectory)));
     if (!allow_volatile && looks_volatile(files, directory)) {
-        return base::fail(Code::StateVolatile, directory + " does not survive a reboot or a cleaner, and keys in it would be lost",
+        return base::fail(Code::StateVolatile,
+                          directory + " does not survive a reboot or a cleaner, and keys in it would be lost",
                           "choose another agent.state_dir, or set agent.allow_volatile = true for a test");
     }
     return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory)));
@@ -150,8 +158,10 @@ Result<std::vector<GenerationRecord>> FileStore::read_generations(const std::str
                                                                   const std::vector<int>& numbers) {
     std::vector<GenerationRecord> generations;
     for (const int number : numbers) {
-        const auto text = TRY(as_state(read_if_there(files_, directory_of(certificate, number) + "/meta.json", kStateFileMax)));
-        auto generation = text ? parse_generation(*text) : Result<GenerationRecord>(base::fail(Code::StateCorrupt, "is missing"));
+        const auto text = TRY(
+            as_state(read_if_there(files_, directory_of(certificate, number) + "/meta.json", kStateFileMax)));
+        auto generation = text ? parse_generation(*text)
+                               : Result<GenerationRecord>(base::fail(Code::StateCorrupt, "is missing"));
         // One that cannot be read is left where it is, for a person, and is never counted as held.
         if (generation && generation->number == number) generations.push_back(std::move(*generation));
     }
@@ -172,7 +182,8 @@ Result<std::optional<Record>> FileStore::load(const std::string& certificate) {
     if (!record && unrecorded.empty()) return std::optional<Record>{};
     if (!record) record = Record{.name = certificate};
     for (GenerationRecord& generation : TRY(read_generations(certificate, unrecorded))) {
-        record->first_seen = record->first_seen == base::Instant{} ? generation.issued_at : record->first_seen;
+        record->first_seen =
+            record->first_seen == base::Instant{} ? generation.issued_at : record->first_seen;
         record->generations.push_back(std::move(generation));
     }
     std::sort(record->generations.begin(), record->generations.end(),
@@ -199,7 +210,8 @@ Result<std::optional<OpenOrder>> FileStore::open_order(const std::string& certif
     if (!text) return std::optional<OpenOrder>{};
     auto order = parse_order(*text);
     auto key = base::read_file(files_, next + "/privkey.pem", kPemFileMax);
-    if (!order && order.error().code == Code::StateNewer) return tl::make_unexpected(std::move(order).error());
+    if (!order && order.error().code == Code::StateNewer)
+        return tl::make_unexpected(std::move(order).error());
     if (!order || !key) {
         return base::fail(Code::StateCorrupt, next + " holds an order that cannot be read",
                           "look at it, then remove " + next + " to order anew");
@@ -217,7 +229,8 @@ Result<void> FileStore::begin_order(const std::string& certificate, const OpenOr
 }
 
 Result<void> FileStore::order_placed(const std::string& certificate, const OpenOrder& order) {
-    return as_state(base::write_durably(files_, home(certificate) + "/next/order.json", to_text(order), kPrivate));
+    return as_state(
+        base::write_durably(files_, home(certificate) + "/next/order.json", to_text(order), kPrivate));
 }
 
 Result<void> FileStore::drop_order(const std::string& certificate) {
@@ -234,7 +247,8 @@ Result<int> FileStore::next_number(const std::string& certificate) {
     return highest + 1;
 }
 
-Result<void> FileStore::complete(const std::string& certificate, const GenerationRecord& record, const base::Chain& chain) {
+Result<void> FileStore::complete(const std::string& certificate, const GenerationRecord& record,
+                                 const base::Chain& chain) {
     const std::string next = home(certificate) + "/next";
     const base::Chain leaf(chain.begin(), chain.begin() + 1);
     const base::Chain issuers(chain.begin() + 1, chain.end());
@@ -247,12 +261,15 @@ Result<void> FileStore::complete(const std::string& certificate, const Generatio
     }
     TRY(as_state(files_.rename(next, directory_of(certificate, record.number))));
     TRY(as_state(base::sync_directory(files_, home(certificate))));
-    return as_state(base::replace_symlink(files_, std::to_string(record.number), home(certificate) + "/live"));
+    return as_state(
+        base::replace_symlink(files_, std::to_string(record.number), home(certificate) + "/live"));
 }
 
 Result<deployers::Generation> FileStore::generation(const std::string& certificate, int number) {
     const std::string directory = directory_of(certificate, number);
-    const auto read = [&](const char* file) { return base::read_file(files_, directory + file, kPemFileMax); };
+    const auto read = [&](const char* file) {
+        return base::read_file(files_, directory + file, kPemFileMax);
+    };
     const GenerationRecord meta = TRY(parse_generation(TRY(as_state(read("/meta.json")))));
     deployers::Generation generation{.certificate = certificate, .number = number};
     for (const std::string& name : meta.ordered_for.names) {
@@ -261,7 +278,8 @@ Result<deployers::Generation> FileStore::generation(const std::string& certifica
     generation.chain = TRY(base::parse_chain(TRY(as_state(read("/fullchain.pem")))));
     generation.key_pem = base::Secret(TRY(as_state(read("/privkey.pem"))));
     if (generation.chain.front().sha256() != meta.sha256) {
-        return base::fail(Code::StateCorrupt, directory + "/fullchain.pem is not the certificate that was issued");
+        return base::fail(Code::StateCorrupt,
+                          directory + "/fullchain.pem is not the certificate that was issued");
     }
     return generation;
 }
@@ -285,7 +303,8 @@ Result<std::optional<StoredAccount>> FileStore::account(const std::string& ca, c
     return std::optional(std::move(account));
 }
 
-Result<void> FileStore::save_account(const std::string& ca, const std::string& directory, const StoredAccount& account) {
+Result<void> FileStore::save_account(const std::string& ca, const std::string& directory,
+                                     const StoredAccount& account) {
     const std::string place = account_home(ca, directory);
     TRY(as_state(base::make_directories(files_, place, kPrivateDirectory)));
     TRY(as_state(base::write_durably(files_, place + "/directory.url", directory + "\n", kPrivate)));
@@ -304,6 +323,8 @@ Result<void> FileStore::remember(const std::string& certificate, const std::stri
     return {};
 }
 
-Result<std::uint64_t> FileStore::free_bytes() { return as_state(files_.free_bytes(root_)); }
+Result<std::uint64_t> FileStore::free_bytes() {
+    return as_state(files_.free_bytes(root_));
+}
 
 }  // namespace agent

@@ -12,9 +12,10 @@ namespace agent {
 
 class FileStore final : public Store {
   public:
-    /// Makes `directory` (0700) if it is missing. state/volatile on tmpfs, or under /tmp, /run and /var/cache, unless
-    /// `allow_volatile`; state/unwritable.
-    [[nodiscard]] static base::Result<std::unique_ptr<FileStore>> open(base::Files& files, std::string directory,
+    /// Makes `directory` (0700) if it is missing. state/volatile on tmpfs, or under /tmp, /run and
+    /// /var/cache, unless `allow_volatile`; state/unwritable.
+    [[nodiscard]] static base::Result<std::unique_ptr<FileStore>> open(base::Files& files,
+                                                                       std::string directory,
                                                                        bool allow_volatile);
     /// Without making or checking anything: for commands that only read.
     [[nodiscard]] static std::unique_ptr<FileStore> open_read_only(base::Files& files, std::string directory);
@@ -33,8 +34,10 @@ class FileStore final : public Store {
     base::Result<deployers::Generation> generation(const std::string& certificate, int number) override;
     base::Result<void> prune(const std::string& certificate, const std::vector<int>& kept) override;
     [[nodiscard]] std::string directory_of(const std::string& certificate, int number) const override;
-    base::Result<std::unique_ptr<Lease>> lease_account(const std::string& ca, const std::string& directory) override;
-    base::Result<std::optional<StoredAccount>> account(const std::string& ca, const std::string& directory) override;
+    base::Result<std::unique_ptr<Lease>> lease_account(const std::string& ca,
+                                                       const std::string& directory) override;
+    base::Result<std::optional<StoredAccount>> account(const std::string& ca,
+                                                       const std::string& directory) override;
     base::Result<void> save_account(const std::string& ca, const std::string& directory,
                                     const StoredAccount& account) override;
     base::Result<void> remember(const std::string& certificate, const std::string& line) override;
@@ -42,11 +45,12 @@ class FileStore final : public Store {
 
   private:
     FileStore(base::Files& files, std::string directory) : files_(files), root_(std::move(directory)) {}
+
     [[nodiscard]] std::string home(const std::string& certificate) const;
     [[nodiscard]] std::string account_home(const std::string& ca, const std::string& directory) const;
     [[nodiscard]] base::Result<std::optional<Record>> read_record(const std::string& certificate);
-    [[nodiscard]] base::Result<std::vector<GenerationRecord>> read_generations(const std::string& certificate,
-                                                                               const std::vector<int>& numbers);
+    [[nodiscard]] base::Result<std::vector<GenerationRecord>> read_generations(
+        const std::string& certificate, const std::vector<int>& numbers);
 
     base::Files& files_;
     std::string root_;

@@ -2,6 +2,7 @@
 #include "agent/memory/record.hpp"
 
 #include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
@@ -12,7 +13,9 @@ using base::Code;
 using base::Instant;
 using nlohmann::json;
 
-const GenerationRecord* Record::wanted() const { return generations.empty() ? nullptr : &generations.back(); }
+const GenerationRecord* Record::wanted() const {
+    return generations.empty() ? nullptr : &generations.back();
+}
 
 const GenerationRecord* Record::generation(int number) const {
     const auto found = std::find_if(generations.begin(), generations.end(),
@@ -27,14 +30,14 @@ const GenerationRecord* Record::generation_of(std::string_view sha256) const {
 }
 
 const TargetRecord* Record::target(std::string_view target_name) const {
-    const auto found =
-        std::find_if(targets.begin(), targets.end(), [&](const TargetRecord& t) { return t.name == target_name; });
+    const auto found = std::find_if(targets.begin(), targets.end(),
+                                    [&](const TargetRecord& t) { return t.name == target_name; });
     return found == targets.end() ? nullptr : &*found;
 }
 
 TargetRecord& Record::target_for(std::string_view target_name) {
-    const auto found =
-        std::find_if(targets.begin(), targets.end(), [&](const TargetRecord& t) { return t.name == target_name; });
+    const auto found = std::find_if(targets.begin(), targets.end(),
+                                    [&](const TargetRecord& t) { return t.name == target_name; });
     if (found != targets.end()) return *found;
     return targets.emplace_back(TargetRecord{.name = std::string(target_name)});
 }
@@ -47,7 +50,8 @@ json instant(const std::optional<Instant>& value) {
     return value ? json(base::format_instant(*value)) : json(nullptr);
 }
 
-/// Reads a shape and remembers whether anything in it was not as written: one check at the end instead of one a field.
+/// Reads a shape and remembers whether anything in it was not as written: one check at the end instead of one
+/// a field.
 class Reader {
   public:
     [[nodiscard]] bool ok() const { return ok_; }
@@ -110,10 +114,12 @@ class Reader {
 };
 
 base::Error read_error(Reader& reader, const json& object) {
-    base::Error error{.code = base::parse_code(reader.value<std::string>(object, "code")).value_or(Code::InternalUnexpected),
-                      .message = reader.value<std::string>(object, "message"),
-                      .hint = reader.value<std::string>(object, "hint"),
-                      .step = reader.value<std::string>(object, "step")};
+    base::Error error{
+        .code =
+            base::parse_code(reader.value<std::string>(object, "code")).value_or(Code::InternalUnexpected),
+        .message = reader.value<std::string>(object, "message"),
+        .hint = reader.value<std::string>(object, "hint"),
+        .step = reader.value<std::string>(object, "step")};
     error.retry_at = reader.instant(object, "retry_at");
     if (const auto problem = object.find("problem"); problem != object.end() && problem->is_string()) {
         error.problem = problem->get<std::string>();
@@ -140,7 +146,9 @@ Failure read_failure(Reader& reader, const json& object) {
     return failure;
 }
 
-json write(const std::optional<Failure>& failure) { return failure ? write(*failure) : json(nullptr); }
+json write(const std::optional<Failure>& failure) {
+    return failure ? write(*failure) : json(nullptr);
+}
 
 json write(const OrderedFor& o) {
     return {{"names", o.names}, {"ca", o.ca}, {"key_type", o.key_type}, {"profile", o.profile}};
@@ -193,8 +201,10 @@ deployers::Verdict read_verdict(Reader& reader, const json& object) {
 deployers::AddressVerdict read_address(Reader& reader, const json& object) {
     deployers::AddressVerdict address{.address = reader.value<std::string>(object, "address"),
                                       .verdict = read_verdict(reader, object)};
-    if (const auto leaf = object.find("sha256"); leaf != object.end() && leaf->is_string()) address.sha256 = *leaf;
-    if (const auto text = object.find("error"); text != object.end() && text->is_string()) address.error = *text;
+    if (const auto leaf = object.find("sha256"); leaf != object.end() && leaf->is_string())
+        address.sha256 = *leaf;
+    if (const auto text = object.find("error"); text != object.end() && text->is_string())
+        address.error = *text;
     address.not_after = reader.instant(object, "not_after");
     return address;
 }
@@ -279,7 +289,8 @@ Record read_record(Reader& reader, const json& object) {
 
 /// {"version", "digest", KEY: content}: the digest is that of the content as we write it.
 std::string seal(const char* key, const json& content) {
-    return json{{"version", kVersion}, {"digest", base::sha256_hex(content.dump())}, {key, content}}.dump(1) + "\n";
+    return json{{"version", kVersion}, {"digest", base::sha256_hex(content.dump())}, {key, content}}.dump(1) +
+           "\n";
 }
 
 base::Result<json> unseal(const char* key, std::string_view text) {
@@ -288,14 +299,16 @@ base::Result<json> unseal(const char* key, std::string_view text) {
         return base::fail(Code::StateCorrupt, "is no record of renewd's");
     }
     if (document["version"].get<int>() > kVersion) {
-        return base::fail(Code::StateNewer, "was written by a later renewd (format " + std::to_string(document["version"].get<int>()) +
-                                                ", this one knows " + std::to_string(kVersion) + ")",
+        return base::fail(Code::StateNewer,
+                          "was written by a later renewd (format " +
+                              std::to_string(document["version"].get<int>()) + ", this one knows " +
+                              std::to_string(kVersion) + ")",
                           "use that version; this one leaves it as it is");
     }
     const auto content = document.find(key);
     const auto digest = document.find("digest");
-    if (content == document.end() || !content->is_object() || digest == document.end() || !digest->is_string() ||
-        digest->get_ref<const std::string&>() != base::sha256_hex(content->dump())) {
+    if (content == document.end() || !content->is_object() || digest == document.end() ||
+        !digest->is_string() || digest->get_ref<const std::string&>() != base::sha256_hex(content->dump())) {
         return base::fail(Code::StateCorrupt, "does not match its own digest");
     }
     return *content;
@@ -303,7 +316,9 @@ base::Result<json> unseal(const char* key, std::string_view text) {
 
 }  // namespace
 
-std::string to_text(const Record& record) { return seal("record", write(record)); }
+std::string to_text(const Record& record) {
+    return seal("record", write(record));
+}
 
 base::Result<Record> parse_record(std::string_view text) {
     const json content = TRY(unseal("record", text));
@@ -313,7 +328,9 @@ base::Result<Record> parse_record(std::string_view text) {
     return record;
 }
 
-std::string to_text(const GenerationRecord& generation) { return seal("generation", write(generation)); }
+std::string to_text(const GenerationRecord& generation) {
+    return seal("generation", write(generation));
+}
 
 base::Result<GenerationRecord> parse_generation(std::string_view text) {
     const json content = TRY(unseal("generation", text));
@@ -360,7 +377,9 @@ json to_json(const deployers::EndpointVerdict& verdict) {
                              {"not_after", instant(a.not_after)},
                              {"error", a.error.empty() ? json(nullptr) : json(a.error)}});
     }
-    return {{"endpoint", verdict.endpoint}, {"verdict", deployers::to_string(verdict.verdict)}, {"addresses", addresses}};
+    return {{"endpoint", verdict.endpoint},
+            {"verdict", deployers::to_string(verdict.verdict)},
+            {"addresses", addresses}};
 }
 
 }  // namespace agent

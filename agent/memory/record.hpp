@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What renewd remembers of one certificate. `wanted`, `installed` and `serving` are separate facts: "issued but not
-// deployed", a failed target, a new target and drift are all the same case to the planner.
+// What renewd remembers of one certificate. `wanted`, `installed` and `serving` are separate facts: "issued
+// but not deployed", a failed target, a new target and drift are all the same case to the planner.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -59,9 +60,9 @@ struct Failure {
 
 struct TargetRecord {
     std::string name{};
-    int installed = 0;        // the generation whose files are known to be in place; 0: none
-    int serving = 0;          // the generation it was last seen serving everywhere; 0: none
-    int attempting = 0;       // a deployment that was begun and not reported back: its outcome is unknown
+    int installed = 0;          // the generation whose files are known to be in place; 0: none
+    int serving = 0;            // the generation it was last seen serving everywhere; 0: none
+    int attempting = 0;         // a deployment that was begun and not reported back: its outcome is unknown
     std::string fingerprint{};  // of the parameters that `installed` was deployed with
     std::optional<base::Instant> deployed_at{};
     std::optional<base::Instant> verified_at{};
@@ -84,7 +85,7 @@ struct Record {
     std::string name{};
     base::Instant first_seen{};
     std::vector<GenerationRecord> generations{};  // ascending
-    int served_told = 0;  // the generation whose `served` event has been raised
+    int served_told = 0;                          // the generation whose `served` event has been raised
     std::optional<Failure> issuance{};
     std::vector<TargetRecord> targets{};
     std::vector<deployers::EndpointVerdict> endpoints{};  // the certificate's own
@@ -105,7 +106,8 @@ struct Record {
 
 /// The record as text: JSON that carries its own digest, so that a torn or edited file is noticed.
 [[nodiscard]] std::string to_text(const Record& record);
-/// state/corrupt: no JSON, a wrong digest or shape. state/newer-version: written by a later renewd; never rewritten.
+/// state/corrupt: no JSON, a wrong digest or shape. state/newer-version: written by a later renewd; never
+/// rewritten.
 [[nodiscard]] base::Result<Record> parse_record(std::string_view text);
 
 [[nodiscard]] std::string to_text(const GenerationRecord& generation);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where records, keys and generations live. Whoever changes anything of a certificate holds its lease; reading needs none.
+// Where records, keys and generations live. Whoever changes anything of a certificate holds its lease;
+// reading needs none.
 #pragma once
 
 #include <memory>
@@ -35,39 +36,48 @@ class Store {
 
     /// The right to change this certificate; state/locked if somebody else has it.
     [[nodiscard]] virtual base::Result<std::unique_ptr<Lease>> lease(const std::string& certificate) = 0;
-    /// What is remembered; nothing if there never was anything. A record that is lost or corrupt is put together again
-    /// from its generations; a generation that a killed run finished is in it.
+    /// What is remembered; nothing if there never was anything. A record that is lost or corrupt is put
+    /// together again from its generations; a generation that a killed run finished is in it.
     [[nodiscard]] virtual base::Result<std::optional<Record>> load(const std::string& certificate) = 0;
     [[nodiscard]] virtual base::Result<void> save(const Record& record) = 0;
     [[nodiscard]] virtual base::Result<std::vector<std::string>> certificates() = 0;
 
     /// The order being worked on; nothing if there is none.
-    [[nodiscard]] virtual base::Result<std::optional<OpenOrder>> open_order(const std::string& certificate) = 0;
+    [[nodiscard]] virtual base::Result<std::optional<OpenOrder>> open_order(
+        const std::string& certificate) = 0;
     /// Makes key and intent durable, before anything is asked of a CA.
-    [[nodiscard]] virtual base::Result<void> begin_order(const std::string& certificate, const OpenOrder& order) = 0;
+    [[nodiscard]] virtual base::Result<void> begin_order(const std::string& certificate,
+                                                         const OpenOrder& order) = 0;
     /// Makes the order's URL durable, before anything is done with it.
-    [[nodiscard]] virtual base::Result<void> order_placed(const std::string& certificate, const OpenOrder& order) = 0;
+    [[nodiscard]] virtual base::Result<void> order_placed(const std::string& certificate,
+                                                          const OpenOrder& order) = 0;
     [[nodiscard]] virtual base::Result<void> drop_order(const std::string& certificate) = 0;
 
     /// The number the next generation gets: above every one that was ever used.
     [[nodiscard]] virtual base::Result<int> next_number(const std::string& certificate) = 0;
     /// Turns the open order and its chain into the generation `record.number`: complete, then visible.
-    [[nodiscard]] virtual base::Result<void> complete(const std::string& certificate, const GenerationRecord& record,
+    [[nodiscard]] virtual base::Result<void> complete(const std::string& certificate,
+                                                      const GenerationRecord& record,
                                                       const base::Chain& chain) = 0;
-    [[nodiscard]] virtual base::Result<deployers::Generation> generation(const std::string& certificate, int number) = 0;
+    [[nodiscard]] virtual base::Result<deployers::Generation> generation(const std::string& certificate,
+                                                                         int number) = 0;
     /// Removes what is not in `kept`.
-    [[nodiscard]] virtual base::Result<void> prune(const std::string& certificate, const std::vector<int>& kept) = 0;
+    [[nodiscard]] virtual base::Result<void> prune(const std::string& certificate,
+                                                   const std::vector<int>& kept) = 0;
     /// Where a generation's files are, for hooks.
     [[nodiscard]] virtual std::string directory_of(const std::string& certificate, int number) const = 0;
 
     /// One account a directory URL; `ca` is for people.
-    [[nodiscard]] virtual base::Result<std::unique_ptr<Lease>> lease_account(const std::string& ca, const std::string& directory) = 0;
-    [[nodiscard]] virtual base::Result<std::optional<StoredAccount>> account(const std::string& ca, const std::string& directory) = 0;
+    [[nodiscard]] virtual base::Result<std::unique_ptr<Lease>> lease_account(
+        const std::string& ca, const std::string& directory) = 0;
+    [[nodiscard]] virtual base::Result<std::optional<StoredAccount>> account(
+        const std::string& ca, const std::string& directory) = 0;
     [[nodiscard]] virtual base::Result<void> save_account(const std::string& ca, const std::string& directory,
                                                           const StoredAccount& account) = 0;
 
     /// Adds a line to what happened.
-    [[nodiscard]] virtual base::Result<void> remember(const std::string& certificate, const std::string& line) = 0;
+    [[nodiscard]] virtual base::Result<void> remember(const std::string& certificate,
+                                                      const std::string& line) = 0;
     [[nodiscard]] virtual base::Result<std::uint64_t> free_bytes() = 0;
 };
 

@@ -12,11 +12,16 @@ using base::Seconds;
 
 std::string_view to_string(RenewalReason reason) {
     switch (reason) {
-        case RenewalReason::NeverIssued: return "never_issued";
-        case RenewalReason::Lifetime: return "lifetime";
-        case RenewalReason::Configured: return "configured";
-        case RenewalReason::Forced: return "forced";
-        case RenewalReason::ConfigChanged: return "config_changed";
+        case RenewalReason::NeverIssued:
+            return "never_issued";
+        case RenewalReason::Lifetime:
+            return "lifetime";
+        case RenewalReason::Configured:
+            return "configured";
+        case RenewalReason::Forced:
+            return "forced";
+        case RenewalReason::ConfigChanged:
+            return "config_changed";
     }
     return "lifetime";
 }
@@ -30,8 +35,9 @@ std::vector<const TargetPlan*> Plan::due(TargetAction action, Instant now) const
 }
 
 bool Plan::anything_due(Instant now) const {
-    return renewal_due(now) || !due(TargetAction::Deploy, now).empty() || !due(TargetAction::Look, now).empty() ||
-           (look_at && *look_at <= now) || (hooks_at && *hooks_at <= now);
+    return renewal_due(now) || !due(TargetAction::Deploy, now).empty() ||
+           !due(TargetAction::Look, now).empty() || (look_at && *look_at <= now) ||
+           (hooks_at && *hooks_at <= now);
 }
 
 Instant Plan::next() const {
@@ -62,20 +68,22 @@ std::string fingerprint(const TargetConfig& target) {
     // A separator that no value can hold keeps neighbours apart.
     std::string text = target.deployer + '\n' + target.host + '\n';
     const deployers::Parameters& p = target.parameters;
-    for (const std::string& part : {p.include, p.versions, p.owner, p.group, std::to_string(p.mode), std::to_string(p.cert_mode)}) {
+    for (const std::string& part :
+         {p.include, p.versions, p.owner, p.group, std::to_string(p.mode), std::to_string(p.cert_mode)}) {
         text += part + '\n';
     }
     for (const deployers::FixedPath& fixed : p.paths) {
-        text += std::string(deployers::to_string(fixed.form)) + '\n' + fixed.path + '\n' + fixed.owner.value_or("") + '\n' +
-                fixed.group.value_or("") + '\n' + std::to_string(fixed.mode.value_or(-1)) + (fixed.key_first ? "k\n" : "\n");
+        text += std::string(deployers::to_string(fixed.form)) + '\n' + fixed.path + '\n' +
+                fixed.owner.value_or("") + '\n' + fixed.group.value_or("") + '\n' +
+                std::to_string(fixed.mode.value_or(-1)) + (fixed.key_first ? "k\n" : "\n");
     }
     return base::sha256_hex(text).substr(0, 16);
 }
 
 namespace {
 
-Renewal plan_renewal(const CertificateConfig& certificate, const CaConfig& ca, const Record& record, bool has_open_order,
-                     Instant now, const Wishes& wishes) {
+Renewal plan_renewal(const CertificateConfig& certificate, const CaConfig& ca, const Record& record,
+                     bool has_open_order, Instant now, const Wishes& wishes) {
     Renewal renewal{.at = now};
     const GenerationRecord* current = record.wanted();
     if (current == nullptr) {
@@ -118,7 +126,9 @@ TargetPlan plan_target(const TargetConfig& config, const Record& record, Seconds
         plan.at = now;
     } else if (!is_well) {
         plan.action = TargetAction::Deploy;
-        plan.at = target.failure && !wishes.retry_now && !wishes.by_hand ? std::max(now, target.failure->next_attempt) : now;
+        plan.at = target.failure && !wishes.retry_now && !wishes.by_hand
+                      ? std::max(now, target.failure->next_attempt)
+                      : now;
     } else if (looks) {
         plan.action = TargetAction::Look;
         plan.at = target.verified_at.value_or(now - verify_every) + verify_every;
@@ -141,7 +151,8 @@ Plan plan(const CertificateConfig& certificate, const CaConfig& ca, const Record
                            : *record.endpoints_verified_at + verify_every;
     }
     for (const PendingHook& hook : record.hooks) {
-        const Instant at = hook.failure && !wishes.retry_now && !wishes.by_hand ? hook.failure->next_attempt : now;
+        const Instant at =
+            hook.failure && !wishes.retry_now && !wishes.by_hand ? hook.failure->next_attempt : now;
         plan.hooks_at = std::min(plan.hooks_at.value_or(at), at);
     }
     return plan;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What comes next for one certificate, and when. A pure function of its configuration, its record and the time: no input or
-// output, no clock, no logging.
+// What comes next for one certificate, and when. A pure function of its configuration, its record and the
+// time: no input or output, no clock, no logging.
 #pragma once
 
 #include <optional>
@@ -21,8 +21,8 @@ enum class RenewalReason { NeverIssued, Lifetime, Configured, Forced, ConfigChan
 
 /// Whether somebody wants something beyond what is due.
 struct Wishes {
-    bool renew_now = false;     // --force
-    bool by_hand = false;       // somebody waits: our own backoff does not hold an order back, a CA's limit does
+    bool renew_now = false;  // --force
+    bool by_hand = false;    // somebody waits: our own backoff does not hold an order back, a CA's limit does
     bool deploy_again = false;  // `deploy`: every target, whatever is known of it
     bool look_again = false;    // `verify`: every endpoint
     bool retry_now = false;     // a pass of its own (run --once): what is not well is tried without backoff
@@ -46,11 +46,14 @@ struct TargetPlan {
 
 struct Plan {
     Renewal renewal{};
-    std::vector<TargetPlan> targets{};           // one for each target of the configuration, in its order
-    std::optional<base::Instant> look_at{};      // at the certificate's own endpoints
-    std::optional<base::Instant> hooks_at{};     // hooks that have not succeeded yet
+    std::vector<TargetPlan> targets{};        // one for each target of the configuration, in its order
+    std::optional<base::Instant> look_at{};   // at the certificate's own endpoints
+    std::optional<base::Instant> hooks_at{};  // hooks that have not succeeded yet
 
-    [[nodiscard]] bool renewal_due(base::Instant now) const { return !renewal.held_until && renewal.at <= now; }
+    [[nodiscard]] bool renewal_due(base::Instant now) const {
+        return !renewal.held_until && renewal.at <= now;
+    }
+
     [[nodiscard]] std::vector<const TargetPlan*> due(TargetAction action, base::Instant now) const;
     [[nodiscard]] bool anything_due(base::Instant now) const;
     /// The earliest instant at which something is to be done.
@@ -58,14 +61,17 @@ struct Plan {
 };
 
 /// `has_open_order`: an order of an earlier run waits to be finished.
-[[nodiscard]] Plan plan(const CertificateConfig& certificate, const CaConfig& ca, const Record& record, bool has_open_order,
-                        base::Seconds verify_every, base::Instant now, const Wishes& wishes);
+[[nodiscard]] Plan plan(const CertificateConfig& certificate, const CaConfig& ca, const Record& record,
+                        bool has_open_order, base::Seconds verify_every, base::Instant now,
+                        const Wishes& wishes);
 
 /// What an order for this certificate would be for.
 [[nodiscard]] OrderedFor wanted_order(const CertificateConfig& certificate, const CaConfig& ca);
 
-/// When a generation is renewed for its age alone (DESIGN.md §4): at 2/3 of its lifetime, 1/2 below ten days, or as configured.
-[[nodiscard]] base::Instant renewal_time(const CertificateConfig& certificate, const GenerationRecord& generation);
+/// When a generation is renewed for its age alone (DESIGN.md §4): at 2/3 of its lifetime, 1/2 below ten days,
+/// or as configured.
+[[nodiscard]] base::Instant renewal_time(const CertificateConfig& certificate,
+                                         const GenerationRecord& generation);
 
 /// Changes whenever a target would be installed differently.
 [[nodiscard]] std::string fingerprint(const TargetConfig& target);

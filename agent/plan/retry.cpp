@@ -21,7 +21,8 @@ base::Seconds growing(base::Seconds first, double factor, base::Seconds most, in
     return std::min(most, base::Seconds(static_cast<std::int64_t>(std::min(seconds, 1e9))));
 }
 
-/// What a CA refused for a reason that time rarely mends: Let's Encrypt's own advice (1, 10, 100 minutes, then daily).
+/// What a CA refused for a reason that time rarely mends: Let's Encrypt's own advice (1, 10, 100 minutes,
+/// then daily).
 base::Seconds refused_delay(int count) {
     constexpr std::array<base::Seconds, 4> kSteps{1min, 10min, 100min, 6h};
     return count <= static_cast<int>(kSteps.size()) ? kSteps[static_cast<std::size_t>(std::max(count, 1) - 1)]
@@ -31,11 +32,15 @@ base::Seconds refused_delay(int count) {
 base::Seconds issuance_delay(const base::Error& error, int count) {
     switch (base::class_of(error.code)) {
         case base::ErrorClass::Transient:
-        case base::ErrorClass::Conflict: return growing(1min, 2.5, 6h, count);
-        case base::ErrorClass::RateLimited: return growing(1h, 2, 24h, count);
-        case base::ErrorClass::Refused: return refused_delay(count);
+        case base::ErrorClass::Conflict:
+            return growing(1min, 2.5, 6h, count);
+        case base::ErrorClass::RateLimited:
+            return growing(1h, 2, 24h, count);
+        case base::ErrorClass::Refused:
+            return refused_delay(count);
         case base::ErrorClass::Configuration:
-        case base::ErrorClass::Corrupt: return 24h;
+        case base::ErrorClass::Corrupt:
+            return 24h;
     }
     return 24h;
 }
@@ -46,28 +51,35 @@ base::Instant next_attempt(const RetryInput& input) {
     base::Seconds delay = input.effort == Effort::Issuance ? issuance_delay(*input.error, input.count)
                                                            : growing(30s, 2, 15min, input.count);
     if (input.expiry) {
-        // For a certificate of 160 hours, a day between tries would be far too long (RFC 9773 says nothing; arithmetic does).
+        // For a certificate of 160 hours, a day between tries would be far too long (RFC 9773 says nothing;
+        // arithmetic does).
         const base::Seconds left = std::max(base::Seconds(0), *input.expiry - input.now);
         delay = std::min(delay, std::max(base::Seconds(10min), left / 12));
     }
     const double jitter = 0.75 + 0.5 * input.chance;
-    delay = std::max(kShortest / 2, base::Seconds(static_cast<std::int64_t>(static_cast<double>(delay.count()) * jitter)));
+    delay = std::max(kShortest / 2,
+                     base::Seconds(static_cast<std::int64_t>(static_cast<double>(delay.count()) * jitter)));
     base::Instant at = input.now + delay;
     if (input.error->retry_at) {
         const base::Instant asked = std::min(*input.error->retry_at, input.now + kRetryAfterMax);
         // A CA that names an instant means it: that one, if it is not sooner than our first step.
-        at = base::class_of(input.error->code) == base::ErrorClass::RateLimited ? std::max(asked, input.now + 1s)
-                                                                               : std::max(at, asked);
+        at = base::class_of(input.error->code) == base::ErrorClass::RateLimited
+                 ? std::max(asked, input.now + 1s)
+                 : std::max(at, asked);
     }
     return at;
 }
 
-Failure count_failure(const std::optional<Failure>& before, base::Error error, Effort effort, base::Instant now,
-                      std::optional<base::Instant> expiry, double chance) {
+Failure count_failure(const std::optional<Failure>& before, base::Error error, Effort effort,
+                      base::Instant now, std::optional<base::Instant> expiry, double chance) {
     const bool goes_on = before && before->error.code == error.code;
     Failure failure{.count = goes_on ? before->count + 1 : 1, .since = goes_on ? before->since : now};
-    failure.next_attempt = next_attempt({.effort = effort, .error = &error, .count = failure.count, .now = now,
-                                         .expiry = expiry, .chance = chance});
+    failure.next_attempt = next_attempt({.effort = effort,
+                                         .error = &error,
+                                         .count = failure.count,
+                                         .now = now,
+                                         .expiry = expiry,
+                                         .chance = chance});
     failure.error = std::move(error);
     return failure;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// When a thing that failed is tried again. Pure. Orders are tried sparingly, because CAs count; deployments and looks have
-// a faster schedule of their own and never cause an order. Nothing is ever given up.
+// When a thing that failed is tried again. Pure. Orders are tried sparingly, because CAs count; deployments
+// and looks have a faster schedule of their own and never cause an order. Nothing is ever given up.
 #pragma once
 
 #include <optional>
@@ -18,8 +18,9 @@ struct RetryInput {
     const base::Error* error = nullptr;
     int count = 1;  // failures in a row, this one included
     base::Instant now{};
-    std::optional<base::Instant> expiry{};  // of what is served meanwhile: the less is left, the sooner the next try
-    double chance = 0.5;                    // uniformly from [0, 1): the jitter
+    std::optional<base::Instant>
+        expiry{};         // of what is served meanwhile: the less is left, the sooner the next try
+    double chance = 0.5;  // uniformly from [0, 1): the jitter
 };
 
 /// Never before error->retry_at (believed up to seven days), never in the past.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/tell/progress.hpp"
 
-#include <sys/ioctl.h>
-
 #include <algorithm>
+
+#include <sys/ioctl.h>
 
 #include "agent/tell/words.hpp"
 
@@ -29,7 +29,8 @@ void Progress::step(const std::string& certificate, std::string_view step, std::
     const std::scoped_lock guard(mutex_);
     Line& line = lines_[certificate];
     if (line.steps.empty()) line.begun = clock_.steady();
-    const auto known = std::find_if(line.steps.begin(), line.steps.end(), [&](const auto& s) { return s.first == step; });
+    const auto known =
+        std::find_if(line.steps.begin(), line.steps.end(), [&](const auto& s) { return s.first == step; });
     if (known != line.steps.end()) {
         known->second = detail;
     } else {
@@ -45,12 +46,15 @@ void Progress::finish(const std::string& certificate, std::string_view ending) {
     const std::scoped_lock guard(mutex_);
     const auto found = lines_.find(certificate);
     if (found == lines_.end()) return;
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady() - found->second.begun);
-    const std::string text = text_of(certificate, found->second) + (ending.empty() ? "" : "  " + std::string(ending));
+    const auto took =
+        std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady() - found->second.begun);
+    const std::string text =
+        text_of(certificate, found->second) + (ending.empty() ? "" : "  " + std::string(ending));
     lines_.erase(found);
     if (manner_ == Manner::Silent) return;
     const std::string clear = manner_ == Manner::Live ? "\r\033[K" : "";
-    std::fprintf(out_, "%s%s    %.1f s\n", clear.c_str(), text.c_str(), static_cast<double>(took.count()) / 1000.0);
+    std::fprintf(out_, "%s%s    %.1f s\n", clear.c_str(), text.c_str(),
+                 static_cast<double>(took.count()) / 1000.0);
     std::fflush(out_);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Long work, as it goes: on a terminal one live line, elsewhere one quiet line for each certificate when it is done.
+// Long work, as it goes: on a terminal one live line, elsewhere one quiet line for each certificate when it
+// is done.
 #pragma once
 
 #include <cstdio>
@@ -17,11 +18,13 @@ namespace agent {
 class Progress {
   public:
     enum class Manner { Live, Lines, Silent };
+
     Progress(std::FILE* out, Manner manner, base::Clock& clock) : out_(out), manner_(manner), clock_(clock) {}
 
     /// A step has begun or come further ("authorize", "2/3 names"); a detail replaces the step's earlier one.
     void step(const std::string& certificate, std::string_view step, std::string_view detail);
-    /// The work on this certificate has ended; `ending` closes its line. Certificates that had no step say nothing.
+    /// The work on this certificate has ended; `ending` closes its line. Certificates that had no step say
+    /// nothing.
     void finish(const std::string& certificate, std::string_view ending);
 
   private:

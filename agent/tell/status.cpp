@@ -16,30 +16,48 @@ using namespace std::chrono_literals;
 
 std::string_view to_string(CertificateState state) {
     switch (state) {
-        case CertificateState::Expired: return "expired";
-        case CertificateState::Failing: return "failing";
-        case CertificateState::Unserved: return "unserved";
-        case CertificateState::NeverIssued: return "never_issued";
-        case CertificateState::Renewing: return "renewing";
-        case CertificateState::Deploying: return "deploying";
-        case CertificateState::Due: return "due";
-        case CertificateState::Removed: return "removed";
-        case CertificateState::Ok: return "ok";
+        case CertificateState::Expired:
+            return "expired";
+        case CertificateState::Failing:
+            return "failing";
+        case CertificateState::Unserved:
+            return "unserved";
+        case CertificateState::NeverIssued:
+            return "never_issued";
+        case CertificateState::Renewing:
+            return "renewing";
+        case CertificateState::Deploying:
+            return "deploying";
+        case CertificateState::Due:
+            return "due";
+        case CertificateState::Removed:
+            return "removed";
+        case CertificateState::Ok:
+            return "ok";
     }
     return "ok";
 }
 
 std::string_view to_string(TargetState state) {
     switch (state) {
-        case TargetState::Pending: return "pending";
-        case TargetState::Deploying: return "deploying";
-        case TargetState::Serving: return "serving";
-        case TargetState::Partial: return "partial";
-        case TargetState::Stale: return "stale";
-        case TargetState::Failing: return "failing";
-        case TargetState::Drifted: return "drifted";
-        case TargetState::Unknown: return "unknown";
-        case TargetState::Unverified: return "unverified";
+        case TargetState::Pending:
+            return "pending";
+        case TargetState::Deploying:
+            return "deploying";
+        case TargetState::Serving:
+            return "serving";
+        case TargetState::Partial:
+            return "partial";
+        case TargetState::Stale:
+            return "stale";
+        case TargetState::Failing:
+            return "failing";
+        case TargetState::Drifted:
+            return "drifted";
+        case TargetState::Unknown:
+            return "unknown";
+        case TargetState::Unverified:
+            return "unverified";
     }
     return "unknown";
 }
@@ -84,7 +102,9 @@ void count_addresses(const std::vector<EndpointVerdict>& seen, std::size_t endpo
             if (address.verdict == Verdict::NotReachableFromHere) continue;
             ++served.expected;
             if (address.verdict == Verdict::Serving) ++served.serving;
-            if (address.not_after) served.oldest_not_after = std::min(served.oldest_not_after.value_or(*address.not_after), *address.not_after);
+            if (address.not_after)
+                served.oldest_not_after =
+                    std::min(served.oldest_not_after.value_or(*address.not_after), *address.not_after);
         }
     }
 }
@@ -106,7 +126,8 @@ bool is_running_out(const GenerationRecord& generation, Instant expiry, Instant 
     return left < lifetime / 10 || (lifetime >= 240h && left < 72h);
 }
 
-/// A thing that fails needs a person once it has failed three times or for six hours; unserved past its deadline, at once.
+/// A thing that fails needs a person once it has failed three times or for six hours; unserved past its
+/// deadline, at once.
 bool bothers(const Failure& failure, bool at_once, Instant now) {
     return at_once || failure.count >= kFailuresToBother || now - failure.since >= kPatience;
 }
@@ -123,9 +144,13 @@ class Judge {
         const Record& record = status_.record;
         if (record.issuance) note(*record.issuance, status_.config->name, /*at_once=*/false);
         for (const TargetStatus& target : status_.targets) {
-            if (target.record.failure) note(*target.record.failure, target.config->name, is_about_serving(target.record.failure->error));
+            if (target.record.failure)
+                note(*target.record.failure, target.config->name,
+                     is_about_serving(target.record.failure->error));
         }
-        if (record.endpoints_verified_at && !deployers::all_serving(record.endpoints) && everything_installed()) note_public();
+        if (record.endpoints_verified_at && !deployers::all_serving(record.endpoints) &&
+            everything_installed())
+            note_public();
         for (const PendingHook& hook : record.hooks) {
             if (hook.failure) note(*hook.failure, hook.event, /*at_once=*/true);
         }
@@ -134,13 +159,16 @@ class Judge {
 
   private:
     [[nodiscard]] bool everything_installed() const {
-        return std::all_of(status_.targets.begin(), status_.targets.end(),
-                           [](const TargetStatus& t) { return t.wanted != 0 && t.record.installed == t.wanted; });
+        return std::all_of(status_.targets.begin(), status_.targets.end(), [](const TargetStatus& t) {
+            return t.wanted != 0 && t.record.installed == t.wanted;
+        });
     }
 
     void note(const Failure& failure, const std::string& about, bool at_once) {
-        status_.conditions.push_back({.code = std::string(base::to_string(failure.error.code)), .since = failure.since,
-                                      .message = failure.error.message, .hint = failure.error.hint});
+        status_.conditions.push_back({.code = std::string(base::to_string(failure.error.code)),
+                                      .since = failure.since,
+                                      .message = failure.error.message,
+                                      .hint = failure.error.hint});
         if (status_.attention || !bothers(failure, at_once, now_)) return;
         status_.attention = Attention{.since = failure.since,
                                       .cause = std::string(base::to_string(failure.error.code)) + "/" + about,
@@ -150,10 +178,12 @@ class Judge {
     void note_public() {
         for (const EndpointVerdict& endpoint : status_.record.endpoints) {
             for (const AddressVerdict& address : endpoint.addresses) {
-                if (address.verdict == Verdict::Serving || address.verdict == Verdict::NotReachableFromHere) continue;
+                if (address.verdict == Verdict::Serving || address.verdict == Verdict::NotReachableFromHere)
+                    continue;
                 Failure failure{.count = 1, .since = *status_.record.endpoints_verified_at};
                 failure.error = {.code = Code::VerifyStale,
-                                 .message = status_.config->name + ": " + endpoint.endpoint + " at " + address.address + ": " + address.error,
+                                 .message = status_.config->name + ": " + endpoint.endpoint + " at " +
+                                            address.address + ": " + address.error,
                                  .hint = "no target of yours puts it there",
                                  .step = "verify"};
                 note(failure, "endpoints", /*at_once=*/true);
@@ -166,19 +196,23 @@ class Judge {
         const GenerationRecord* wanted = status_.record.wanted();
         if (wanted == nullptr) {
             if (now_ - status_.record.first_seen < 1h || status_.attention) return;
-            status_.attention = Attention{.since = status_.record.first_seen, .cause = "never_issued",
-                                          .error = {.code = Code::CaOrderPending,
-                                                    .message = status_.config->name + " has never been issued",
-                                                    .hint = "renewd renew " + status_.config->name}};
+            status_.attention =
+                Attention{.since = status_.record.first_seen,
+                          .cause = "never_issued",
+                          .error = {.code = Code::CaOrderPending,
+                                    .message = status_.config->name + " has never been issued",
+                                    .hint = "renewd renew " + status_.config->name}};
             return;
         }
         const Instant expiry = status_.served.oldest_not_after.value_or(wanted->not_after);
         if (!is_running_out(*wanted, expiry, now_)) return;
         if (!status_.attention) {
             const std::string when = expiry <= now_ ? "expired " : "expires ";
-            status_.attention = Attention{.since = now_, .cause = "expiry",
+            status_.attention = Attention{.since = now_,
+                                          .cause = "expiry",
                                           .error = {.code = Code::VerifyExpired,
-                                                    .message = status_.config->name + ": what is served " + when + relative(expiry, now_),
+                                                    .message = status_.config->name + ": what is served " +
+                                                               when + relative(expiry, now_),
                                                     .hint = "renewd renew " + status_.config->name}};
         }
         status_.attention->is_critical = true;
@@ -197,26 +231,29 @@ bool any_target(const CertificateStatus& status, std::initializer_list<TargetSta
 CertificateState judge_state(const CertificateStatus& status, bool has_open_order, Instant now) {
     const Record& record = status.record;
     const GenerationRecord* wanted = record.wanted();
-    const bool not_deployed = std::any_of(status.targets.begin(), status.targets.end(), [](const TargetStatus& target) {
-        return target.record.failure && target.record.installed != target.wanted;
-    });
+    const bool not_deployed =
+        std::any_of(status.targets.begin(), status.targets.end(), [](const TargetStatus& target) {
+            return target.record.failure && target.record.installed != target.wanted;
+        });
     const bool public_unserved = record.endpoints_verified_at && !deployers::all_serving(record.endpoints);
-    if (wanted != nullptr && status.served.oldest_not_after.value_or(wanted->not_after) <= now) return CertificateState::Expired;
+    if (wanted != nullptr && status.served.oldest_not_after.value_or(wanted->not_after) <= now)
+        return CertificateState::Expired;
     if (record.issuance || not_deployed) return CertificateState::Failing;
-    if (public_unserved || any_target(status, {TargetState::Partial, TargetState::Stale, TargetState::Failing, TargetState::Drifted,
-                                               TargetState::Unknown})) {
+    if (public_unserved || any_target(status, {TargetState::Partial, TargetState::Stale, TargetState::Failing,
+                                               TargetState::Drifted, TargetState::Unknown})) {
         return CertificateState::Unserved;
     }
     if (wanted == nullptr) return has_open_order ? CertificateState::Renewing : CertificateState::NeverIssued;
     if (has_open_order) return CertificateState::Renewing;
-    if (any_target(status, {TargetState::Deploying, TargetState::Pending})) return CertificateState::Deploying;
+    if (any_target(status, {TargetState::Deploying, TargetState::Pending}))
+        return CertificateState::Deploying;
     return status.plan.renewal.at <= now ? CertificateState::Due : CertificateState::Ok;
 }
 
 }  // namespace
 
-CertificateStatus status_of(const CertificateConfig& certificate, const CaConfig& ca, const Record& record, bool has_open_order,
-                            base::Seconds verify_every, Instant now) {
+CertificateStatus status_of(const CertificateConfig& certificate, const CaConfig& ca, const Record& record,
+                            bool has_open_order, base::Seconds verify_every, Instant now) {
     CertificateStatus status{.config = &certificate,
                              .record = record,
                              .plan = plan(certificate, ca, record, has_open_order, verify_every, now, {}),

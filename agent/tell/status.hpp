@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// How things stand, as values: what is held, where it is served, what comes next, what needs a person. Pure; the table and the
-// JSON are two ways of printing this.
+// How things stand, as values: what is held, where it is served, what comes next, what needs a person. Pure;
+// the table and the JSON are two ways of printing this.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "agent/config/config.hpp"
 #include "agent/memory/record.hpp"
@@ -15,7 +16,17 @@
 
 namespace agent {
 
-enum class CertificateState { Expired, Failing, Unserved, NeverIssued, Renewing, Deploying, Due, Removed, Ok };
+enum class CertificateState {
+    Expired,
+    Failing,
+    Unserved,
+    NeverIssued,
+    Renewing,
+    Deploying,
+    Due,
+    Removed,
+    Ok
+};
 enum class TargetState { Pending, Deploying, Serving, Partial, Stale, Failing, Drifted, Unknown, Unverified };
 
 [[nodiscard]] std::string_view to_string(CertificateState state);
@@ -63,12 +74,14 @@ struct CertificateStatus {
 };
 
 /// The status of one certificate. `has_open_order`: an order is being worked on, or waits to be gone on with.
-[[nodiscard]] CertificateStatus status_of(const CertificateConfig& certificate, const CaConfig& ca, const Record& record,
-                                          bool has_open_order, base::Seconds verify_every, base::Instant now);
+[[nodiscard]] CertificateStatus status_of(const CertificateConfig& certificate, const CaConfig& ca,
+                                          const Record& record, bool has_open_order,
+                                          base::Seconds verify_every, base::Instant now);
 /// The status of one that is no longer in the configuration.
 [[nodiscard]] CertificateStatus removed_status(const Record& record);
 
-[[nodiscard]] TargetState state_of(const TargetConfig& config, const TargetRecord* target, const Record& record);
+[[nodiscard]] TargetState state_of(const TargetConfig& config, const TargetRecord* target,
+                                   const Record& record);
 
 /// 3, 4, 5 or 0: what stands in the way, worst first, as `run --once` and `renew` report it.
 [[nodiscard]] int exit_code_of(const CertificateStatus& status);

@@ -2,6 +2,7 @@
 // The status as JSON, version 1: scripts and monitoring hold on to every name here.
 #include <algorithm>
 #include <map>
+
 #include <nlohmann/json.hpp>
 
 #include "agent/tell/status.hpp"
@@ -13,7 +14,9 @@ using nlohmann::json;
 
 namespace {
 
-json instant(const std::optional<Instant>& value) { return value ? json(base::format_instant(*value)) : json(nullptr); }
+json instant(const std::optional<Instant>& value) {
+    return value ? json(base::format_instant(*value)) : json(nullptr);
+}
 
 json verdicts(const std::vector<deployers::EndpointVerdict>& endpoints) {
     json list = json::array();
@@ -52,18 +55,20 @@ json causes_of(const Overview& overview) {
     for (const CertificateStatus& status : overview.certificates) {
         if (!status.attention) continue;
         const Attention& attention = *status.attention;
-        auto [known, is_new] = causes.try_emplace(attention.cause, json{{"id", attention.cause},
-                                                                        {"code", base::to_string(attention.error.code)},
-                                                                        {"message", attention.error.message},
-                                                                        {"hint", attention.error.hint},
-                                                                        {"certificates", 0},
-                                                                        {"first_expiry", nullptr}});
+        auto [known, is_new] =
+            causes.try_emplace(attention.cause, json{{"id", attention.cause},
+                                                     {"code", base::to_string(attention.error.code)},
+                                                     {"message", attention.error.message},
+                                                     {"hint", attention.error.hint},
+                                                     {"certificates", 0},
+                                                     {"first_expiry", nullptr}});
         json& cause = known->second;
         cause["certificates"] = cause["certificates"].get<int>() + 1;
         if (status.record.wanted() == nullptr) continue;
         const std::string expiry =
             base::format_instant(status.served.oldest_not_after.value_or(status.record.wanted()->not_after));
-        if (cause["first_expiry"].is_null() || expiry < cause["first_expiry"].get<std::string>()) cause["first_expiry"] = expiry;
+        if (cause["first_expiry"].is_null() || expiry < cause["first_expiry"].get<std::string>())
+            cause["first_expiry"] = expiry;
     }
     json list = json::array();
     for (auto& [id, cause] : causes) list.push_back(std::move(cause));
@@ -77,6 +82,7 @@ json next_of(const Overview& overview) {
         std::string name{};
         const char* action = nullptr;
     } next;
+
     const auto offer = [&](Instant at, const std::string& name, const char* action) {
         if (next.action == nullptr || at < next.at) next = {.at = at, .name = name, .action = action};
     };
@@ -84,7 +90,8 @@ json next_of(const Overview& overview) {
         if (status.config == nullptr) continue;
         offer(status.plan.renewal.held_until.value_or(status.plan.renewal.at), status.record.name, "renew");
         for (const TargetPlan& target : status.plan.targets) {
-            if (target.action == TargetAction::Deploy && target.at) offer(*target.at, status.record.name, "deploy");
+            if (target.action == TargetAction::Deploy && target.at)
+                offer(*target.at, status.record.name, "deploy");
         }
     }
     if (next.action == nullptr) return nullptr;
@@ -112,7 +119,8 @@ json to_json(const TargetStatus& target) {
             {"deployed_at", instant(record.deployed_at)},
             {"verified_at", instant(record.verified_at)},
             {"failures", record.failure ? record.failure->count : 0},
-            {"next_attempt", record.failure ? json(base::format_instant(record.failure->next_attempt)) : json(nullptr)},
+            {"next_attempt",
+             record.failure ? json(base::format_instant(record.failure->next_attempt)) : json(nullptr)},
             {"last_error", error_of(record.failure)},
             {"endpoints", verdicts(record.endpoints)}};
 }
@@ -129,29 +137,32 @@ json to_json(const CertificateStatus& status) {
     json targets = json::array();
     for (const TargetStatus& target : status.targets) targets.push_back(to_json(target));
     const std::string contact = status.config == nullptr ? "" : status.config->contact;
-    json object = {{"name", record.name},
-                   {"names", std::move(names)},
-                   {"ca", status.config != nullptr ? status.config->ca.front() : wanted != nullptr ? wanted->ordered_for.ca : ""},
-                   {"contact", contact.empty() ? json(nullptr) : json(contact)},
-                   {"state", to_string(status.state)},
-                   {"generation", wanted == nullptr ? 0 : wanted->number},
-                   {"wanted_generation", wanted == nullptr ? 0 : wanted->number},
-                   {"serial", wanted == nullptr ? json(nullptr) : json(wanted->serial)},
-                   {"sha256", wanted == nullptr ? json(nullptr) : json(wanted->sha256)},
-                   {"not_before", wanted == nullptr ? json(nullptr) : json(base::format_instant(wanted->not_before))},
-                   {"not_after", wanted == nullptr ? json(nullptr) : json(base::format_instant(wanted->not_after))},
-                   {"served",
-                    {{"expected", status.served.expected},
-                     {"serving", status.served.serving},
-                     {"oldest_not_after", instant(status.served.oldest_not_after)}}},
-                   {"renewal", status.config == nullptr ? json(nullptr) : renewal_of(status)},
-                   {"failures", record.issuance ? record.issuance->count : 0},
-                   {"last_error", error_of(record.issuance)},
-                   {"attention", attention_of(status)},
-                   {"held", nullptr},
-                   {"conditions", conditions_of(status)},
-                   {"targets", std::move(targets)},
-                   {"endpoints", verdicts(record.endpoints)}};
+    json object = {
+        {"name", record.name},
+        {"names", std::move(names)},
+        {"ca", status.config != nullptr ? status.config->ca.front()
+               : wanted != nullptr      ? wanted->ordered_for.ca
+                                        : ""},
+        {"contact", contact.empty() ? json(nullptr) : json(contact)},
+        {"state", to_string(status.state)},
+        {"generation", wanted == nullptr ? 0 : wanted->number},
+        {"wanted_generation", wanted == nullptr ? 0 : wanted->number},
+        {"serial", wanted == nullptr ? json(nullptr) : json(wanted->serial)},
+        {"sha256", wanted == nullptr ? json(nullptr) : json(wanted->sha256)},
+        {"not_before", wanted == nullptr ? json(nullptr) : json(base::format_instant(wanted->not_before))},
+        {"not_after", wanted == nullptr ? json(nullptr) : json(base::format_instant(wanted->not_after))},
+        {"served",
+         {{"expected", status.served.expected},
+          {"serving", status.served.serving},
+          {"oldest_not_after", instant(status.served.oldest_not_after)}}},
+        {"renewal", status.config == nullptr ? json(nullptr) : renewal_of(status)},
+        {"failures", record.issuance ? record.issuance->count : 0},
+        {"last_error", error_of(record.issuance)},
+        {"attention", attention_of(status)},
+        {"held", nullptr},
+        {"conditions", conditions_of(status)},
+        {"targets", std::move(targets)},
+        {"endpoints", verdicts(record.endpoints)}};
     return object;
 }
 
@@ -171,7 +182,10 @@ json to_json(const Overview& overview) {
             {"certificates", std::move(certificates)},
             {"causes", causes_of(overview)},
             {"summary",
-             {{"certificates", overview.certificates.size()}, {"ok", ok}, {"attention", attention}, {"next", next_of(overview)}}}};
+             {{"certificates", overview.certificates.size()},
+              {"ok", ok},
+              {"attention", attention},
+              {"next", next_of(overview)}}}};
 }
 
 }  // namespace agent

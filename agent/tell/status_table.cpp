@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The status as a table that one likes to look at: aligned, in 80 columns or 120, what needs a person first and in plain words.
+// The status as a table that one likes to look at: aligned, in 80 columns or 120, what needs a person first
+// and in plain words.
 #include <algorithm>
 #include <array>
 
@@ -22,7 +23,8 @@ struct Row {
 
 char mark_of(const CertificateStatus& status) {
     if (status.attention) return '!';
-    return status.state == CertificateState::Renewing || status.state == CertificateState::Deploying ? '~' : ' ';
+    return status.state == CertificateState::Renewing || status.state == CertificateState::Deploying ? '~'
+                                                                                                     : ' ';
 }
 
 std::string next_of(const CertificateStatus& status, Instant now) {
@@ -31,13 +33,15 @@ std::string next_of(const CertificateStatus& status, Instant now) {
     for (const TargetStatus& target : status.targets) {
         if (!target.record.failure) continue;
         const bool in_place = target.record.installed == target.wanted;
-        return (in_place ? "reloads again " : "deploys again ") + relative(target.record.failure->next_attempt, now);
+        return (in_place ? "reloads again " : "deploys again ") +
+               relative(target.record.failure->next_attempt, now);
     }
     if (status.record.wanted() == nullptr) return "to be ordered";
     if (status.state == CertificateState::Renewing) return "order open, to be finished";
     if (status.state == CertificateState::Deploying) {
-        const auto to_go = std::count_if(status.targets.begin(), status.targets.end(),
-                                         [](const TargetStatus& t) { return t.record.installed != t.wanted; });
+        const auto to_go =
+            std::count_if(status.targets.begin(), status.targets.end(),
+                          [](const TargetStatus& t) { return t.record.installed != t.wanted; });
         return "to be deployed, " + std::to_string(to_go) + " to go";
     }
     if (status.plan.renewal.at <= now) return "renewal is due";
@@ -72,7 +76,8 @@ std::string expiry_of(const CertificateStatus& status, Instant now, bool is_wide
 std::string looked_of(const CertificateStatus& status, Instant now) {
     std::optional<Instant> last;
     for (const TargetStatus& target : status.targets) {
-        if (target.record.verified_at) last = std::max(last.value_or(*target.record.verified_at), *target.record.verified_at);
+        if (target.record.verified_at)
+            last = std::max(last.value_or(*target.record.verified_at), *target.record.verified_at);
     }
     return last ? relative(*last, now) : "never";
 }
@@ -87,8 +92,9 @@ Row row_of(const CertificateStatus& status, Instant now, std::size_t width) {
     const bool is_wide = width >= kWide;
     Row row{.mark = mark_of(status)};
     const Served& served = status.served;
-    const std::string places = served.expected == 0 ? "nobody looks"
-                                                    : std::to_string(served.serving) + "/" + std::to_string(served.expected);
+    const std::string places = served.expected == 0
+                                   ? "nobody looks"
+                                   : std::to_string(served.serving) + "/" + std::to_string(served.expected);
     const GenerationRecord* wanted = status.record.wanted();
     row.cells.push_back(cut_middle(status.record.name, is_wide ? 44 : 28));
     if (is_wide) {
@@ -119,8 +125,9 @@ std::string coloured(const std::string& text, char mark, bool has_colour) {
 }
 
 std::string summary_of(const Overview& overview) {
-    const auto attention = static_cast<std::size_t>(
-        std::count_if(overview.certificates.begin(), overview.certificates.end(), [](const auto& s) { return s.attention.has_value(); }));
+    const auto attention =
+        static_cast<std::size_t>(std::count_if(overview.certificates.begin(), overview.certificates.end(),
+                                               [](const auto& s) { return s.attention.has_value(); }));
     std::string line = counted(overview.certificates.size(), "certificate") + ", ";
     if (attention == 0) return line + "all well.";
     return line + std::to_string(attention) + (attention == 1 ? " needs attention." : " need attention.");
@@ -134,10 +141,12 @@ std::string to_table(const Overview& overview, std::size_t width, bool has_colou
     Row head{.cells = {"CERTIFICATE", "EXPIRES", "SERVED", "NEXT"}};
     if (width >= kWide) head.cells = {"CERTIFICATE", "CA", "GEN", "EXPIRES", "SERVED", "LOOKED", "NEXT"};
     std::vector<Row> rows{head};
-    for (const CertificateStatus& status : overview.certificates) rows.push_back(row_of(status, overview.now, width));
+    for (const CertificateStatus& status : overview.certificates)
+        rows.push_back(row_of(status, overview.now, width));
     std::vector<std::size_t> widths(head.cells.size());
     for (const Row& row : rows) {
-        for (std::size_t i = 0; i < row.cells.size(); ++i) widths[i] = std::max(widths[i], columns(row.cells[i]));
+        for (std::size_t i = 0; i < row.cells.size(); ++i)
+            widths[i] = std::max(widths[i], columns(row.cells[i]));
     }
     for (const Row& row : rows) {
         text += coloured(line_of(row, widths), row.mark, has_colour) + "\n";

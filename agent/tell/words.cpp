@@ -22,14 +22,17 @@ std::vector<std::size_t> code_points(const std::string& text) {
 
 std::string duration_words(base::Seconds duration) {
     const auto seconds = duration.count();
+
     struct Unit {
         std::int64_t seconds;
         std::int64_t from;  // used from this many seconds on
         const char* one;
         const char* many;
     };
-    constexpr std::array<Unit, 4> kUnits{Unit{86400, 2 * 86400, " day", " days"}, Unit{3600, 2 * 3600, " h", " h"},
-                                         Unit{60, 120, " min", " min"}, Unit{1, 0, " s", " s"}};
+
+    constexpr std::array<Unit, 4> kUnits{Unit{86400, 2 * 86400, " day", " days"},
+                                         Unit{3600, 2 * 3600, " h", " h"}, Unit{60, 120, " min", " min"},
+                                         Unit{1, 0, " s", " s"}};
     for (const Unit& unit : kUnits) {
         if (seconds < unit.from) continue;
         const auto count = seconds / unit.seconds;
@@ -47,7 +50,8 @@ std::string day_words(base::Instant instant) {
     constexpr std::array<const char*, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     const std::chrono::year_month_day date{std::chrono::floor<std::chrono::days>(instant)};
-    return std::to_string(static_cast<unsigned>(date.day())) + " " + kMonths[static_cast<unsigned>(date.month()) - 1];
+    return std::to_string(static_cast<unsigned>(date.day())) + " " +
+           kMonths[static_cast<unsigned>(date.month()) - 1];
 }
 
 std::string counted(std::size_t count, const std::string& noun) {
@@ -56,7 +60,9 @@ std::string counted(std::size_t count, const std::string& noun) {
     return digits + " " + noun + (count == 1 ? "" : "s");
 }
 
-std::size_t columns(const std::string& text) { return code_points(text).size(); }
+std::size_t columns(const std::string& text) {
+    return code_points(text).size();
+}
 
 std::string cut_middle(const std::string& text, std::size_t width) {
     const std::vector<std::size_t> begins = code_points(text);

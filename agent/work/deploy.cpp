@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/deploy.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
+
+#include <spdlog/spdlog.h>
 
 #include "agent/plan/plan.hpp"
 #include "agent/plan/retry.hpp"
@@ -17,8 +17,8 @@ namespace agent {
 using base::Result;
 using deployers::DeploymentOutcome;
 
-void note_outcome(Record& record, const std::string& name, const std::string& fingerprint, const DeploymentOutcome& outcome,
-                  int wanted, base::Instant now, double chance) {
+void note_outcome(Record& record, const std::string& name, const std::string& fingerprint,
+                  const DeploymentOutcome& outcome, int wanted, base::Instant now, double chance) {
     TargetRecord& target = record.target_for(name);
     const bool is_unknown = outcome.error && outcome.error->code == base::Code::DeployOutcomeUnknown;
     const bool is_news = outcome.wrote || target.installed != wanted;
@@ -31,10 +31,13 @@ void note_outcome(Record& record, const std::string& name, const std::string& fi
     if (!outcome.endpoints.empty()) note_verdicts(record, name, outcome.endpoints, now);
     if (outcome.error) {
         const GenerationRecord* served = record.generation(target.serving);
-        target.failure = count_failure(target.failure, *outcome.error, Effort::Deployment, now,
-                                       served == nullptr ? std::nullopt : std::optional(served->not_after), chance);
+        target.failure =
+            count_failure(target.failure, *outcome.error, Effort::Deployment, now,
+                          served == nullptr ? std::nullopt : std::optional(served->not_after), chance);
         if (target.failure->count == 1) {
-            record.hooks.push_back({.event = "failed", .target = name, .generation = wanted,
+            record.hooks.push_back({.event = "failed",
+                                    .target = name,
+                                    .generation = wanted,
                                     .error = std::string(base::to_string(outcome.error->code))});
         }
     } else {
@@ -47,8 +50,12 @@ namespace {
 
 class Deployment {
   public:
-    Deployment(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper, bool also_what_is_well)
-        : s_(surroundings), certificate_(certificate), keeper_(keeper), also_what_is_well_(also_what_is_well) {}
+    Deployment(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
+               bool also_what_is_well)
+        : s_(surroundings),
+          certificate_(certificate),
+          keeper_(keeper),
+          also_what_is_well_(also_what_is_well) {}
 
     Result<void> load() {
         const Record record = keeper_.record();
@@ -57,7 +64,8 @@ class Deployment {
         for (const GenerationRecord& generation : record.generations) {
             if (generation.number == wanted_.number) continue;
             // One whose files are gone or damaged cannot be recognised on a host; that is all it costs.
-            if (auto earlier = s_.store.generation(certificate_.name, generation.number)) earlier_.push_back(std::move(*earlier));
+            if (auto earlier = s_.store.generation(certificate_.name, generation.number))
+                earlier_.push_back(std::move(*earlier));
         }
         return {};
     }
@@ -66,29 +74,50 @@ class Deployment {
         const std::scoped_lock turn(s_.service_turn(target));
         const base::Anchors anchors = TRY(s_.anchors(ca_of(s_.config, certificate_), target.roots));
         if (already_serves(target, anchors)) return {};
-        TRY(keeper_.change([&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));
+        TRY(keeper_.change(
+            [&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));
         const DeploymentOutcome outcome = transact(target, anchors);
-        if (outcome.error) s_.log.warn("{}", outcome.error->message);
-        for (const std::string& remark : outcome.remarks) s_.log.info("{}", remark);
+        tell(target, outcome);
+        s_.progress.step(certificate_.name, target.name,
+                         outcome.served      ? "served"
+                         : outcome.installed ? "installed"
+                                             : "not installed");
         return keeper_.change([&](Record& record) {
-            note_outcome(record, target.name, fingerprint(target), outcome, wanted_.number, s_.clock.now(), s_.chance());
+            note_outcome(record, target.name, fingerprint(target), outcome, wanted_.number, s_.clock.now(),
+                         s_.chance());
         });
     }
 
   private:
-    /// What is in place and has meanwhile come to be served, by a reload of somebody else's, needs nothing from us.
+    void tell(const TargetConfig& target, const DeploymentOutcome& outcome) {
+        std::string remarks;
+        for (const std::string& remark : outcome.remarks) remarks += (remarks.empty() ? "" : "; ") + remark;
+        if (!remarks.empty()) s_.log.info("{}", remarks);
+        if (outcome.error) s_.log.warn("{}", outcome.error->message);
+        s_.remember(certificate_.name, {.what = outcome.error ? "not_deployed" : "deployed",
+                                        .generation = wanted_.number,
+                                        .target = target.name,
+                                        .text = remarks,
+                                        .error = outcome.error});
+    }
+
+    /// What is in place and has meanwhile come to be served, by a reload of somebody else's, needs nothing
+    /// from us.
     bool already_serves(const TargetConfig& target, const base::Anchors& anchors) {
         const Record record = keeper_.record();
         const TargetRecord* known = record.target(target.name);
-        const bool is_in_place = known != nullptr && known->installed == wanted_.number && known->attempting == 0 &&
-                                 known->fingerprint == fingerprint(target);
+        const bool is_in_place = known != nullptr && known->installed == wanted_.number &&
+                                 known->attempting == 0 && known->fingerprint == fingerprint(target);
         if (!is_in_place || also_what_is_well_ || target.endpoints.empty()) return false;
         const auto verdicts = deployers::look(target.endpoints, expectation_, anchors, s_.clock);
         if (!deployers::all_serving(verdicts)) return false;
-        return keeper_.change([&](Record& changed) { note_verdicts(changed, target.name, verdicts, s_.clock.now()); }).has_value();
+        return keeper_
+            .change([&](Record& changed) { note_verdicts(changed, target.name, verdicts, s_.clock.now()); })
+            .has_value();
     }
 
-    /// The generations that may be on the target now, or have to stay there: what it has, and the newest agent.keep.
+    /// The generations that may be on the target now, or have to stay there: what it has, and the newest
+    /// agent.keep.
     std::vector<deployers::Generation> earlier_on(const TargetConfig& target) const {
         const Record record = keeper_.record();
         static const TargetRecord kUnknown;
@@ -116,7 +145,8 @@ class Deployment {
                                              .verify_for = target.verify_for};
         if (!earlier_.empty()) request.earlier_not_after = earlier_.back().chain.front().not_after();
         request.progress = [&](std::string_view step, std::string_view detail) {
-            s_.progress.step(certificate_.name, target.name, std::string(step) + (detail.empty() ? "" : " ") + std::string(detail));
+            s_.progress.step(certificate_.name, target.name,
+                             std::string(step) + (detail.empty() ? "" : " ") + std::string(detail));
         };
         return deployers::deploy(request, *host, s_.clock);
     }
@@ -132,16 +162,18 @@ class Deployment {
 
 }  // namespace
 
-Result<void> deploy(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper, const std::vector<std::string>& targets,
-                    bool also_what_is_well) {
+Result<void> deploy(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
+                    const std::vector<std::string>& targets, bool also_what_is_well) {
     Deployment deployment(s, certificate, keeper, also_what_is_well);
     TRY(deployment.load());
     std::vector<const TargetConfig*> chosen;
     for (const TargetConfig& target : certificate.targets) {
-        if (std::find(targets.begin(), targets.end(), target.name) != targets.end()) chosen.push_back(&target);
+        if (std::find(targets.begin(), targets.end(), target.name) != targets.end())
+            chosen.push_back(&target);
     }
     std::vector<Result<void>> results(chosen.size());
-    base::in_parallel(chosen.size(), s.config.agent.host_jobs, [&](std::size_t i) { results[i] = deployment.to(*chosen[i]); });
+    base::in_parallel(chosen.size(), s.config.agent.host_jobs,
+                      [&](std::size_t i) { results[i] = deployment.to(*chosen[i]); });
     for (Result<void>& result : results) TRY(std::move(result));
     return {};
 }

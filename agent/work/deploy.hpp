@@ -11,12 +11,14 @@
 
 namespace agent {
 
-/// Blocks until every one of these targets is well or has failed; one that fails does not stop the others, and is
-/// remembered with the time of its next attempt. An error is one of the store alone.
-[[nodiscard]] base::Result<void> deploy(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
-                                        const std::vector<std::string>& targets, bool also_what_is_well);
+/// Blocks until every one of these targets is well or has failed; one that fails does not stop the others,
+/// and is remembered with the time of its next attempt. An error is one of the store alone.
+[[nodiscard]] base::Result<void> deploy(Surroundings& surroundings, const CertificateConfig& certificate,
+                                        Keeper& keeper, const std::vector<std::string>& targets,
+                                        bool also_what_is_well);
 
-/// Writes the outcome of a transaction into the record: installed, serving, the failure, the hooks it owes. Pure.
+/// Writes the outcome of a transaction into the record: installed, serving, the failure, the hooks it owes.
+/// Pure.
 void note_outcome(Record& record, const std::string& target, const std::string& fingerprint,
                   const deployers::DeploymentOutcome& outcome, int wanted, base::Instant now, double chance);
 

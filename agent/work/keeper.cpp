@@ -3,7 +3,8 @@
 
 namespace agent {
 
-base::Result<std::unique_ptr<Keeper>> Keeper::open(Store& store, const std::string& certificate, base::Instant now) {
+base::Result<std::unique_ptr<Keeper>> Keeper::open(Store& store, const std::string& certificate,
+                                                   base::Instant now) {
     auto lease = TRY(store.lease(certificate));
     auto record = TRY(store.load(certificate));
     if (!record) record = Record{.name = certificate, .first_seen = now};

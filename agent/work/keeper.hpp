@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The record of the certificate being worked on. Its targets are worked on at once, so every change goes through here, and is
-// durable when change() returns.
+// The record of the certificate being worked on. Its targets are worked on at once, so every change goes
+// through here, and is durable when change() returns.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,8 @@ class Keeper {
         : store_(store), lease_(std::move(lease)), record_(std::move(record)) {}
 
     /// Takes the lease and loads the record; a certificate that was never seen begins at `now`.
-    [[nodiscard]] static base::Result<std::unique_ptr<Keeper>> open(Store& store, const std::string& certificate,
+    [[nodiscard]] static base::Result<std::unique_ptr<Keeper>> open(Store& store,
+                                                                    const std::string& certificate,
                                                                     base::Instant now);
 
     [[nodiscard]] Record record() const;

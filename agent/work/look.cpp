@@ -22,7 +22,8 @@ constexpr std::size_t kTargetsAtOnce = 20;
 
 deployers::Expectation expectation_of(const Record& record) {
     deployers::Expectation expectation;
-    for (const GenerationRecord& g : record.generations) expectation.earlier.push_back({.sha256 = g.sha256, .generation = g.number});
+    for (const GenerationRecord& g : record.generations)
+        expectation.earlier.push_back({.sha256 = g.sha256, .generation = g.number});
     if (expectation.earlier.empty()) return expectation;
     expectation.sha256 = std::move(expectation.earlier.back().sha256);
     expectation.earlier.pop_back();
@@ -42,14 +43,18 @@ int generation_seen(const Record& record, const std::vector<EndpointVerdict>& ve
     return generation == nullptr ? 0 : generation->number;
 }
 
-void note_verdicts(Record& record, const std::string& target, const std::vector<EndpointVerdict>& verdicts, base::Instant now) {
+void note_verdicts(Record& record, const std::string& target, const std::vector<EndpointVerdict>& verdicts,
+                   base::Instant now) {
     TargetRecord& known = record.target_for(target);
     const bool all_serve = deployers::all_serving(verdicts);
     known.endpoints = verdicts;
     known.verified_at = now;
-    known.serving = all_serve && record.wanted() != nullptr ? record.wanted()->number : generation_seen(record, verdicts);
-    // What is seen serving is well, however it came about: somebody reloaded by hand, or installed it himself.
-    if (all_serve && record.wanted() != nullptr && known.installed == record.wanted()->number) known.failure.reset();
+    known.serving =
+        all_serve && record.wanted() != nullptr ? record.wanted()->number : generation_seen(record, verdicts);
+    // What is seen serving is well, however it came about: somebody reloaded by hand, or installed it
+    // himself.
+    if (all_serve && record.wanted() != nullptr && known.installed == record.wanted()->number)
+        known.failure.reset();
 }
 
 Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
@@ -61,7 +66,8 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
         if (is_named && !target.endpoints.empty()) looked_at.push_back(&target);
     }
     std::vector<Result<std::vector<EndpointVerdict>>> seen(looked_at.size());
-    s.progress.step(certificate.name, "verify", std::to_string(looked_at.size()) + (looked_at.size() == 1 ? " target" : " targets"));
+    s.progress.step(certificate.name, "verify",
+                    std::to_string(looked_at.size()) + (looked_at.size() == 1 ? " target" : " targets"));
     base::in_parallel(looked_at.size(), kTargetsAtOnce, [&](std::size_t i) {
         const auto anchors = s.anchors(ca_of(s.config, certificate), looked_at[i]->roots);
         if (!anchors) {
@@ -83,9 +89,11 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
                 error = deployers::error_of(*seen[i], certificate.name);
                 if (error) error = std::move(*error).within(certificate.name + " on " + name);
             }
-            const bool is_in_place = changed.wanted() != nullptr && target.installed == changed.wanted()->number;
+            const bool is_in_place =
+                changed.wanted() != nullptr && target.installed == changed.wanted()->number;
             if (error && was_well && is_in_place) {
-                target.failure = count_failure(std::nullopt, *error, Effort::Deployment, s.clock.now(), std::nullopt, s.chance());
+                target.failure = count_failure(std::nullopt, *error, Effort::Deployment, s.clock.now(),
+                                               std::nullopt, s.chance());
             }
         }
     });

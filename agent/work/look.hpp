@@ -11,19 +11,21 @@
 namespace agent {
 
 /// Looks at these targets, all at once, and remembers the verdicts. Blocks for the handshakes.
-[[nodiscard]] base::Result<void> look_at_targets(Surroundings& surroundings, const CertificateConfig& certificate,
-                                                 Keeper& keeper, const std::vector<std::string>& targets);
+[[nodiscard]] base::Result<void> look_at_targets(Surroundings& surroundings,
+                                                 const CertificateConfig& certificate, Keeper& keeper,
+                                                 const std::vector<std::string>& targets);
 
 /// Looks at the certificate's own endpoints.
-[[nodiscard]] base::Result<void> look_at_certificate(Surroundings& surroundings, const CertificateConfig& certificate,
-                                                     Keeper& keeper);
+[[nodiscard]] base::Result<void> look_at_certificate(Surroundings& surroundings,
+                                                     const CertificateConfig& certificate, Keeper& keeper);
 
 /// Writes what was seen of a target into its record. Pure.
-void note_verdicts(Record& record, const std::string& target, const std::vector<deployers::EndpointVerdict>& verdicts,
-                   base::Instant now);
+void note_verdicts(Record& record, const std::string& target,
+                   const std::vector<deployers::EndpointVerdict>& verdicts, base::Instant now);
 
 /// The generation that every address shows; 0 where they differ, show somebody else's, or nothing was seen.
-[[nodiscard]] int generation_seen(const Record& record, const std::vector<deployers::EndpointVerdict>& verdicts);
+[[nodiscard]] int generation_seen(const Record& record,
+                                  const std::vector<deployers::EndpointVerdict>& verdicts);
 
 /// What should be seen of the wanted generation.
 [[nodiscard]] deployers::Expectation expectation_of(const Record& record);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/pass.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
+
+#include <spdlog/spdlog.h>
 
 #include "agent/tell/status.hpp"
 #include "agent/work/deploy.hpp"
@@ -18,11 +18,15 @@ using base::Result;
 
 namespace {
 
-/// The work on one certificate in one pass. Each kind of work is done at most once: what fails waits for a later pass.
+/// The work on one certificate in one pass. Each kind of work is done at most once: what fails waits for a
+/// later pass.
 class Pass {
   public:
     Pass(Surroundings& surroundings, const CertificateConfig& certificate, const PassOptions& options)
-        : s_(surroundings), certificate_(certificate), options_(options), ca_(ca_of(surroundings.config, certificate)) {}
+        : s_(surroundings),
+          certificate_(certificate),
+          options_(options),
+          ca_(ca_of(surroundings.config, certificate)) {}
 
     CertificateOutcome run() {
         outcome_.name = certificate_.name;
@@ -53,7 +57,8 @@ class Pass {
     }
 
     [[nodiscard]] Plan plan_for(const Record& record, bool has_open_order) const {
-        return plan(certificate_, ca_, record, has_open_order, s_.config.agent.verify_every, s_.clock.now(), options_.wishes);
+        return plan(certificate_, ca_, record, has_open_order, s_.config.agent.verify_every, s_.clock.now(),
+                    options_.wishes);
     }
 
     Result<Plan> plan_again() {
@@ -79,7 +84,8 @@ class Pass {
         std::vector<std::string> names;
         for (const TargetPlan* target : plan.due(action, s_.clock.now())) {
             const auto& only = options_.only_targets;
-            if (only.empty() || std::find(only.begin(), only.end(), target->target) != only.end()) names.push_back(target->target);
+            if (only.empty() || std::find(only.begin(), only.end(), target->target) != only.end())
+                names.push_back(target->target);
         }
         if (action == TargetAction::Deploy && !options_.may_deploy) names.clear();
         return names;
@@ -89,7 +95,8 @@ class Pass {
         const base::Steady patience = s_.clock.steady() + options_.wait;
         while (true) {
             auto keeper = Keeper::open(s_.store, certificate_.name, s_.clock.now());
-            if (keeper || keeper.error().code != base::Code::StateLocked || s_.clock.steady() >= patience) return keeper;
+            if (keeper || keeper.error().code != base::Code::StateLocked || s_.clock.steady() >= patience)
+                return keeper;
             s_.progress.step(certificate_.name, "waiting", "for another renewd");
             s_.clock.sleep(base::Milliseconds(100));
         }
@@ -129,11 +136,13 @@ class Pass {
         std::vector<int> kept;
         const auto& generations = record.generations;
         const auto newest = static_cast<std::size_t>(s_.config.agent.keep);
-        for (std::size_t i = generations.size() - std::min(generations.size(), newest); i < generations.size(); ++i) {
+        for (std::size_t i = generations.size() - std::min(generations.size(), newest);
+             i < generations.size(); ++i) {
             kept.push_back(generations[i].number);
         }
         for (const TargetRecord& target : record.targets) {
-            for (const int number : {target.installed, target.serving, target.attempting}) kept.push_back(number);
+            for (const int number : {target.installed, target.serving, target.attempting})
+                kept.push_back(number);
         }
         const auto is_kept = [&](const GenerationRecord& g) {
             return std::find(kept.begin(), kept.end(), g.number) != kept.end();
@@ -149,8 +158,8 @@ class Pass {
         if (!keeper_) return {};
         const Record record = keeper_->record();
         if (record.issuance) return "not renewed";
-        const CertificateStatus status =
-            status_of(certificate_, ca_, record, /*has_open_order=*/false, s_.config.agent.verify_every, s_.clock.now());
+        const CertificateStatus status = status_of(certificate_, ca_, record, /*has_open_order=*/false,
+                                                   s_.config.agent.verify_every, s_.clock.now());
         const Served& served = status.served;
         if (served.expected == 0) return "nobody looks";
         return "served by " + std::to_string(served.serving) + "/" + std::to_string(served.expected) +
@@ -167,7 +176,8 @@ class Pass {
 
 }  // namespace
 
-std::vector<CertificateOutcome> run_pass(Surroundings& s, const std::vector<std::string>& certificates, const PassOptions& options) {
+std::vector<CertificateOutcome> run_pass(Surroundings& s, const std::vector<std::string>& certificates,
+                                         const PassOptions& options) {
     std::vector<CertificateOutcome> outcomes(certificates.size());
     base::in_parallel(certificates.size(), s.config.agent.jobs, [&](std::size_t i) {
         outcomes[i] = Pass(s, s.config.certificates.at(certificates[i]), options).run();

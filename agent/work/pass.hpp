@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One pass over certificates: asks the planner what is due, does it, and asks again, until nothing is due that has not been tried.
+// One pass over certificates: asks the planner what is due, does it, and asks again, until nothing is due
+// that has not been tried.
 #pragma once
 
 #include <optional>
@@ -22,14 +23,16 @@ struct PassOptions {
 struct CertificateOutcome {
     std::string name{};
     bool did_something = false;
-    bool not_due = false;                           // a renewal was asked for, and there was nothing to renew
+    bool not_due = false;  // a renewal was asked for, and there was nothing to renew
     std::optional<base::Instant> next_renewal{};
-    std::optional<base::Instant> held_until{};      // by a limit of the CA
-    std::optional<base::Error> error{};             // of the store, or state/locked; everything else is in the record
+    std::optional<base::Instant> held_until{};  // by a limit of the CA
+    std::optional<base::Error> error{};  // of the store, or state/locked; everything else is in the record
 };
 
-/// Works on these certificates, at most agent.jobs at once. Blocks until all are done; outcomes in the order asked for.
-[[nodiscard]] std::vector<CertificateOutcome> run_pass(Surroundings& surroundings, const std::vector<std::string>& certificates,
+/// Works on these certificates, at most agent.jobs at once. Blocks until all are done; outcomes in the order
+/// asked for.
+[[nodiscard]] std::vector<CertificateOutcome> run_pass(Surroundings& surroundings,
+                                                       const std::vector<std::string>& certificates,
                                                        const PassOptions& options);
 
 }  // namespace agent

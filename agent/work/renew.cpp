@@ -18,7 +18,10 @@ namespace {
 class Issuance {
   public:
     Issuance(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper)
-        : s_(surroundings), certificate_(certificate), keeper_(keeper), ca_(ca_of(surroundings.config, certificate)) {}
+        : s_(surroundings),
+          certificate_(certificate),
+          keeper_(keeper),
+          ca_(ca_of(surroundings.config, certificate)) {}
 
     Result<void> run() {
         TRY(check_space());
@@ -41,12 +44,14 @@ class Issuance {
         const std::uint64_t free = TRY(s_.store.free_bytes());
         if (free >= s_.config.agent.min_free_bytes) return {};
         return base::fail(Code::StateNoSpace,
-                          s_.config.agent.state_dir + " has " + std::to_string(free / 1024) + " KiB free, and no order is started with less than " +
+                          s_.config.agent.state_dir + " has " + std::to_string(free / 1024) +
+                              " KiB free, and no order is started with less than " +
                               std::to_string(s_.config.agent.min_free_bytes / 1024) + " KiB (agent.min_free)",
                           "free some space; it goes on by itself");
     }
 
-    /// The order of an earlier run, if it is still for the same thing; else a new key, durable before anybody is asked.
+    /// The order of an earlier run, if it is still for the same thing; else a new key, durable before anybody
+    /// is asked.
     Result<OpenOrder> open_or_begin() {
         const OrderedFor wanted = wanted_order(certificate_, ca_);
         std::optional<OpenOrder> open = TRY(s_.store.open_order(certificate_.name));
@@ -65,15 +70,18 @@ class Issuance {
                                             .profile = order_.ordered_for.profile,
                                             .key = TRY(base::PrivateKey::parse(order_.key_pem)),
                                             .order_url = order_.url};
-        return acme::issue(s_.session(ca_), account, request,
-                           {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
-                            .order_placed =
-                                [this](const std::string& url) {
-                                    order_.url = url;
-                                    return s_.store.order_placed(certificate_.name, order_);
-                                },
-                            .progress = [this](std::string_view step,
-                                               std::string_view detail) { s_.progress.step(certificate_.name, step, detail); }});
+        return acme::issue(
+            s_.session(ca_), account, request,
+            {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
+             .order_placed =
+                 [this](const std::string& url) {
+                     order_.url = url;
+                     return s_.store.order_placed(certificate_.name, order_);
+                 },
+             .progress =
+                 [this](std::string_view step, std::string_view detail) {
+                     s_.progress.step(certificate_.name, step, detail);
+                 }});
     }
 
     Result<void> forget_order_url() {
@@ -108,8 +116,10 @@ class Issuance {
             record.hooks.push_back({.event = "renewed", .generation = generation.number});
         }));
         s_.progress.step(certificate_.name, "generation", std::to_string(generation.number));
-        s_.log.info("{}: generation {} issued by {}, valid until {}", certificate_.name, generation.number, ca_.name,
-                    base::format_instant(generation.not_after));
+        s_.remember(certificate_.name,
+                    {.what = "issued", .generation = generation.number, .text = "by " + ca_.name});
+        s_.log.info("{}: generation {} issued by {}, valid until {}", certificate_.name, generation.number,
+                    ca_.name, base::format_instant(generation.not_after));
         return {};
     }
 
@@ -128,11 +138,12 @@ Result<void> renew(Surroundings& surroundings, const CertificateConfig& certific
     base::Error error = std::move(result).error();
     error = std::move(error).during("order");
     surroundings.log.warn("{}: {}", certificate.name, error.message);
+    surroundings.remember(certificate.name, {.what = "not_issued", .error = error});
     const Record before = keeper.record();
     const GenerationRecord* current = before.wanted();
-    const Failure failure = count_failure(before.issuance, error, Effort::Issuance, surroundings.clock.now(),
-                                          current == nullptr ? std::nullopt : std::optional(current->not_after),
-                                          surroundings.chance());
+    const Failure failure = count_failure(
+        before.issuance, error, Effort::Issuance, surroundings.clock.now(),
+        current == nullptr ? std::nullopt : std::optional(current->not_after), surroundings.chance());
     TRY(keeper.change([&](Record& record) {
         record.issuance = failure;
         if (failure.count == 1) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/run_hooks.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
+
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include "agent/plan/retry.hpp"
 #include "agent/tell/status.hpp"
@@ -20,29 +20,33 @@ namespace {
 /// The same happening, in the record as it is now.
 auto find_pending(Record& record, const PendingHook& hook) {
     return std::find_if(record.hooks.begin(), record.hooks.end(), [&](const PendingHook& other) {
-        return other.event == hook.event && other.target == hook.target && other.generation == hook.generation &&
-               other.error == hook.error;
+        return other.event == hook.event && other.target == hook.target &&
+               other.generation == hook.generation && other.error == hook.error;
     });
 }
 
-hooks::Event event_of(Surroundings& s, const CertificateConfig& certificate, const Record& record, const PendingHook& hook) {
+hooks::Event event_of(Surroundings& s, const CertificateConfig& certificate, const Record& record,
+                      const PendingHook& hook) {
     const base::Instant now = s.clock.now();
-    const CertificateStatus status = status_of(certificate, ca_of(s.config, certificate), record, /*has_open_order=*/false,
-                                               s.config.agent.verify_every, now);
+    const CertificateStatus status = status_of(certificate, ca_of(s.config, certificate), record,
+                                               /*has_open_order=*/false, s.config.agent.verify_every, now);
     json target = nullptr;
     json error = nullptr;
     for (const TargetStatus& candidate : status.targets) {
         if (candidate.config->name != hook.target) continue;
         target = to_json(candidate);
-        if (hook.event == "failed" && candidate.record.failure) error = to_json(candidate.record.failure->error);
+        if (hook.event == "failed" && candidate.record.failure)
+            error = to_json(candidate.record.failure->error);
     }
-    if (hook.event == "failed" && hook.target.empty() && record.issuance) error = to_json(record.issuance->error);
-    hooks::Event event{.name = hook.event,
-                       .certificate = certificate.name,
-                       .generation = hook.generation,
-                       .directory = hook.generation == 0 ? "" : s.store.directory_of(certificate.name, hook.generation),
-                       .target = hook.target,
-                       .error = hook.error};
+    if (hook.event == "failed" && hook.target.empty() && record.issuance)
+        error = to_json(record.issuance->error);
+    hooks::Event event{
+        .name = hook.event,
+        .certificate = certificate.name,
+        .generation = hook.generation,
+        .directory = hook.generation == 0 ? "" : s.store.directory_of(certificate.name, hook.generation),
+        .target = hook.target,
+        .error = hook.error};
     for (const base::Identifier& name : certificate.names) event.names.push_back(name.value);
     event.json = json{{"version", 1},
                       {"event", hook.event},
@@ -54,10 +58,22 @@ hooks::Event event_of(Surroundings& s, const CertificateConfig& certificate, con
     return event;
 }
 
-Result<void> run_for(Surroundings& s, const CertificateConfig& certificate, const hooks::Event& event) {
-    std::vector<hooks::Hook> programs = TRY(hooks::find_hooks(s.files, s.config.hooks.directory, event.name));
-    if (const auto own = certificate.hooks.find(event.name); own != certificate.hooks.end()) programs.push_back(own->second);
-    return hooks::run_hooks(programs, event, s.config.hooks.timeout);
+hooks::HookReport run_for(Surroundings& s, const CertificateConfig& certificate, const hooks::Event& event) {
+    auto programs = hooks::find_hooks(s.files, s.config.hooks.directory, event.name);
+    if (!programs) return {.error = std::move(programs).error()};
+    if (const auto own = certificate.hooks.find(event.name); own != certificate.hooks.end()) {
+        programs->push_back(own->second);
+    }
+    hooks::HookReport report = hooks::run_hooks(*programs, event, s.config.hooks.timeout);
+    if (!programs->empty()) {
+        s.remember(certificate.name,
+                   {.what = "hook",
+                    .generation = event.generation,
+                    .target = event.target,
+                    .text = event.name + (report.output.empty() ? "" : ": " + report.output),
+                    .error = report.error});
+    }
+    return report;
 }
 
 }  // namespace
@@ -71,7 +87,9 @@ Result<void> raise_served(const CertificateConfig& certificate, Keeper& keeper) 
         if (target.endpoints.empty()) continue;
         any = true;
         const TargetRecord* known = record.target(target.name);
-        if (known == nullptr || known->installed != wanted->number || !deployers::all_serving(known->endpoints)) return {};
+        if (known == nullptr || known->installed != wanted->number ||
+            !deployers::all_serving(known->endpoints))
+            return {};
     }
     if (!any) return {};
     return keeper.change([&](Record& changed) {
@@ -84,16 +102,17 @@ Result<void> run_due_hooks(Surroundings& s, const CertificateConfig& certificate
     const std::vector<PendingHook> owed = keeper.record().hooks;
     for (const PendingHook& hook : owed) {
         if (!all && hook.failure && hook.failure->next_attempt > s.clock.now()) continue;
-        auto result = run_for(s, certificate, event_of(s, certificate, keeper.record(), hook));
-        if (!result) s.log.warn("{}: {}", certificate.name, result.error().message);
+        const hooks::HookReport report =
+            run_for(s, certificate, event_of(s, certificate, keeper.record(), hook));
+        if (report.error) s.log.warn("{}: {}", certificate.name, report.error->message);
         TRY(keeper.change([&](Record& record) {
             const auto pending = find_pending(record, hook);
             if (pending == record.hooks.end()) return;
-            if (result) {
+            if (!report.error) {
                 record.hooks.erase(pending);
             } else {
-                pending->failure = count_failure(pending->failure, result.error(), Effort::Deployment, s.clock.now(),
-                                                 std::nullopt, s.chance());
+                pending->failure = count_failure(pending->failure, *report.error, Effort::Deployment,
+                                                 s.clock.now(), std::nullopt, s.chance());
             }
         }));
     }

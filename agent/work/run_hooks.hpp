@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the hooks that are owed for what happened. One that fails is remembered and tried again until it succeeds, or the next
-// generation comes.
+// Runs the hooks that are owed for what happened. One that fails is remembered and tried again until it
+// succeeds, or the next generation comes.
 #pragma once
 
 #include "agent/work/keeper.hpp"
@@ -8,12 +8,14 @@
 
 namespace agent {
 
-/// Raises `served` if every target that can be looked at has been seen serving the wanted generation, once per generation.
+/// Raises `served` if every target that can be looked at has been seen serving the wanted generation, once
+/// per generation.
 [[nodiscard]] base::Result<void> raise_served(const CertificateConfig& certificate, Keeper& keeper);
 
-/// Runs every hook that is owed and due (`all`: also before its next attempt), in the order of what happened. Blocks up to
-/// hooks.timeout for each program.
-[[nodiscard]] base::Result<void> run_due_hooks(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
+/// Runs every hook that is owed and due (`all`: also before its next attempt), in the order of what happened.
+/// Blocks up to hooks.timeout for each program.
+[[nodiscard]] base::Result<void> run_due_hooks(Surroundings& surroundings,
+                                               const CertificateConfig& certificate, Keeper& keeper,
                                                bool all);
 
 }  // namespace agent

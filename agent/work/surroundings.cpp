@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/surroundings.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <random>
+
+#include <spdlog/spdlog.h>
 
 #include "acme/account.hpp"
 #include "acme/solvers/http_01.hpp"
@@ -14,10 +14,16 @@ namespace agent {
 
 using base::Result;
 
-Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Files& the_files, base::Transport& the_transport,
-                           base::Clock& the_clock, Progress& the_progress, spdlog::logger& the_log)
-    : config(the_config), store(the_store), files(the_files), transport(the_transport), clock(the_clock),
-      progress(the_progress), log(the_log) {}
+Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Files& the_files,
+                           base::Transport& the_transport, base::Clock& the_clock, Progress& the_progress,
+                           spdlog::logger& the_log)
+    : config(the_config),
+      store(the_store),
+      files(the_files),
+      transport(the_transport),
+      clock(the_clock),
+      progress(the_progress),
+      log(the_log) {}
 
 Surroundings::~Surroundings() = default;
 
@@ -41,15 +47,21 @@ acme::Session& Surroundings::session(const CaConfig& ca) {
     auto& session = sessions_[ca.name];
     if (!session) {
         session = std::make_unique<acme::Session>(
-            acme::Authority{.name = ca.name, .directory = ca.directory, .trust = {.roots_file = ca.roots, .proxy = ca.proxy}},
+            acme::Authority{.name = ca.name,
+                            .directory = ca.directory,
+                            .trust = {.roots_file = ca.roots, .proxy = ca.proxy}},
             transport, clock);
     }
     return *session;
 }
 
-Result<acme::Account> Surroundings::account(const CaConfig& ca) { return make_account(ca, /*ask_again=*/false); }
+Result<acme::Account> Surroundings::account(const CaConfig& ca) {
+    return make_account(ca, /*ask_again=*/false);
+}
 
-Result<acme::Account> Surroundings::renew_account(const CaConfig& ca) { return make_account(ca, /*ask_again=*/true); }
+Result<acme::Account> Surroundings::renew_account(const CaConfig& ca) {
+    return make_account(ca, /*ask_again=*/true);
+}
 
 Result<acme::Account> Surroundings::make_account(const CaConfig& ca, bool ask_again) {
     // Certificates of one CA wait for one another here: the first makes the account, the others find it.
@@ -75,9 +87,11 @@ Result<acme::Account> Surroundings::make_account(const CaConfig& ca, bool ask_ag
     if (account.url.empty() || ask_again) {
         account = TRY(acme::find_or_create_account(session(ca), account.key, ca.contact, ca.agree_tos));
         if (ask_again && account.url != stored->url) {
-            log.error("{}: the CA has lost our account {}; the same key is now {}. CAA records with accounturi, and dns-persist "
-                      "and dns-account records, name the old one.",
-                      ca.name, stored->url, account.url);
+            log.error(
+                "{}: the CA has lost our account {}; the same key is now {}. CAA records with accounturi, "
+                "and dns-persist "
+                "and dns-account records, name the old one.",
+                ca.name, stored->url, account.url);
         }
         stored->url = account.url;
         TRY(store.save_account(ca.name, ca.directory, *stored));
@@ -131,6 +145,12 @@ Result<base::Anchors> Surroundings::anchors(const CaConfig& ca, const std::strin
     const base::Anchors loaded = TRY(base::Anchors::load(extra));
     anchors_.emplace(key, loaded);
     return loaded;
+}
+
+void Surroundings::remember(const std::string& certificate, Happening happening) {
+    happening.at = clock.now();
+    const auto kept = store.remember(certificate, to_line(happening));
+    if (!kept) log.warn("{}: its history could not be written: {}", certificate, kept.error().message);
 }
 
 double Surroundings::chance() {

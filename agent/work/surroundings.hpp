@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all work shares: the configuration, the store, the network, the clock; and what is made once and used by many, such as the
-// session with a CA. Thread safe.
+// What all work shares: the configuration, the store, the network, the clock; and what is made once and used
+// by many, such as the session with a CA. Thread safe.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <spdlog/fwd.h>
 #include <string>
+
+#include <spdlog/fwd.h>
 
 #include "acme/issuance.hpp"
 #include "agent/config/config.hpp"
+#include "agent/memory/history.hpp"
 #include "agent/memory/store.hpp"
 #include "agent/tell/progress.hpp"
 #include "base/certificate.hpp"
@@ -24,23 +26,28 @@ namespace agent {
 class Surroundings {
   public:
     /// Everything is borrowed for as long as this lives.
-    Surroundings(const Config& config, Store& store, base::Files& files, base::Transport& transport, base::Clock& clock,
-                 Progress& progress, spdlog::logger& log);
+    Surroundings(const Config& config, Store& store, base::Files& files, base::Transport& transport,
+                 base::Clock& clock, Progress& progress, spdlog::logger& log);
     ~Surroundings();
     Surroundings(const Surroundings&) = delete;
     Surroundings& operator=(const Surroundings&) = delete;
 
     [[nodiscard]] acme::Session& session(const CaConfig& ca);
-    /// The account at this CA: the stored one, or one found again or created now, its key durable before the CA is asked.
+    /// The account at this CA: the stored one, or one found again or created now, its key durable before the
+    /// CA is asked.
     [[nodiscard]] base::Result<acme::Account> account(const CaConfig& ca);
     /// The CA does not know our account any more: asks once for it again with the same key.
     [[nodiscard]] base::Result<acme::Account> renew_account(const CaConfig& ca);
     [[nodiscard]] acme::Solver* solver(const CertificateConfig& certificate, const base::Identifier& name);
     [[nodiscard]] std::unique_ptr<deployers::Host> host(const TargetConfig& target);
-    /// One transaction at a time for a service (host and reload command): its config test sees all files at once.
+    /// One transaction at a time for a service (host and reload command): its config test sees all files at
+    /// once.
     [[nodiscard]] std::mutex& service_turn(const TargetConfig& target);
     /// The system's anchors with those of the CA and of the target.
     [[nodiscard]] base::Result<base::Anchors> anchors(const CaConfig& ca, const std::string& extra_roots);
+    /// Adds to the certificate's history, and to the log where even that does not work: it never stops the
+    /// work.
+    void remember(const std::string& certificate, Happening happening);
     /// Uniform in [0, 1): the jitter of retries.
     [[nodiscard]] double chance();
 
@@ -66,7 +73,8 @@ class Surroundings {
 
 /// The CA a certificate is ordered from.
 [[nodiscard]] const CaConfig& ca_of(const Config& config, const CertificateConfig& certificate);
-/// The host a target runs on: one of the configuration's, or the one its "ssh://" name says; nullptr for this machine.
+/// The host a target runs on: one of the configuration's, or the one its "ssh://" name says; nullptr for this
+/// machine.
 [[nodiscard]] std::unique_ptr<HostConfig> host_of(const Config& config, const TargetConfig& target);
 
 }  // namespace agent

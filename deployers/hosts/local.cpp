@@ -43,7 +43,8 @@ CommandReport run_command(const std::vector<std::string>& argv, base::Seconds de
     constexpr int kNotFound = 127;
     constexpr int kSignalBase = 128;
     if (argv.empty()) return {};
-    const auto done = base::run({.argv = argv, .deadline = deadline, .output_max = kOutputMax});
+    const auto done =
+        base::run({.argv = argv, .deadline = deadline, .may_leave_daemons = true, .output_max = kOutputMax});
     if (!done) return {.ran = true, .exit_code = kNotFound, .output = one_line(done.error().message)};
     const int ended = done->signal != 0 ? kSignalBase + done->signal : std::max(done->exit_code, 0);
     return {.ran = true,

@@ -182,8 +182,7 @@ recover() {
 store() {
     beside "$6"
     why=$(
-        set -C
-        { chown "$4" "$new" && chmod "$3" "$new" && tail -c "+$5" "$run/bundle" | head -c "$2"; } 2>&1 >"$new"
+        set -C && { chown "$4" "$new" && chmod "$3" "$new" && tail -c "+$5" "$run/bundle" | head -c "$2"; } 2>&1 >"$new"
     )
     [ "$(digest "$new")" = "$1" ] || { why="$6 could not be written: $why" && return 1; }
     try durable "$new"
@@ -285,9 +284,8 @@ prune() {
 
 # run NAME: runs that command; $said is its report. It gets nothing of ours but a PATH.
 run() {
-    exec 4<"$run/$1" && set -- && said=$none && code=0
-    while IFS= read -r word <&4; do set -- "$@" "$word"; done
-    exec 4<&-
+    exec 4<"$run/$1" && set -- && said=$none code=0
+    while IFS= read -r word <&4; do set -- "$@" "$word"; done && exec 4<&-
     [ "$#" -gt 0 ] || return 0
     began=$(date +%s)
     {
@@ -362,8 +360,7 @@ receive() {
 for tool in cut env grep head readlink sed sha256sum stat tail timeout tr wc; do
     command -v "$tool" >/dev/null || refuse host/protocol "there is no $tool on this host"
 done
-watch 60
-say ready
+watch 60 && say ready
 read -r magic verb length sum limit work || end
 [ "$magic" = renewd-1 ] || refuse host/protocol "this receiver speaks version 1"
 case $length$limit in "" | *[!0-9]*) refuse host/protocol "no number where one was due" ;; esac
@@ -381,7 +378,10 @@ unlock 9
 while [ -z "$late" ] && read -r request; do
     lock 9 "$limit" "another deployment to this service"
     case $request in
-    reload) run reload; reload=$said && answer "$outcome" ;;
+    reload)
+        run reload
+        reload=$said && answer "$outcome"
+        ;;
     restore)
         before=$none after=$none reload=$none
         put_back || fail "$why"

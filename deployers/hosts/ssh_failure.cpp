@@ -109,6 +109,12 @@ base::Error explain_ssh(const SshDestination& destination, const base::Completed
         return {.code = Code::HostTimeout,
                 .message = destination.name + " did not answer in time; nothing was sent"};
     }
+    // 255 is ssh's own failure, and at LogLevel=ERROR it does not say that a peer has stopped answering.
+    if (ended.exit_code == 255 && said.empty()) {
+        return {
+            .code = Code::HostTimeout,
+            .message = destination.name + ": the connection was made and then went dead; nothing was sent"};
+    }
     return {.code = Code::HostProtocol,
             .message = destination.name + ": the login ended (" + ended.describe() +
                        ") without running renewd's script; nothing was sent" +

@@ -115,8 +115,9 @@ Judged judge_chain(const base::Chain& served, const Expectation& expectation, co
         return judge_leaf_of_ours(served, expectation, anchors, now);
     const auto earlier = std::ranges::find(expectation.earlier, digest, &EarlierLeaf::sha256);
     if (earlier != expectation.earlier.end()) {
-        const std::string which =
-            earlier->generation == 0 ? "the one that " : "generation " + std::to_string(earlier->generation) + ", which ";
+        const std::string which = earlier->generation == 0
+                                      ? "the one that "
+                                      : "generation " + std::to_string(earlier->generation) + ", which ";
         return {.verdict = Verdict::Stale, .error = "still serves " + which + expiry(leaf.not_after(), now)};
     }
     return {.verdict = Verdict::Foreign,

@@ -139,7 +139,7 @@ TEST_CASE("issuance: resuming goes on from where the order is") {
         CHECK(world.ca.count("/chall/1/0") == 0);
         CHECK(world.solver.presents() == 1);
     }
-    SUBCASE("valid: nothing but the download") {
+    SUBCASE("valid: nothing but the download, and clearing up what was presented for it") {
         World world({"a.example"});
         const auto first = world.issue();
         REQUIRE(first);
@@ -148,7 +148,8 @@ TEST_CASE("issuance: resuming goes on from where the order is") {
         const auto again = world.issue();
         REQUIRE(again);
         CHECK(again->chain.front().sha256() == first->chain.front().sha256());
-        CHECK(world.ca.log() == Log{"POST /order/1", "POST /cert/1"});
+        CHECK(world.ca.log() == Log{"POST /order/1", "POST /authz/1/0", "POST /cert/1"});
+        CHECK(world.solver.presents() == 1);
         CHECK(world.ca.issued() == 1);
     }
     SUBCASE("processing is waited for") {

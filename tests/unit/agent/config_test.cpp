@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading configurations: what is right becomes values, and what is wrong is told with file, line, column, key and what would be right.
+// Reading configurations: what is right becomes values, and what is wrong is told with file, line, column,
+// key and what would be right.
 #include "agent/config/config.hpp"
-
-#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 #include <ostream>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include "tests/unit/base/temporary_directory.hpp"
 
@@ -43,7 +43,8 @@ class Files {
         const auto config = read();
         if (config) return "";
         std::string text;
-        for (const base::Error& error : config.error()) text += "[" + std::string(base::to_string(error.code)) + "] " + error.message + "\n";
+        for (const base::Error& error : config.error())
+            text += "[" + std::string(base::to_string(error.code)) + "] " + error.message + "\n";
         for (std::size_t at = 0; (at = text.find(directory_.path() + "/", at)) != std::string::npos;) {
             text.erase(at, directory_.path().size() + 1);
         }
@@ -127,7 +128,8 @@ TEST_CASE("config: conf.d is read in byte order, beside the main file") {
     files.write("conf.d/30.toml", "[certificate.\"a.example\"]\n[agent]\njobs = 2\n");
     CHECK(files.problems() ==
           "[config/conflict] conf.d/30.toml:2:2: [agent] stands only in the main file, renewd.toml\n"
-          "[config/conflict] conf.d/30.toml:1:14: [certificate.\"a.example\"] stands already in conf.d/10.toml:1\n");
+          "[config/conflict] conf.d/30.toml:1:14: [certificate.\"a.example\"] stands already in "
+          "conf.d/10.toml:1\n");
 }
 
 TEST_CASE("config: a configuration file may be a symbolic link") {
@@ -143,45 +145,76 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
         std::string text;
         std::string_view wanted;  // somewhere in the problems
     };
+
     const std::string cert = "[certificate.\"example.com\"]\n";
     const std::string tgt = std::string(kTarget);
     for (const Case& c : {
              Case{"no TOML", "[certificate", "[config/syntax] renewd.toml:9:"},
              Case{"a bare name", "[certificate.example.com]\n",
-                  "[config/unknown-key] renewd.toml:9:1: [certificate.example.com] is read as certificate \"example\" with a key \"com\"; write  [certificate.\"example.com\"]"},
+                  "[config/unknown-key] renewd.toml:9:1: [certificate.example.com] is read as certificate "
+                  "\"example\" with a key \"com\"; write  [certificate.\"example.com\"]"},
              Case{"an unknown key", tgt + "endpoint = []\n",
-                  "[config/unknown-key] renewd.toml:16:1: unknown key \"endpoint\" in target web of certificate \"example.com\"; did you mean \"endpoints\"?"},
+                  "[config/unknown-key] renewd.toml:16:1: unknown key \"endpoint\" in target web of "
+                  "certificate \"example.com\"; did you mean \"endpoints\"?"},
              Case{"an unknown table", "[certificat.x]\n", "did you mean \"certificate\"?"},
-             Case{"an unknown CA", cert + "ca = \"letsencript\"\n", "there is no [ca.letsencript]; did you mean \"letsencrypt\"?"},
+             Case{"an unknown CA", cert + "ca = \"letsencript\"\n",
+                  "there is no [ca.letsencript]; did you mean \"letsencrypt\"?"},
              Case{"plain http", "[ca.bad]\ndirectory = \"http://ca.test/dir\"\n", "must be an https:// URL"},
-             Case{"a name that leaves the state directory", "[certificate.\"../../etc\"]\n", "cannot name a certificate"},
-             Case{"a target's name with a slash", cert + "[[certificate.\"example.com\".target]]\nname = \"a/b\"\ndeployer = \"files\"\nkey = \"/k\"\nendpoints = []\n",
+             Case{"a name that leaves the state directory", "[certificate.\"../../etc\"]\n",
+                  "cannot name a certificate"},
+             Case{"a target's name with a slash",
+                  cert + "[[certificate.\"example.com\".target]]\nname = \"a/b\"\ndeployer = \"files\"\nkey "
+                         "= \"/k\"\nendpoints = []\n",
                   "cannot be a name here"},
              Case{"no identifier", cert + "names = [\"exa_mple.com\"]\n", "exa_mple.com"},
              Case{"a name twice", cert + "names = [\"a.test\", \"A.test\"]\n", "stands twice"},
              Case{"a wildcard over http-01", cert + "names = [\"*.example.com\"]\n", "[config/not-built]"},
-             Case{"a wrong type", cert + "names = 7\n", "needs a string or a list of strings, not a whole number"},
-             Case{"a duration without a unit", cert + "renew = \"30\"\n", "accepted: \"90s\", \"15m\", \"12h\", \"30d\""},
+             Case{"a wrong type", cert + "names = 7\n",
+                  "needs a string or a list of strings, not a whole number"},
+             Case{"a duration without a unit", cert + "renew = \"30\"\n",
+                  "accepted: \"90s\", \"15m\", \"12h\", \"30d\""},
              Case{"a key type", cert + "key_type = \"ed25519\"\n", "ecdsa-p256"},
-             Case{"a relative path", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = \"k.pem\"\nendpoints = []\n",
+             Case{"a relative path",
+                  cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = "
+                         "\"k.pem\"\nendpoints = []\n",
                   "must be an absolute path"},
-             Case{"a path that climbs", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = \"/etc/../k\"\nendpoints = []\n",
+             Case{"a path that climbs",
+                  cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = "
+                         "\"/etc/../k\"\nendpoints = []\n",
                   "must not contain \"..\""},
              Case{"a key for everybody", tgt + "mode = \"0644\"\n", "would let others read a private key"},
-             Case{"an unknown variable", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = \"/k/{domain}\"\nendpoints = []\n",
+             Case{"an unknown variable",
+                  cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = "
+                         "\"/k/{domain}\"\nendpoints = []\n",
                   "\"{domain}\" is no variable; known: {certificate}"},
-             Case{"nowhere to write to", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"nginx\"\n",
-                  "[config/missing] renewd.toml:10:1: target w of certificate \"example.com\": says nowhere to write to"},
-             Case{"include without versions", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"nginx\"\ninclude = \"/a\"\n", "belong together"},
-             Case{"a shell line for argv", tgt + "reload = \"systemctl reload nginx\"\n", "a program and its arguments as a list"},
-             Case{"no such deployer", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"ngnix\"\n", "accepted: \"files\", \"nginx\""},
-             Case{"a deployer to come", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"haproxy\"\n", "[config/not-built]"},
-             Case{"files without endpoints", cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = \"/k\"\n", "list its endpoints"},
+             Case{"nowhere to write to",
+                  cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"nginx\"\n",
+                  "[config/missing] renewd.toml:10:1: target w of certificate \"example.com\": says nowhere "
+                  "to write to"},
+             Case{"include without versions",
+                  cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = "
+                         "\"nginx\"\ninclude = \"/a\"\n",
+                  "belong together"},
+             Case{"a shell line for argv", tgt + "reload = \"systemctl reload nginx\"\n",
+                  "a program and its arguments as a list"},
+             Case{"no such deployer",
+                  cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"ngnix\"\n",
+                  "accepted: \"files\", \"nginx\""},
+             Case{"a deployer to come",
+                  cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"haproxy\"\n",
+                  "[config/not-built]"},
+             Case{"files without endpoints",
+                  cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = "
+                         "\"/k\"\n",
+                  "list its endpoints"},
              Case{"no such host", tgt + "host = \"web9\"\n", "there is no [host.web9]"},
-             Case{"a key of a later version", cert + "window = []\n", "[config/not-built] renewd.toml:10:10: \"window\""},
-             Case{"a table of a later version", "[notice.mail]\ntype = \"smtp\"\n", "[notice] is not built yet"},
+             Case{"a key of a later version", cert + "window = []\n",
+                  "[config/not-built] renewd.toml:10:10: \"window\""},
+             Case{"a table of a later version", "[notice.mail]\ntype = \"smtp\"\n",
+                  "[notice] is not built yet"},
              Case{"a number out of range", "[agent]\njobs = 0\n", "accepted: 1 to 1024"},
-             Case{"an endpoint's scheme", tgt + "endpoints = [\"http://example.com\"]\n", "[config/wrong-value] renewd.toml:16:"},
+             Case{"an endpoint's scheme", tgt + "endpoints = [\"http://example.com\"]\n",
+                  "[config/wrong-value] renewd.toml:16:"},
              Case{"a control character", cert + "contact = \"a\\nb\"\n", "control character"},
          }) {
         CAPTURE(c.name);
@@ -192,23 +225,28 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
 }
 
 TEST_CASE("config: all problems are told at once") {
-    const std::string problems = problems_of("[certificate.\"a.test\"]\nkey_tipe = \"x\"\nca = \"nowhere\"\n[agent]\njobs = 0\n");
+    const std::string problems =
+        problems_of("[certificate.\"a.test\"]\nkey_tipe = \"x\"\nca = \"nowhere\"\n[agent]\njobs = 0\n");
     CHECK(problems.find("key_tipe") != std::string::npos);
     CHECK(problems.find("nowhere") != std::string::npos);
     CHECK(problems.find("jobs") != std::string::npos);
 }
 
 TEST_CASE("config: two targets that would write one path are told, whichever certificates they belong to") {
-    const std::string second = "[certificate.\"other.example\"]\n[[certificate.\"other.example\".target]]\nname = \"web\"\ndeployer = \"nginx\"\n"
-                               "include = \"/etc/nginx/renewd/example.com.conf\"\nversions = \"/etc/nginx/renewd/other.d\"\n";
-    CHECK(problems_of(kTarget + second).find("would both write /etc/nginx/renewd/example.com.conf") != std::string::npos);
+    const std::string second =
+        "[certificate.\"other.example\"]\n[[certificate.\"other.example\".target]]\nname = \"web\"\ndeployer "
+        "= \"nginx\"\n"
+        "include = \"/etc/nginx/renewd/example.com.conf\"\nversions = \"/etc/nginx/renewd/other.d\"\n";
+    CHECK(problems_of(kTarget + second).find("would both write /etc/nginx/renewd/example.com.conf") !=
+          std::string::npos);
 }
 
 TEST_CASE("config: a secret that others can read is told with the chmod that mends it") {
     const Files files;
     const std::string key = files.path("id_ed25519");
     files.write("id_ed25519", "not really a key", 0644);
-    files.write("renewd.toml", std::string(kGround) + "[host.web]\nssh = \"root@web\"\nidentity_file = \"" + key + "\"\n");
+    files.write("renewd.toml",
+                std::string(kGround) + "[host.web]\nssh = \"root@web\"\nidentity_file = \"" + key + "\"\n");
     CHECK(files.problems().find("[config/secret-exposed]") == 0);
     CHECK(files.problems().find("chmod 600") != std::string::npos);
     REQUIRE(::chmod(key.c_str(), 0600) == 0);

@@ -2,20 +2,22 @@
 // The store on a real file system, and under every fault its calls can have.
 #include "agent/memory/file_store.hpp"
 
-#include <sys/stat.h>
-
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <ostream>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include "tests/unit/agent/fixtures.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
 #include "tests/unit/base/test_ca.hpp"
 
-using namespace fixtures;
+using fixtures::ca;
+using fixtures::certificate;
+using fixtures::kNow;
+using fixtures::well;
 
 namespace {
 
@@ -24,7 +26,10 @@ class Home {
     Home() : store_(agent::FileStore::open(files_, directory_ / "state", /*allow_volatile=*/true).value()) {}
 
     [[nodiscard]] agent::FileStore& store() { return *store_; }
-    [[nodiscard]] std::string path(const std::string& name) const { return directory_ / ("state/certificates/example.com/" + name); }
+
+    [[nodiscard]] std::string path(const std::string& name) const {
+        return directory_ / ("state/certificates/example.com/" + name);
+    }
 
     [[nodiscard]] std::string read(const std::string& name) const {
         std::ifstream file(path(name));
@@ -32,6 +37,7 @@ class Home {
     }
 
     void write(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
+
     [[nodiscard]] const tests::TemporaryDirectory& directory() const { return directory_; }
 
   private:
@@ -47,8 +53,11 @@ struct Material {
 
     Material() {
         const auto root = test_ca::make_root("Root");
-        chain = {test_ca::issue(root, {.public_key = key.handle(), .names = certificate().names}), root.certificate};
-        order = {.ordered_for = agent::wanted_order(certificate(), ca()), .started_at = kNow, .key_pem = key.to_pem().value()};
+        chain = {test_ca::issue(root, {.public_key = key.handle(), .names = certificate().names}),
+                 root.certificate};
+        order = {.ordered_for = agent::wanted_order(certificate(), ca()),
+                 .started_at = kNow,
+                 .key_pem = key.to_pem().value()};
     }
 
     [[nodiscard]] agent::GenerationRecord generation(int number) const {
@@ -144,7 +153,8 @@ TEST_CASE("store: an order becomes a generation, private and complete") {
     CHECK(home.store().next_number("example.com").value() == 2);
 }
 
-TEST_CASE("store: a generation that a killed run finished is found, and a lost record is put together again") {
+TEST_CASE(
+    "store: a generation that a killed run finished is found, and a lost record is put together again") {
     Home home;
     const Material material;
     const auto lease = home.store().lease("example.com").value();
@@ -189,9 +199,13 @@ TEST_CASE("store: pruning keeps what is named") {
 
 TEST_CASE("store: what a killed run left half-written is swept up by the next writer") {
     Home home;
-    { const auto lease = home.store().lease("example.com").value(); }
+    {
+        const auto lease = home.store().lease("example.com").value();
+    }
     home.write(".record.json.renewd-123-1", "half");
-    { const auto lease = home.store().lease("example.com").value(); }
+    {
+        const auto lease = home.store().lease("example.com").value();
+    }
     CHECK_FALSE(std::filesystem::exists(home.path(".record.json.renewd-123-1")));
 }
 

@@ -12,13 +12,16 @@ using namespace std::chrono_literals;
 
 inline constexpr base::Instant kNow{1795262400s};  // 2026-11-21T12:00:00Z
 
-inline agent::CaConfig ca() { return {.name = "letsencrypt", .directory = "https://ca.test/dir", .agree_tos = true}; }
+inline agent::CaConfig ca() {
+    return {.name = "letsencrypt", .directory = "https://ca.test/dir", .agree_tos = true};
+}
 
 inline agent::TargetConfig target(const std::string& name) {
     agent::TargetConfig config{.name = name, .deployer = "nginx"};
     config.parameters.include = "/etc/nginx/renewd/" + name + ".conf";
     config.parameters.versions = "/etc/nginx/renewd/" + name + ".d";
-    config.endpoints.push_back({.text = "https://example.com", .host = "example.com", .port = 443, .sni = "example.com"});
+    config.endpoints.push_back(
+        {.text = "https://example.com", .host = "example.com", .port = 443, .sni = "example.com"});
     return config;
 }
 
@@ -32,7 +35,8 @@ inline agent::CertificateConfig certificate(std::initializer_list<const char*> t
 }
 
 /// Generation `number`, issued `age` ago for `lifetime`.
-inline agent::GenerationRecord generation(int number, base::Seconds age = 24h, base::Seconds lifetime = 90 * 24h) {
+inline agent::GenerationRecord generation(int number, base::Seconds age = 24h,
+                                          base::Seconds lifetime = 90 * 24h) {
     return {.number = number,
             .ordered_for = agent::wanted_order(certificate(), ca()),
             .sha256 = "leaf" + std::to_string(number),
@@ -43,10 +47,14 @@ inline agent::GenerationRecord generation(int number, base::Seconds age = 24h, b
 }
 
 inline std::vector<deployers::EndpointVerdict> seen(deployers::Verdict verdict, const std::string& leaf) {
-    return {{.endpoint = "https://example.com",
-             .verdict = verdict,
-             .addresses = {{.address = "192.0.2.7:443", .verdict = verdict, .sha256 = leaf, .not_after = kNow + 24h * 30,
-                            .error = verdict == deployers::Verdict::Serving ? "" : "serves something else"}}}};
+    return {
+        {.endpoint = "https://example.com",
+         .verdict = verdict,
+         .addresses = {{.address = "192.0.2.7:443",
+                        .verdict = verdict,
+                        .sha256 = leaf,
+                        .not_after = kNow + 24h * 30,
+                        .error = verdict == deployers::Verdict::Serving ? "" : "serves something else"}}}};
 }
 
 /// Generation 3, installed and seen served on "web" five minutes ago.
@@ -64,8 +72,12 @@ inline agent::Record well() {
     return record;
 }
 
-inline agent::Failure failure(base::Code code, int count = 1, base::Seconds ago = 60s, base::Seconds next_in = 300s) {
-    return {.count = count, .since = kNow - ago, .next_attempt = kNow + next_in, .error = {.code = code, .message = "it did not work"}};
+inline agent::Failure failure(base::Code code, int count = 1, base::Seconds ago = 60s,
+                              base::Seconds next_in = 300s) {
+    return {.count = count,
+            .since = kNow - ago,
+            .next_attempt = kNow + next_in,
+            .error = {.code = code, .message = "it did not work"}};
 }
 
 }  // namespace fixtures

@@ -9,13 +9,21 @@
 #include "tests/unit/agent/fixtures.hpp"
 
 using namespace std::chrono_literals;
-using namespace fixtures;
 using agent::RenewalReason;
 using agent::TargetAction;
+using fixtures::ca;
+using fixtures::certificate;
+using fixtures::failure;
+using fixtures::generation;
+using fixtures::kNow;
+using fixtures::well;
 
 namespace agent {
 // doctest finds these beside the enums.
-static doctest::String toString(RenewalReason reason) { return std::string(to_string(reason)).c_str(); }
+static doctest::String toString(RenewalReason reason) {
+    return std::string(to_string(reason)).c_str();
+}
+
 static doctest::String toString(TargetAction action) {
     return action == TargetAction::Wait ? "wait" : action == TargetAction::Deploy ? "deploy" : "look";
 }
@@ -23,8 +31,8 @@ static doctest::String toString(TargetAction action) {
 
 namespace {
 
-agent::Plan plan(const agent::CertificateConfig& certificate, const agent::Record& record, const agent::Wishes& wishes = {},
-                 bool has_open_order = false) {
+agent::Plan plan(const agent::CertificateConfig& certificate, const agent::Record& record,
+                 const agent::Wishes& wishes = {}, bool has_open_order = false) {
     return agent::plan(certificate, ca(), record, has_open_order, 1h, kNow, wishes);
 }
 
@@ -39,32 +47,78 @@ TEST_CASE("plan: when a certificate is renewed, and why") {
         RenewalReason reason;
         base::Seconds in;  // from now; 0: due
     };
+
     const auto as_is = [](auto&, auto&) {};
     const auto aged = [](base::Seconds age, base::Seconds lifetime) {
         return [=](auto&, agent::Record& r) { r.generations = {generation(3, age, lifetime)}; };
     };
     for (const Case& c : {
-             Case{"never issued", [](auto&, agent::Record& r) { r = {.name = "example.com"}; }, {}, false, RenewalReason::NeverIssued, 0s},
+             Case{"never issued",
+                  [](auto&, agent::Record& r) { r = {.name = "example.com"}; },
+                  {},
+                  false,
+                  RenewalReason::NeverIssued,
+                  0s},
              Case{"90 days: at 60", as_is, {}, false, RenewalReason::Lifetime, 59 * 24h},
-             Case{"47 days: at two thirds", aged(0s, 47 * 24h), {}, false, RenewalReason::Lifetime, 47 * 24h - 47 * 8h},
+             Case{"47 days: at two thirds",
+                  aged(0s, 47 * 24h),
+                  {},
+                  false,
+                  RenewalReason::Lifetime,
+                  47 * 24h - 47 * 8h},
              Case{"160 hours: at one half", aged(0s, 160h), {}, false, RenewalReason::Lifetime, 80h},
-             Case{"due in its last third", aged(61 * 24h, 90 * 24h), {}, false, RenewalReason::Lifetime, -24h},
-             Case{"as configured", [](auto& c, auto&) { c.renew_before = 80 * 24h; }, {}, false, RenewalReason::Configured, 9 * 24h},
-             Case{"configured longer than the lifetime", [](auto& c, auto&) { c.renew_before = 400 * 24h; }, {}, false,
-                  RenewalReason::Configured, 8 * 24h},
+             Case{
+                 "due in its last third", aged(61 * 24h, 90 * 24h), {}, false, RenewalReason::Lifetime, -24h},
+             Case{"as configured",
+                  [](auto& c, auto&) { c.renew_before = 80 * 24h; },
+                  {},
+                  false,
+                  RenewalReason::Configured,
+                  9 * 24h},
+             Case{"configured longer than the lifetime",
+                  [](auto& c, auto&) { c.renew_before = 400 * 24h; },
+                  {},
+                  false,
+                  RenewalReason::Configured,
+                  8 * 24h},
              Case{"forced", as_is, {.renew_now = true}, false, RenewalReason::Forced, 0s},
              Case{"an order of a killed run", as_is, {}, true, RenewalReason::Forced, 0s},
-             Case{"another name", [](auto& c, auto&) { c.names.push_back({.value = "www.example.com"}); }, {}, false,
-                  RenewalReason::ConfigChanged, 0s},
-             Case{"another key type", [](auto& c, auto&) { c.key_type = base::KeyType::Rsa2048; }, {}, false,
-                  RenewalReason::ConfigChanged, 0s},
-             Case{"another profile", [](auto& c, auto&) { c.profile = "shortlived"; }, {}, false, RenewalReason::ConfigChanged, 0s},
-             Case{"our own backoff holds", [](auto&, agent::Record& r) { r = {.name = "example.com"};
-                                                                          r.issuance = failure(base::Code::CaUnreachable); },
-                  {}, false, RenewalReason::NeverIssued, 300s},
-             Case{"but not somebody who waits", [](auto&, agent::Record& r) { r = {.name = "example.com"};
-                                                                              r.issuance = failure(base::Code::CaUnreachable); },
-                  {.by_hand = true}, false, RenewalReason::NeverIssued, 0s},
+             Case{"another name",
+                  [](auto& c, auto&) { c.names.push_back({.value = "www.example.com"}); },
+                  {},
+                  false,
+                  RenewalReason::ConfigChanged,
+                  0s},
+             Case{"another key type",
+                  [](auto& c, auto&) { c.key_type = base::KeyType::Rsa2048; },
+                  {},
+                  false,
+                  RenewalReason::ConfigChanged,
+                  0s},
+             Case{"another profile",
+                  [](auto& c, auto&) { c.profile = "shortlived"; },
+                  {},
+                  false,
+                  RenewalReason::ConfigChanged,
+                  0s},
+             Case{"our own backoff holds",
+                  [](auto&, agent::Record& r) {
+                      r = {.name = "example.com"};
+                      r.issuance = failure(base::Code::CaUnreachable);
+                  },
+                  {},
+                  false,
+                  RenewalReason::NeverIssued,
+                  300s},
+             Case{"but not somebody who waits",
+                  [](auto&, agent::Record& r) {
+                      r = {.name = "example.com"};
+                      r.issuance = failure(base::Code::CaUnreachable);
+                  },
+                  {.by_hand = true},
+                  false,
+                  RenewalReason::NeverIssued,
+                  0s},
          }) {
         CAPTURE(c.name);
         agent::CertificateConfig certificate = fixtures::certificate();
@@ -95,24 +149,62 @@ TEST_CASE("plan: what a target needs; wanted, installed and serving are separate
         TargetAction action;
         std::optional<base::Seconds> in;
     };
+
     for (const Case& c : {
-             Case{"well: looked at again within the hour", [](auto&, auto&) {}, {}, TargetAction::Look, 55min},
-             Case{"nothing to deploy yet", [](auto&, agent::Record& r) { r.generations.clear(); }, {}, TargetAction::Wait, {}},
-             Case{"issued, not deployed", [](auto&, agent::Record& r) { r.generations.push_back(generation(4)); }, {},
-                  TargetAction::Deploy, 0s},
-             Case{"a target added later", [](auto&, agent::Record& r) { r.targets.clear(); }, {}, TargetAction::Deploy, 0s},
-             Case{"a deployment that was cut off", [](auto&, agent::Record& r) { r.targets[0].attempting = 3; }, {},
-                  TargetAction::Deploy, 0s},
-             Case{"installed elsewhere now", [](auto& config, auto&) { config.targets[0].parameters.include = "/etc/nginx/other.conf"; }, {},
-                  TargetAction::Deploy, 0s},
-             Case{"installed, but an earlier one is served", [](auto&, agent::Record& r) { r.targets[0].serving = 2; }, {},
-                  TargetAction::Deploy, 0s},
-             Case{"failed: waits for its own backoff", [](auto&, agent::Record& r) { r.targets[0].failure = failure(base::Code::HostUnreachable); },
-                  {}, TargetAction::Deploy, 300s},
-             Case{"failed: a pass of its own does not wait", [](auto&, agent::Record& r) { r.targets[0].failure = failure(base::Code::HostUnreachable); },
-                  {.retry_now = true}, TargetAction::Deploy, 0s},
-             Case{"nobody looks, and it is installed", [](auto& config, auto&) { config.targets[0].endpoints.clear(); }, {}, TargetAction::Wait, {}},
-             Case{"deploy by hand: also what is well", [](auto&, auto&) {}, {.deploy_again = true}, TargetAction::Deploy, 0s},
+             Case{
+                 "well: looked at again within the hour", [](auto&, auto&) {}, {}, TargetAction::Look, 55min},
+             Case{"nothing to deploy yet",
+                  [](auto&, agent::Record& r) { r.generations.clear(); },
+                  {},
+                  TargetAction::Wait,
+                  {}},
+             Case{"issued, not deployed",
+                  [](auto&, agent::Record& r) { r.generations.push_back(generation(4)); },
+                  {},
+                  TargetAction::Deploy,
+                  0s},
+             Case{"a target added later",
+                  [](auto&, agent::Record& r) { r.targets.clear(); },
+                  {},
+                  TargetAction::Deploy,
+                  0s},
+             Case{"a deployment that was cut off",
+                  [](auto&, agent::Record& r) { r.targets[0].attempting = 3; },
+                  {},
+                  TargetAction::Deploy,
+                  0s},
+             Case{"installed elsewhere now",
+                  [](auto& config, auto&) { config.targets[0].parameters.include = "/etc/nginx/other.conf"; },
+                  {},
+                  TargetAction::Deploy,
+                  0s},
+             Case{"installed, but an earlier one is served",
+                  [](auto&, agent::Record& r) { r.targets[0].serving = 2; },
+                  {},
+                  TargetAction::Deploy,
+                  0s},
+             Case{
+                 "failed: waits for its own backoff",
+                 [](auto&, agent::Record& r) { r.targets[0].failure = failure(base::Code::HostUnreachable); },
+                 {},
+                 TargetAction::Deploy,
+                 300s},
+             Case{
+                 "failed: a pass of its own does not wait",
+                 [](auto&, agent::Record& r) { r.targets[0].failure = failure(base::Code::HostUnreachable); },
+                 {.retry_now = true},
+                 TargetAction::Deploy,
+                 0s},
+             Case{"nobody looks, and it is installed",
+                  [](auto& config, auto&) { config.targets[0].endpoints.clear(); },
+                  {},
+                  TargetAction::Wait,
+                  {}},
+             Case{"deploy by hand: also what is well",
+                  [](auto&, auto&) {},
+                  {.deploy_again = true},
+                  TargetAction::Deploy,
+                  0s},
              Case{"verify by hand: now", [](auto&, auto&) {}, {.look_again = true}, TargetAction::Look, 0s},
          }) {
         CAPTURE(c.name);
@@ -144,7 +236,8 @@ TEST_CASE("plan: nothing is due for what is well") {
 
 TEST_CASE("plan: a hook that failed is due at its next attempt") {
     agent::Record record = well();
-    record.hooks = {{.event = "deployed", .target = "web", .generation = 3, .failure = failure(base::Code::HookFailed)}};
+    record.hooks = {
+        {.event = "deployed", .target = "web", .generation = 3, .failure = failure(base::Code::HookFailed)}};
     CHECK(plan(certificate(), record).hooks_at == kNow + 300s);
     CHECK(plan(certificate(), record, {.retry_now = true}).hooks_at == kNow);
 }

@@ -7,19 +7,37 @@
 
 #include "tests/unit/agent/fixtures.hpp"
 
-using namespace fixtures;
+using namespace std::chrono_literals;
+using fixtures::ca;
+using fixtures::certificate;
+using fixtures::failure;
+using fixtures::kNow;
+using fixtures::seen;
+using fixtures::well;
 
 namespace {
 
 agent::Record full() {
     agent::Record record = well();
     record.issuance = failure(base::Code::CaRateLimited, 3);
-    record.issuance->error = {.code = base::Code::CaRateLimited, .message = "too many", .hint = "wait", .step = "order",
-                              .problem = "urn:ietf:params:acme:error:rateLimited", .retry_at = kNow + 7min};
-    record.targets.push_back({.name = "edge", .installed = 2, .serving = 2, .attempting = 3, .failure = failure(base::Code::HostTimeout)});
+    record.issuance->error = {.code = base::Code::CaRateLimited,
+                              .message = "too many",
+                              .hint = "wait",
+                              .step = "order",
+                              .problem = "urn:ietf:params:acme:error:rateLimited",
+                              .retry_at = kNow + 7min};
+    record.targets.push_back({.name = "edge",
+                              .installed = 2,
+                              .serving = 2,
+                              .attempting = 3,
+                              .failure = failure(base::Code::HostTimeout)});
     record.endpoints = seen(deployers::Verdict::Foreign, "strange");
     record.endpoints_verified_at = kNow;
-    record.hooks = {{.event = "failed", .target = "edge", .generation = 3, .error = "host/timeout", .failure = failure(base::Code::HookFailed)}};
+    record.hooks = {{.event = "failed",
+                     .target = "edge",
+                     .generation = 3,
+                     .error = "host/timeout",
+                     .failure = failure(base::Code::HookFailed)}};
     return record;
 }
 
@@ -30,7 +48,8 @@ std::string code_of(const base::Result<agent::Record>& result) {
 }  // namespace
 
 TEST_CASE("record: what is written is read again, to the last field") {
-    for (const agent::Record& record : {full(), well(), agent::Record{.name = "*.example.com", .first_seen = kNow}}) {
+    for (const agent::Record& record :
+         {full(), well(), agent::Record{.name = "*.example.com", .first_seen = kNow}}) {
         const auto read = agent::parse_record(agent::to_text(record));
         REQUIRE(read);
         CHECK(*read == record);
@@ -39,11 +58,13 @@ TEST_CASE("record: what is written is read again, to the last field") {
 
 TEST_CASE("record: a file that cannot be trusted is told from one of a later version") {
     const std::string text = agent::to_text(full());
+
     struct Case {
         std::string_view name;
         std::string text;
         std::string_view code;
     };
+
     std::string edited = text;
     edited.replace(edited.find("\"installed\": 3"), 14, "\"installed\": 2");
     std::string later = text;

@@ -20,6 +20,7 @@ TEST_CASE("retry: the steps of each class, in the middle of their jitter") {
         int count;
         base::Seconds delay;
     };
+
     for (const Case& c : {
              Case{"unreachable, first", Effort::Issuance, Code::CaUnreachable, 1, 60s},
              Case{"unreachable, third", Effort::Issuance, Code::CaUnreachable, 3, 375s},
@@ -35,7 +36,9 @@ TEST_CASE("retry: the steps of each class, in the middle of their jitter") {
          }) {
         CAPTURE(c.name);
         const base::Error error{.code = c.code};
-        CHECK(agent::next_attempt({.effort = c.effort, .error = &error, .count = c.count, .now = kNow}) - kNow == c.delay);
+        CHECK(agent::next_attempt({.effort = c.effort, .error = &error, .count = c.count, .now = kNow}) -
+                  kNow ==
+              c.delay);
     }
 }
 
@@ -48,7 +51,8 @@ TEST_CASE("retry: jitter spreads by a quarter either way, and never into the pas
 TEST_CASE("retry: what little lifetime is left shortens the wait") {
     const base::Error error{.code = Code::CaRefused};
     CHECK(agent::next_attempt({.error = &error, .count = 9, .now = kNow, .expiry = kNow + 48h}) - kNow == 4h);
-    CHECK(agent::next_attempt({.error = &error, .count = 9, .now = kNow, .expiry = kNow - 1h}) - kNow == 10min);
+    CHECK(agent::next_attempt({.error = &error, .count = 9, .now = kNow, .expiry = kNow - 1h}) - kNow ==
+          10min);
 }
 
 TEST_CASE("retry: an instant that the CA names is kept to, up to seven days") {
@@ -58,6 +62,7 @@ TEST_CASE("retry: an instant that the CA names is kept to, up to seven days") {
         base::Seconds asked;
         base::Seconds delay;
     };
+
     for (const Case& c : {
              Case{"a limit, exactly", Code::CaRateLimited, 7min, 7min},
              Case{"a limit in the past", Code::CaRateLimited, -1h, 1s},
@@ -72,12 +77,15 @@ TEST_CASE("retry: an instant that the CA names is kept to, up to seven days") {
 }
 
 TEST_CASE("retry: failures of one code are counted on, another code begins anew") {
-    const auto first = agent::count_failure(std::nullopt, {.code = Code::CaUnreachable}, Effort::Issuance, kNow, {}, 0.5);
+    const auto first =
+        agent::count_failure(std::nullopt, {.code = Code::CaUnreachable}, Effort::Issuance, kNow, {}, 0.5);
     CHECK(first.count == 1);
-    const auto second = agent::count_failure(first, {.code = Code::CaUnreachable}, Effort::Issuance, kNow + 60s, {}, 0.5);
+    const auto second =
+        agent::count_failure(first, {.code = Code::CaUnreachable}, Effort::Issuance, kNow + 60s, {}, 0.5);
     CHECK(second.count == 2);
     CHECK(second.since == kNow);
-    const auto other = agent::count_failure(second, {.code = Code::CaRefused}, Effort::Issuance, kNow + 120s, {}, 0.5);
+    const auto other =
+        agent::count_failure(second, {.code = Code::CaRefused}, Effort::Issuance, kNow + 120s, {}, 0.5);
     CHECK(other.count == 1);
     CHECK(other.since == kNow + 120s);
 }

@@ -17,9 +17,11 @@ TEST_CASE("words: times as people say them") {
         base::Seconds from_now;
         std::string_view words;
     };
-    for (const Case& c : {Case{0s, "now"}, Case{1s, "in 1 s"}, Case{119s, "in 119 s"}, Case{2min, "in 2 min"}, Case{119min, "in 119 min"},
-                          Case{5h, "in 5 h"}, Case{47h, "in 47 h"}, Case{48h, "in 2 days"}, Case{21 * 24h, "in 21 days"},
-                          Case{-4min, "4 min ago"}, Case{-3 * 24h, "3 days ago"}}) {
+
+    for (const Case& c :
+         {Case{0s, "now"}, Case{1s, "in 1 s"}, Case{119s, "in 119 s"}, Case{2min, "in 2 min"},
+          Case{119min, "in 119 min"}, Case{5h, "in 5 h"}, Case{47h, "in 47 h"}, Case{48h, "in 2 days"},
+          Case{21 * 24h, "in 21 days"}, Case{-4min, "4 min ago"}, Case{-3 * 24h, "3 days ago"}}) {
         CAPTURE(c.from_now.count());
         CHECK(agent::relative(kNow + c.from_now, kNow) == c.words);
     }
@@ -45,9 +47,12 @@ TEST_CASE("words: durations, sizes and names of the configuration") {
         CAPTURE(std::string(wrong));
         CHECK_FALSE(agent::parse_duration(wrong));
     }
-    for (const char* wrong : {"", "MiB", "8MB", "-8MiB", "99999999999GiB"}) CHECK_FALSE(agent::parse_size(wrong));
-    for (const char* right : {"example.com", "*.example.com", "a", "0-9._x"}) CHECK(agent::check_certificate_name(right));
-    for (const char* wrong : {"", "..", ".hidden", "a/b", "../x", "Upper", "a b", "a\nb", "-x", "_wildcard.x"}) {
+    for (const char* wrong : {"", "MiB", "8MB", "-8MiB", "99999999999GiB"})
+        CHECK_FALSE(agent::parse_size(wrong));
+    for (const char* right : {"example.com", "*.example.com", "a", "0-9._x"})
+        CHECK(agent::check_certificate_name(right));
+    for (const char* wrong :
+         {"", "..", ".hidden", "a/b", "../x", "Upper", "a b", "a\nb", "-x", "_wildcard.x"}) {
         CAPTURE(std::string(wrong));
         CHECK_FALSE(agent::check_certificate_name(wrong));
     }
@@ -60,8 +65,10 @@ TEST_CASE("words: where ssh connects to") {
         std::string_view user, host;
         int port;
     };
-    for (const Case& c : {Case{"deploy@web1.example.com:2222", "deploy", "web1.example.com", 2222}, Case{"web1", "", "web1", 0},
-                          Case{"ssh://root@192.0.2.1", "root", "192.0.2.1", 0}, Case{"x@[2001:db8::1]:22", "x", "2001:db8::1", 22}}) {
+
+    for (const Case& c : {Case{"deploy@web1.example.com:2222", "deploy", "web1.example.com", 2222},
+                          Case{"web1", "", "web1", 0}, Case{"ssh://root@192.0.2.1", "root", "192.0.2.1", 0},
+                          Case{"x@[2001:db8::1]:22", "x", "2001:db8::1", 22}}) {
         CAPTURE(c.text);
         const auto host = agent::parse_ssh_destination(c.text);
         REQUIRE(host);
@@ -70,7 +77,8 @@ TEST_CASE("words: where ssh connects to") {
         CHECK(host->port == c.port);
     }
     // A host that begins with "-" would be an option of ssh's.
-    for (const char* wrong : {"", "user@", "-oProxyCommand=x", "a@-x", "-l@host", "host:0", "host:x", "host:70000", "a b", "host;id", "[::1"}) {
+    for (const char* wrong : {"", "user@", "-oProxyCommand=x", "a@-x", "-l@host", "host:0", "host:x",
+                              "host:70000", "a b", "host;id", "[::1"}) {
         CAPTURE(std::string(wrong));
         CHECK_FALSE(agent::parse_ssh_destination(wrong));
     }

@@ -23,14 +23,15 @@ class Busybox {
         tests::run_or_throw({"busybox", "--install", "-s", directory_.path()});
     }
 
-    [[nodiscard]] std::vector<std::string> receiver() const {
+    /// Under busybox's own shell, or under another one.
+    [[nodiscard]] std::vector<std::string> receiver(const std::string& shell = "") const {
         std::string script(deployers::receiver_script());
         const std::string path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
         script.replace(script.find(path), path.size(), "PATH=" + directory_.path());
-        return {directory_ / "sh", "-c", script, "renewd"};
+        return {shell.empty() ? directory_ / "sh" : shell, "-c", script, "renewd"};
     }
 
-    /// Runs a script before one of the tools.
+    /// Runs a script before one of the tools. (busybox's own shell has the tools built in.)
     void replace(const std::string& name, const std::string& script) const {
         std::filesystem::remove(directory_ / name);
         tests::spill(directory_ / name, "#!/bin/sh\n" + script + "exec /bin/busybox " + name + " \"$@\"\n",
@@ -79,13 +80,15 @@ TEST_CASE("receiver: owner and mode are right before the first byte of a key is 
     const Busybox busybox;
     const std::string log = service.path() + "/attributes";
     // head writes what the bundle holds of a file; its stdout is that file.
-    busybox.replace("head", "/usr/bin/stat -L -c '%s %a %u:%g' /proc/$$/fd/1 >>" + log + "\n");
+    busybox.replace(
+        "head", "seen=$(/usr/bin/stat -L -c '%s %a %u:%g' /proc/$$/fd/1)\necho \"$seen\" >>" + log + "\n");
     auto installation = service.installation("1");
     installation.published[1].mode = 0440;
     installation.published[1].owner = installation.published[1].group = "daemon";
-    CHECK(make_host(busybox.receiver())->install(installation).value()->report().outcome ==
+    CHECK(make_host(busybox.receiver("/bin/sh"))->install(installation).value()->report().outcome ==
           tests::InstallOutcome::Installed);
     const std::string seen = tests::slurp(log);
+    CAPTURE(seen);
     CHECK(seen.starts_with("0 600 0:0\n"));  // the bundle itself
     CHECK(seen.find("0 440 1:1\n") != std::string::npos);
     CHECK(seen.find("0 644 0:0\n") != std::string::npos);  // the certificate

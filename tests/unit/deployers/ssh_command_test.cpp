@@ -146,7 +146,7 @@ TEST_CASE("ssh: what its words mean") {
                   .code = "host/sudo-refused"},
              Case{.words = "/bin/sh: 1: sudo: not found", .code = "host/sudo-refused"},
              Case{.words = "This account is currently not available.", .code = "host/protocol"},
-             Case{.words = "", .code = "host/protocol"},
+             Case{.words = "", .code = "host/timeout"},
          }) {
         CAPTURE(c.words);
         const base::Error error =

@@ -29,8 +29,15 @@ class Account {
     Account& operator=(const Account&) = delete;
 
     ~Account() {
-        (void)base::run({.argv = {"userdel", name_}});
         std::filesystem::remove("/etc/sudoers.d/" + name_);
+        // Its last process, sshd's own, takes a moment to end after the connection has.
+        base::SystemClock clock;
+        for (int i = 0; i < 100; ++i) {
+            const auto removed = base::run({.argv = {"userdel", name_}});
+            if (removed && removed->ok()) return;
+            clock.sleep(Milliseconds{50});
+        }
+        (void)base::run({.argv = {"userdel", "--force", name_}});
     }
 
     [[nodiscard]] const std::string& name() const { return name_; }

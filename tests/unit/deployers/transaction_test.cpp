@@ -181,7 +181,7 @@ TEST_CASE("deploy: a connection that was lost on the way is asked about once") {
     SUBCASE("everything is there, the old one is served, and no reload can be sent") {
         const DeploymentOutcome outcome = stage.run();
         check_error(outcome, "verify/stale", "verify", "the connection to its host was lost: ssh was killed",
-                    "--restart");
+                    "renewd deploy example.com");
         CHECK(outcome.installed);
     }
     SUBCASE("everything is there and the service is gone") {
@@ -250,7 +250,7 @@ TEST_CASE("deploy: a connection lost while waiting leaves what is proven") {
     SUBCASE("still stale") {
         const DeploymentOutcome outcome = stage.run();
         check_error(outcome, "verify/stale", "verify", "; the connection to its host was lost: web went away",
-                    "--restart");
+                    "renewd deploy example.com");
         CHECK(outcome.installed);
     }
     SUBCASE("served all the same") {

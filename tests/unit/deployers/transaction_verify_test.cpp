@@ -52,7 +52,7 @@ TEST_CASE("deploy: at the end the old one is still served") {
         check_error(outcome, "verify/stale", "verify",
                     "0 of 1 address serves what it should; " + stage.server.address() +
                         ": still serves the one that expires in 19 days (2026-12-11)",
-                    "renewd deploy example.com --restart");
+                    "renewd deploy example.com");
         CHECK(outcome.endpoints[0].verdict == Verdict::Stale);
     }
     SUBCASE("and the reload says why") {
@@ -103,7 +103,7 @@ TEST_CASE("deploy: one of two addresses keeps the old one") {
     const DeploymentOutcome outcome = stage.run();
     check_error(outcome, "verify/stale", "verify",
                 "1 of 2 addresses serve what they should; " + second.address() + ": still serves",
-                "--restart");
+                "renewd deploy example.com");
     CHECK(outcome.installed);
     CHECK_FALSE(outcome.served);
     CHECK(outcome.endpoints[0].verdict == Verdict::Serving);

@@ -45,9 +45,10 @@ struct World {
 
     [[nodiscard]] Expectation expects(const tests::Identity& identity,
                                       std::string sni = "www.example.com") const {
-        return {.sha256 = identity.sha256(),
-                .earlier = {{.sha256 = earlier.sha256(), .generation = 6}, {.sha256 = earlier_expired.sha256()}},
-                .sni = std::move(sni)};
+        return {
+            .sha256 = identity.sha256(),
+            .earlier = {{.sha256 = earlier.sha256(), .generation = 6}, {.sha256 = earlier_expired.sha256()}},
+            .sni = std::move(sni)};
     }
 };
 
@@ -104,7 +105,7 @@ TEST_CASE("verdict: one handshake") {
          .seen = {shows(w.earlier.chain)},
          .expectation = w.expects(w.wanted),
          .want = Verdict::Stale,
-         .says = "still serves the one that expires in 3 days (2026-11-24)"},
+         .says = "still serves generation 6, which expires in 3 days (2026-11-24)"},
         {.name = "an earlier one, expired",
          .seen = {shows(w.earlier_expired.chain)},
          .expectation = w.expects(w.wanted),
@@ -229,7 +230,7 @@ TEST_CASE("verdict: no handshake, and handshakes that do not agree") {
          .seen = {good, stale, good, stale, good},
          .expectation = expectation,
          .want = Verdict::Stale,
-         .says = "2 of 5 connections: still serves the one that expires in 3 days"},
+         .says = "2 of 5 connections: still serves generation 6, which expires in 3 days"},
         {.name = "all are old",
          .seen = {stale, stale},
          .expectation = expectation,
@@ -339,9 +340,7 @@ struct Told {
 TEST_CASE("verdict: each has its error code and says what to do next") {
     CHECK_FALSE(deployers::error_of({}, "example.com"));
     for (const Told& c : {
-             Told{.verdict = Verdict::Stale,
-                  .code = "verify/stale",
-                  .hint = "renewd deploy example.com --restart"},
+             Told{.verdict = Verdict::Stale, .code = "verify/stale", .hint = "renewd deploy example.com"},
              Told{
                  .verdict = Verdict::IncompleteChain, .code = "verify/incomplete-chain", .hint = "fullchain"},
              Told{.verdict = Verdict::Untrusted, .code = "verify/untrusted", .hint = "roots"},

@@ -10,7 +10,9 @@ TEST_CASE("event: the environment names what happened, and certbot's names only 
         std::string event;
         bool has_certbot_names;
     };
-    for (const Case& c : {Case{"renewed", true}, Case{"served", true}, Case{"deployed", false}, Case{"failed", false}}) {
+
+    for (const Case& c :
+         {Case{"renewed", true}, Case{"served", true}, Case{"deployed", false}, Case{"failed", false}}) {
         CAPTURE(c.event);
         const auto environment = hooks::environment_of({.name = c.event,
                                                         .certificate = "example.com",

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hooks/runner.hpp"
 
-#include <sys/stat.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +8,7 @@
 #include <ostream>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 namespace {
 
@@ -44,13 +43,19 @@ class Directory {
 };
 
 hooks::Event renewed() {
-    return {.name = "renewed", .certificate = "example.com", .names = {"example.com"}, .generation = 1, .json = R"({"version":1})"};
+    return {.name = "renewed",
+            .certificate = "example.com",
+            .names = {"example.com"},
+            .generation = 1,
+            .json = R"({"version":1})"};
 }
 
 base::Result<void> run_all(const Directory& directory, base::Seconds timeout = base::Seconds(10)) {
     base::SystemFiles files;
     const auto found = TRY(hooks::find_hooks(files, directory.path(), "renewed"));
-    return hooks::run_hooks(found, renewed(), timeout);
+    const hooks::HookReport report = hooks::run_hooks(found, renewed(), timeout);
+    if (report.error) return tl::make_unexpected(*report.error);
+    return {};
 }
 
 }  // namespace
@@ -88,7 +93,8 @@ TEST_CASE("runner: no directory means no hooks") {
 
 TEST_CASE("runner: the event comes on stdin, and the environment is made anew") {
     const Directory directory;
-    directory.add("renewed/10", "cat > '" + directory.path() + "/stdin'; env | sort > '" + directory.path() + "/env'");
+    directory.add("renewed/10",
+                  "cat > '" + directory.path() + "/stdin'; env | sort > '" + directory.path() + "/env'");
     ::setenv("RENEWD_TEST_LEAK", "leaked", 1);
     REQUIRE(run_all(directory));
     CHECK(directory.read("stdin") == "{\"version\":1}\n");
@@ -103,8 +109,18 @@ TEST_CASE("runner: a failing hook is told with its own last words, and the other
     const auto result = run_all(directory);
     REQUIRE_FALSE(result);
     CHECK(base::to_string(result.error().code) == "hook/failed");
-    CHECK(result.error().message == "hook " + directory.path() + "/renewed/10 at event renewed: exit 3: no route to host");
+    CHECK(result.error().message ==
+          "hook " + directory.path() + "/renewed/10 at event renewed: exit 3: no route to host");
     CHECK(directory.read("second") == "ran\n");
+}
+
+TEST_CASE("runner: what hooks print is kept for the history, without what a terminal would act on") {
+    const Directory directory;
+    directory.add("renewed/10", "printf 'one\\ntwo \\033[31mred\\n'");
+    directory.add("renewed/20", "echo three >&2");
+    base::SystemFiles files;
+    const auto found = hooks::find_hooks(files, directory.path(), "renewed").value();
+    CHECK(hooks::run_hooks(found, renewed(), base::Seconds(10)).output == "one\ntwo ?[31mred\nthree\n");
 }
 
 TEST_CASE("runner: a hook that hangs is ended with everything it started") {

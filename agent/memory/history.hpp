@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happened to a certificate, a line each, for the person who asks later.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+
+namespace agent {
+
+struct Happening {
+    base::Instant at{};
+    std::string what{};  // "issued", "not_issued", "deployed", "not_deployed", "served", "hook"
+    int generation = 0;
+    std::string target{};  // empty: of the certificate
+    std::string text{};    // for people: a hook's output, a remark
+    std::optional<base::Error> error{};
+};
+
+/// One line of history.jsonl, without its newline.
+[[nodiscard]] std::string to_line(const Happening& happening);
+
+}  // namespace agent

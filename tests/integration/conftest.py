@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests ask for: real servers in a directory of the test's own, stopped when it ends, however it ends."""
+import contextlib
+import functools
+import http.server
+import os
+import pathlib
+import threading
+
+import pytest
+
+from caproxy import CaProxy
+from nginx import Nginx
+from pebble import Pebble, make_https_pair
+from processes import free_port
+from renewd import Renewd
+from sshd import Line, Sshd, User
+
+os.umask(0o022)
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(name='place')
+def fixture_place(tmp_path):
+    """The test's own directory, which servers under other users may enter."""
+    for directory in [tmp_path, *list(tmp_path.parents)[:3]]:
+        directory.chmod(0o755)
+    return tmp_path
+
+
+@pytest.fixture(name='https', scope='session')
+def fixture_https(tmp_path_factory):
+    return make_https_pair(tmp_path_factory.mktemp('https'))
+
+
+@pytest.fixture(name='open_for_test')
+def fixture_open_for_test():
+    """Whatever is given to it is closed at the end of the test, last one first."""
+    with contextlib.ExitStack() as stack:
+        def keep(thing, close):
+            stack.callback(close)
+            return thing
+        yield keep
+
+
+@pytest.fixture(name='make_pebble')
+def fixture_make_pebble(place, https, open_for_test):
+    def make(name='pebble', **options):
+        pebble = Pebble(place / name, https, **options)
+        open_for_test(pebble, pebble.close)
+        pebble.start()
+        return pebble
+    return make
+
+
+@pytest.fixture(name='pebble')
+def fixture_pebble(make_pebble):
+    return make_pebble()
+
+
+@pytest.fixture(name='ca_proxy')
+def fixture_ca_proxy(pebble, open_for_test):
+    proxy = CaProxy(pebble)
+    return open_for_test(proxy, proxy.close)
+
+
+@pytest.fixture(name='make_webroot')
+def fixture_make_webroot(place, open_for_test):
+    """A web server for http-01 on Pebble's port, and the directory it shows."""
+    def make(pebble, name='webroot'):
+        directory = place / name
+        directory.mkdir()
+        handler = functools.partial(QuietHandler, directory=str(directory))
+        server = http.server.ThreadingHTTPServer(('127.0.0.1', pebble.http_port), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        open_for_test(server, lambda: (server.shutdown(), server.server_close()))
+        return directory
+    return make
+
+
+@pytest.fixture(name='make_renewd')
+def fixture_make_renewd(place, make_webroot):
+    def make(pebble, name='agent'):
+        return Renewd(place / name, pebble, make_webroot(pebble, f'{name}-webroot'))
+    return make
+
+
+@pytest.fixture(name='renewd')
+def fixture_renewd(make_renewd, pebble):
+    return make_renewd(pebble)
+
+
+@pytest.fixture(name='make_nginx')
+def fixture_make_nginx(place, open_for_test):
+    """An nginx that runs (plain), and whose configuration by now names certificate files that do not exist yet."""
+    def make(folder='nginx', start=True, **options):
+        nginx = Nginx(place / folder, **options)
+        open_for_test(nginx, nginx.stop)
+        if start:
+            nginx.start(tls=False)
+        nginx.configure(tls=True)
+        return nginx
+    return make
+
+
+@pytest.fixture(name='nginx')
+def fixture_nginx(make_nginx):
+    return make_nginx()
+
+
+@pytest.fixture(name='make_sshd')
+def fixture_make_sshd(place, open_for_test):
+    def make(name='sshd', user='root'):
+        sshd = Sshd(place / name, user)
+        open_for_test(sshd, sshd.stop)
+        sshd.start()
+        return sshd
+    return make
+
+
+@pytest.fixture(name='sshd')
+def fixture_sshd(make_sshd):
+    return make_sshd()
+
+
+@pytest.fixture(name='make_line')
+def fixture_make_line(open_for_test):
+    def make(port):
+        line = Line(port)
+        return open_for_test(line, line.close)
+    return make
+
+
+@pytest.fixture(name='user')
+def fixture_user(place, open_for_test):
+    """A user of this machine that is gone after the test."""
+    user = User(f'renewd-{free_port()}', pathlib.Path(place / 'home'))
+    return open_for_test(user, user.remove)

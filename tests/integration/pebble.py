@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real ACME server: Debian's Pebble with its DNS, on loopback. Works with 2.4 (Debian 12) and 2.6 (Debian 13)."""
+import json
+import pathlib
+import re
+import ssl
+import urllib.request
+
+from processes import Daemon, free_port, listens, run, wait_until
+
+
+def make_https_pair(directory):
+    """The CA and the pair that Pebble's own HTTPS uses; made once for all tests of a worker."""
+    directory = pathlib.Path(directory)
+    extensions = directory / 'extensions'
+    extensions.write_text('subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\nextendedKeyUsage=serverAuth\n'
+                          'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n')
+    curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+    run('openssl', 'req', '-x509', *curve, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '30',
+        '-subj', '/CN=HTTPS of the test CA', '-addext', 'keyUsage=critical,keyCertSign,cRLSign', cwd=directory)
+    run('openssl', 'req', *curve, '-keyout', 'key.pem', '-out', 'csr.pem', '-subj', '/CN=localhost', cwd=directory)
+    run('openssl', 'x509', '-req', '-in', 'csr.pem', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial',
+        '-days', '30', '-out', 'cert.pem', '-extfile', extensions, cwd=directory)
+    return directory
+
+
+class Pebble:
+    def __init__(self, directory, https, *, nonce_reject=0, validity=7776000, retry_after=0, blocked=()):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.https = https
+        self.http_port = free_port()  # where every name's http-01 challenge is looked for
+        self.port, self.management, self.dns, self.names = (free_port() for _ in range(4))
+        self.roots = self.directory / 'roots.pem'  # anchors for its HTTPS and for what it issues
+        self.log = self.directory / 'pebble.log'
+        config = self.directory / 'pebble.json'
+        config.write_text(json.dumps({'pebble': {
+            'listenAddress': f'127.0.0.1:{self.port}', 'managementListenAddress': f'127.0.0.1:{self.management}',
+            'certificate': str(https / 'cert.pem'), 'privateKey': str(https / 'key.pem'),
+            'httpPort': self.http_port, 'tlsPort': free_port(), 'ocspResponderURL': '',
+            'externalAccountBindingRequired': False, 'domainBlocklist': list(blocked),
+            'retryAfter': {'authz': retry_after, 'order': retry_after}, 'certificateValidityPeriod': validity,
+            'profiles': {'default': {'description': 'the only one', 'validityPeriod': validity}}}}))
+        self._pebble = Daemon(
+            ['pebble', '-config', config, '-dnsserver', f'127.0.0.1:{self.dns}', '-strict'], self.log,
+            {'PEBBLE_VA_NOSLEEP': '1', 'PEBBLE_WFE_NONCEREJECT': str(nonce_reject), 'PEBBLE_AUTHZREUSE': '0'})
+        self._names = Daemon(self._challtestsrv(), self.directory / 'names.log')
+
+    def _challtestsrv(self):
+        usage = run('pebble-challtestsrv', '-h', check=False)
+        flags = usage.stdout + usage.stderr
+        argv = ['pebble-challtestsrv', '-http01', '', '-https01', '', '-tlsalpn01', '',
+                '-management', f'127.0.0.1:{self.names}', '-defaultIPv4', '127.0.0.1', '-defaultIPv6', '',
+                '-dnsserver' if '-dnsserver' in flags else '-dns01', f'127.0.0.1:{self.dns}']
+        return argv + (['-doh', ''] if '-doh ' in flags else [])
+
+    @property
+    def url(self):
+        return f'https://127.0.0.1:{self.port}/dir'
+
+    def start(self):
+        """A start after a stop is a CA that has lost its database, with a new root."""
+        if self._names.process is None:
+            self._names.start(self.names)
+        self._pebble.start(self.port)
+        wait_until(lambda: 'ACME directory available' in self.log.read_text(), 'Pebble to be ready')
+        wait_until(lambda: listens(self.management), "Pebble's management")
+        trust = ssl.create_default_context(cafile=str(self.https / 'ca.pem'))
+        root = urllib.request.urlopen(f'https://127.0.0.1:{self.management}/roots/0', context=trust, timeout=10).read()
+        self.roots.write_bytes((self.https / 'ca.pem').read_bytes() + root)
+
+    def stop(self):
+        self._pebble.stop()
+
+    def close(self):
+        self._pebble.stop()
+        self._names.stop()
+
+    def tell_names(self, path, **what):
+        """Tells the DNS of the test CA something: tell_names('add-a', host='x.test', addresses=['127.0.0.2'])."""
+        request = urllib.request.Request(f'http://127.0.0.1:{self.names}/{path}', json.dumps(what).encode(), method='POST')
+        urllib.request.urlopen(request, timeout=10).read()
+
+    def _count(self, pattern):
+        return len(re.findall(pattern, self.log.read_text()))
+
+    def orders(self):
+        """Orders that exist."""
+        return self._count(r'Added order "')
+
+    def issued(self):
+        """Certificates that were issued: what a rate limit would count."""
+        return self._count(r'Issued certificate serial')
+
+    def accounts(self):
+        """Accounts that exist."""
+        counts = re.findall(r'There are now (\d+) accounts in memory', self.log.read_text())
+        return int(counts[-1]) if counts else 0
+
+    def requests(self):
+        """What was asked of the ACME side, in order, as 'POST /order-plz'; ids are cut off."""
+        asked = re.findall(r'((?:GET|HEAD|POST) /[\w-]+)\S* -> calling handler', self.log.read_text())
+        return [request for request in asked if request.split('/')[1] not in ('roots', 'intermediates')]

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers of the tests themselves: what a test says about renewd is worth what these say about the world."""
+import socket
+import time
+
+from processes import free_port, listens, run, wait_until
+from tls import is_pair, leaf_of, served
+
+
+def self_signed(directory, name='www.example.test'):
+    run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout',
+        directory / 'www.key', '-out', directory / 'www.crt', '-days', '5', '-subj', f'/CN={name}', '-addext',
+        f'subjectAltName=DNS:{name}')
+
+
+def test_pebble_answers_and_counts(pebble):
+    before = pebble.requests()
+    answer = run('curl', '-sf', '--cacert', pebble.roots, pebble.url)
+    run('curl', '-sfI', '--cacert', pebble.roots, pebble.url.replace('/dir', '/nonce-plz'))
+    assert 'newOrder' in answer.stdout
+    assert pebble.requests()[len(before):] == ['GET /dir', 'HEAD /nonce-plz']
+    assert (pebble.orders(), pebble.issued(), pebble.accounts()) == (0, 0, 0)
+    assert pebble.roots.read_text().count('BEGIN CERTIFICATE') == 2
+
+
+def test_ca_proxy_passes_on_holds_back_and_invents(pebble, ca_proxy):
+    curl = ['curl', '-s', '--max-time', '2', '--cacert', pebble.roots]
+    assert ca_proxy.url in run(*curl, ca_proxy.url).stdout.replace('/order-plz', '/dir')
+    ca_proxy.hold_answer('/nonce-plz', 'GET')
+    assert run(*curl, ca_proxy.url.replace('/dir', '/nonce-plz'), check=False).returncode == 28
+    assert ca_proxy.held.is_set() and pebble.requests()[-1] == 'GET /nonce-plz'
+    ca_proxy.release()
+    ca_proxy.answer_once('/dir', 503, 'later', method='GET')
+    assert run(*curl, ca_proxy.url).stdout == 'later'
+    assert 'newOrder' in run(*curl, ca_proxy.url).stdout
+
+
+def test_webroot_is_where_pebble_looks(pebble, renewd):
+    (renewd.webroot / 'proof').write_text('here')
+    assert run('curl', '-sf', f'http://127.0.0.1:{pebble.http_port}/proof').stdout == 'here'
+
+
+def test_nginx_serves_reloads_and_restarts(make_nginx):
+    nginx = make_nginx(form='fixed')
+    assert nginx.is_alive() and served(nginx.port, nginx.name) is None
+    assert run(*nginx.test_argv, check=False).returncode != 0  # its certificate is not there yet
+    self_signed(nginx.fullchain.parent)
+    assert is_pair(nginx.fullchain, nginx.key)
+    run(*nginx.test_argv)
+    nginx.reload()
+    leaf = wait_until(lambda: served(nginx.port, nginx.name), 'a handshake')
+    assert leaf.sha256 == leaf_of(nginx.fullchain).sha256
+    assert leaf.names == ['www.example.test'] and leaf.key == 'id-ecPublicKey 256'
+    first = nginx.master()
+    run(*nginx.restart_argv)
+    wait_until(lambda: nginx.is_alive() and nginx.master() != first, 'the restarted nginx')
+    nginx.stop()
+    assert not nginx.is_alive()
+
+
+def test_sshd_runs_a_command_for_the_pinned_key_only(sshd, place):
+    known = place / 'known_hosts'
+    known.write_text(f'[127.0.0.1]:{sshd.port} {sshd.host_key}\n')
+    ssh = ['ssh', '-F', '/dev/null', '-o', 'BatchMode=yes', '-o', f'UserKnownHostsFile={known}', '-i', sshd.identity,
+           '-p', sshd.port, 'root@127.0.0.1']
+    assert run(*ssh, 'id -un').stdout == 'root\n'
+    assert sshd.logins() == 1
+    wait_until(lambda: not sshd.remote_processes(), 'the session to end')
+
+
+def test_user_may_sudo_exactly_what_is_allowed(user, make_sshd, place):
+    user.allow_sudo('ALL=(root) NOPASSWD: /usr/bin/id -u')
+    sshd = make_sshd(user=user.name)
+    ssh = ['ssh', '-F', '/dev/null', '-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=no', '-o',
+           f'UserKnownHostsFile={place}/known', '-i', sshd.identity, '-p', sshd.port, f'{user.name}@127.0.0.1']
+    assert run(*ssh, 'sudo -n /usr/bin/id -u').stdout == '0\n'
+    assert run(*ssh, 'sudo -n /usr/bin/id -g', check=False).returncode == 1
+
+
+def test_line_counts_and_stalls(make_line):
+    received = []
+    with socket.create_server(('127.0.0.1', free_port())) as server:
+        line = make_line(server.getsockname()[1])
+        line.stall_after = 5
+        with socket.create_connection(('127.0.0.1', line.port)) as client:
+            upstream, _ = server.accept()
+            with upstream:
+                client.sendall(b'12345678')
+                assert line.stalled.wait(5)
+                upstream.settimeout(0.3)
+                received.append(upstream.recv(100))
+                try:
+                    received.append(upstream.recv(100))
+                except TimeoutError:
+                    received.append(b'nothing more')
+    assert received == [b'12345', b'nothing more'] and line.sent == 5
+
+
+def test_nothing_is_left(pebble, sshd):
+    ports = [pebble.port, pebble.management, sshd.port]
+    assert all(listens(port) for port in ports)
+    pebble.close()
+    sshd.stop()
+    time.sleep(0.1)
+    assert not any(listens(port) for port in ports)

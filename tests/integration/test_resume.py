@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever ends a run, the next one goes on from the same order, and the CA never issues a second certificate for it."""
+import json
+import os
+import signal
+
+import pytest
+
+from processes import wait_until
+from renewd import NAME, certificate, nginx_target
+from tls import leaf_of, served
+
+# The request whose answer never arrives, and how many orders may exist in the end: only an order whose URL is not known is lost.
+MOMENTS = [('/sign-me-up', 1), ('/order-plz', 2), ('/authZ', 1), ('/chalZ', 1), ('/finalize-order', 1), ('/certZ', 1)]
+
+
+@pytest.mark.parametrize('path, orders', MOMENTS)
+def test_killed_run_is_resumed(renewd, pebble, ca_proxy, nginx, path, orders):
+    """kill -9 after the CA has acted and before its answer: one certificate in the end, counted at the CA."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate(nginx_target(nginx)))
+    ca_proxy.hold_answer(path)
+    process = renewd.start('renew')
+    assert ca_proxy.held.wait(20), process.communicate(timeout=5)[0] if process.poll() is not None else path
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
+    ca_proxy.release()
+    renewd.run('renew', expect=0)
+    assert pebble.issued() == 1 and pebble.orders() <= orders and pebble.accounts() == 1
+    assert served(nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256
+    assert renewd.certificate()['generation'] == 1
+    assert not list(renewd.webroot.rglob('acme-challenge/*')), 'no challenge file is left behind'
+
+
+@pytest.mark.parametrize('when', [1, 2, 3, 4, 5, 6])
+def test_killed_at_a_rename_of_the_state(renewd, pebble, when):
+    """kill -9 on entering the n-th rename of a thread: the state can be read, and the run is resumed."""
+    renewd.configure(certificate())
+    assert renewd.run_killed_at_rename(when, [], 'renew') or when > 4
+    assert renewd.run('status').code in (0, 3)
+    renewd.run('renew', expect=0)
+    assert pebble.issued() == 1 and pebble.orders() <= 2
+    assert renewd.certificate()['generation'] == 1
+
+
+@pytest.mark.parametrize('sent, code', [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_ended_by_a_signal_and_resumed(renewd, pebble, ca_proxy, sent, code):
+    """SIGTERM and SIGINT end it soon, with their own exit status; the order stays."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    ca_proxy.hold_answer('/finalize-order')
+    process = renewd.start('renew')
+    assert ca_proxy.held.wait(20)
+    process.send_signal(sent)
+    ended = process.wait(timeout=10)
+    assert (ended if ended >= 0 else 128 - ended) == code, 'as a shell shows it'
+    ca_proxy.release()
+    renewd.run('renew', expect=0)
+    assert pebble.orders() == pebble.issued() == 1
+
+
+def test_two_at_once(renewd, pebble, ca_proxy):
+    """Another renewd is at work on it: --no-wait answers 6 at once; without it the command waits. One order."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    ca_proxy.hold_answer('/certZ')
+    first = renewd.start('renew')
+    assert ca_proxy.held.wait(20)
+    renewd.run('renew', '--no-wait', expect=6)
+    second = renewd.start('renew')
+    ca_proxy.release()
+    assert second.wait(timeout=60) == 0
+    assert first.wait(timeout=60) in (0, 3)
+    assert pebble.issued() == 1 and pebble.orders() == 1
+
+
+def test_lost_record_is_put_together_again(renewd, pebble, nginx):
+    """Both copies of the record are gone, or no JSON: it is rebuilt from the generations; nothing is ordered."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    renewd.run('renew', expect=0)
+    folder = renewd.live().parent
+    for content in (None, '{"torn'):
+        for record in folder.glob('record.json*'):
+            if content is None:
+                record.unlink()
+            else:
+                record.write_text(content)
+        renewd.run('run', '--once', expect=0)
+        seen = renewd.certificate()
+        assert seen['generation'] == 1 and seen['state'] == 'ok'
+    assert pebble.orders() == 1
+
+
+def test_record_of_a_newer_version_is_refused(renewd, pebble):
+    """Written by a later renewd: exit 7, and it is not touched."""
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    for record in renewd.live().parent.glob('record.json*'):
+        text = json.loads(record.read_text())
+        text['version'] = 99
+        record.write_text(json.dumps(text))
+    before = {path: path.read_bytes() for path in renewd.live().parent.glob('record.json*')}
+    outcome = renewd.run('renew', NAME, '--force', expect=7)
+    assert 'state/newer-version' in outcome.text or 'newer' in outcome.text
+    assert before == {path: path.read_bytes() for path in renewd.live().parent.glob('record.json*')}
+    assert pebble.orders() == 1
+
+
+def test_too_little_space_starts_no_order(renewd, pebble):
+    """Less free than min_free: exit 7, said so, nothing asked of the CA."""
+    renewd.configure(certificate(), agent='min_free = "1000000GiB"')
+    outcome = renewd.run('renew', expect=7)
+    assert 'free' in outcome.text and pebble.orders() == 0
+
+
+def test_killed_while_the_other_certificates_go_on(renewd, pebble, ca_proxy):
+    """Three certificates, killed at the first finalize: in the end each was issued once."""
+    names = ['a.example.test', 'b.example.test', 'c.example.test']
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(*(certificate(name=name) for name in names))
+    ca_proxy.hold_answer('/finalize-order')
+    process = renewd.start('renew')
+    assert ca_proxy.held.wait(20)
+    wait_until(lambda: pebble.orders() == 3, 'the others to be ordered', 20)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
+    ca_proxy.release()
+    renewd.run('renew', expect=0)
+    assert pebble.issued() == 3
+    assert [renewd.certificate(name)['generation'] for name in names] == [1, 1, 1]
