@@ -14,12 +14,12 @@ build=$root/build
 logs=$build/logs
 passed=0
 failed=0
-mounted_proc=
+mounted=
 tidy_pid=
 
 finish() {
   [ -z "$tidy_pid" ] || kill "$tidy_pid" 2>/dev/null
-  [ -z "$mounted_proc" ] || umount /proc
+  for place in $mounted; do umount "$place"; done
 }
 trap finish EXIT
 trap 'exit 130' INT
@@ -119,8 +119,9 @@ integration() {
 }
 
 mkdir -p "$logs"
-# A fresh directory of debootstrap has no /proc; every real system does.
-if [ ! -e /proc/self ] && mount -t proc proc /proc; then mounted_proc=yes; fi
+# A fresh directory of debootstrap has no /proc and no terminals; every real system does.
+if [ ! -e /proc/self ] && mount -t proc proc /proc; then mounted=/proc; fi
+if [ ! -e /dev/pts/ptmx ] && mount -t devpts -o ptmxmode=0666 devpts /dev/pts; then mounted="$mounted /dev/pts"; fi
 
 echo "renewd: all tests"
 stage packages sh tests/packages.sh test

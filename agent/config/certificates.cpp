@@ -181,6 +181,7 @@ void read_certificates(const Tables& tables, Config& config, Problems& problems)
     if (tables.defaults != nullptr) {
         Section defaults(*tables.defaults, "[defaults]", problems);
         target_defaults = defaults.table("target");
+        if (target_defaults != nullptr) check_target_defaults(*target_defaults, config, problems);
     }
     PathOwners owners;
     for (const auto& [name, table] : tables.certificate) {

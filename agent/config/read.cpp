@@ -71,7 +71,12 @@ void Reading::read_file(const std::string& path, bool is_main) {
     const auto real = std::filesystem::canonical(path, none);
     auto text = base::read_file(files_, none ? path : real.string(), kFileSizeMax);
     if (!text) {
-        problems_.add(Code::ConfigUnreadable, text.error().message);
+        const bool is_missing = is_main && text.error().code == Code::FileNotFound;
+        problems_.add(
+            Code::ConfigUnreadable,
+            text.error().message +
+                (is_missing ? "; write one (README.md shows a first one), or name another with --config FILE"
+                            : ""));
         return;
     }
     try {

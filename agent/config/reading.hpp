@@ -27,6 +27,9 @@ struct Tables {
 /// [certificate.X] with its targets, on top of [defaults]; needs the CAs, solvers and hosts read before.
 void read_certificates(const Tables& tables, Config& config, Problems& problems);
 
+/// Reports keys of [defaults.target] that no target has.
+void check_target_defaults(const toml::table& table, const Config& config, Problems& problems);
+
 /// One [[certificate.X.target]], complete; nothing where a problem was found.
 std::optional<TargetConfig> read_target(const toml::table& table, const toml::table* defaults,
                                         const CertificateConfig& certificate, const Config& config,

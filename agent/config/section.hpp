@@ -24,6 +24,8 @@ class Problems {
     void add(base::Code code, const toml::source_region& where, const std::string& text);
     void add(base::Code code, const std::string& text);
 
+    void add(base::Error error) { errors_.push_back(std::move(error)); }
+
     [[nodiscard]] bool empty() const { return errors_.empty(); }
 
     [[nodiscard]] std::vector<base::Error> take() && { return std::move(errors_); }

@@ -264,6 +264,18 @@ const HostConfig* read_host(Section& section, TargetConfig& target, const Config
 
 }  // namespace
 
+void check_target_defaults(const toml::table& table, const Config& config, Problems& problems) {
+    // Read as if it were a target: what it lacks does not matter, what no target knows does.
+    toml::table with_deployer = table;
+    if (!table.contains("deployer")) with_deployer.insert("deployer", "files");
+    Problems as_target;
+    (void)read_target(with_deployer, nullptr, CertificateConfig{.name = "[defaults.target]"}, config,
+                      as_target);
+    for (base::Error& error : std::move(as_target).take()) {
+        if (error.code == Code::ConfigUnknownKey) problems.add(std::move(error));
+    }
+}
+
 std::optional<TargetConfig> read_target(const toml::table& table, const toml::table* defaults,
                                         const CertificateConfig& certificate, const Config& config,
                                         Problems& problems) {

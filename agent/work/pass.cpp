@@ -48,8 +48,11 @@ class Pass {
         outcome_.did_something = true;
         TRY(renew_if_due());
         if (keeper_->record().wanted() != nullptr) {
+            // What a look finds drifted is repaired in the same pass; the public names are judged when all
+            // targets are done.
+            TRY(look_at_due_targets());
             TRY(deploy_what_is_due());
-            TRY(look_where_due());
+            TRY(look_at_public_names_if_due());
             TRY(raise_served(certificate_, *keeper_));
         }
         TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.retry_now || options_.wishes.by_hand));
@@ -115,11 +118,14 @@ class Pass {
         return deploy(s_, certificate_, *keeper_, targets, options_.wishes.deploy_again);
     }
 
-    Result<void> look_where_due() {
+    Result<void> look_at_due_targets() {
+        const std::vector<std::string> targets = chosen(TRY(plan_again()), TargetAction::Look);
+        if (targets.empty()) return {};
+        return look_at_targets(s_, certificate_, *keeper_, targets);
+    }
+
+    Result<void> look_at_public_names_if_due() {
         const Plan now_due = TRY(plan_again());
-        const std::vector<std::string> targets = chosen(now_due, TargetAction::Look);
-        const bool looked_just_now = options_.wishes.deploy_again;
-        if (!targets.empty() && !looked_just_now) TRY(look_at_targets(s_, certificate_, *keeper_, targets));
         if (!now_due.look_at || *now_due.look_at > s_.clock.now()) return {};
         return look_at_certificate(s_, certificate_, *keeper_);
     }

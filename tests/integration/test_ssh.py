@@ -202,3 +202,16 @@ def test_agent_without_root_and_with_its_own_ssh_setup(renewd, make_nginx, sshd,
     renewd.run('renew', expect=0)
     assert served(nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256
     assert renewd.state.owner() == user.name
+
+
+def test_auto_endpoints_are_the_hosts_own_address(renewd, make_nginx, sshd):
+    """endpoints = "auto": looked at where the host says it is, at the service's usual port, with the name as SNI."""
+    address = f'127.83.{os.getpid() % 250 + 1}.{os.getpid() // 250 % 250 + 1}'
+    nginx = make_nginx('far')
+    nginx.configure(extra=f'server {{ listen {address}:443 ssl; server_name {NAME}; include {nginx.include}; }}')
+    renewd.configure(sshd.host_toml('far') + f'address = "{address}"\n',
+                     certificate(nginx_target(nginx, 'far', 'far', endpoints='auto')))
+    renewd.run('renew', expect=0)
+    target = renewd.target('far')
+    assert target['state'] == 'serving'
+    assert [one['address'] for one in target['endpoints'][0]['addresses']] == [f'{address}:443']

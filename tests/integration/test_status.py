@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people and monitors read."""
 import json
+import os
 import pathlib
+import pty
 import re
+import subprocess
 
 import jsonschema
 import pytest
 
-from renewd import NAME, certificate, nginx_target
+from renewd import BINARY, NAME, certificate, nginx_target
 from tls import leaf_of
 
 SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / 'docs/status.schema.json').read_text(encoding='utf-8'))
@@ -94,6 +97,20 @@ def test_progress_is_told_in_quiet_lines_without_a_terminal(renewd, nginx):
     outcome = renewd.run('renew', expect=0)
     assert '\r' not in outcome.text and '\x1b' not in outcome.text
     assert NAME in outcome.out and '1/1' in outcome.out or 'served' in outcome.out
+
+
+def test_progress_is_live_on_a_terminal(renewd, nginx):
+    """A terminal sees one line that changes, and in the end the whole of it."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    terminal, other_end = pty.openpty()
+    done = subprocess.run(['renewd', 'renew', '--config', renewd.config], executable=BINARY, stdin=subprocess.DEVNULL,
+                          stdout=other_end, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(other_end)
+    shown = os.read(terminal, 65536).decode()
+    os.close(terminal)
+    assert done.returncode == 0, done.stderr
+    assert shown.count('\r\x1b[K') > 3
+    assert re.search(NAME + r'.*order.*generation 1.*served by 1/1 address .* s\r\n$', shown)
 
 
 def test_quiet_and_nothing_due(renewd, nginx):

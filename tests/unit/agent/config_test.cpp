@@ -215,6 +215,10 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
              Case{"a number out of range", "[agent]\njobs = 0\n", "accepted: 1 to 1024"},
              Case{"an endpoint's scheme", tgt + "endpoints = [\"http://example.com\"]\n",
                   "[config/wrong-value] renewd.toml:16:"},
+             Case{"an unknown key among the defaults of targets", "[defaults.target]\nownr = \"root\"\n",
+                  "[config/unknown-key] renewd.toml:10:1: unknown key \"ownr\" in target of certificate "
+                  "\"[defaults.target]\"; did you mean "
+                  "\"owner\"?"},
              Case{"a control character", cert + "contact = \"a\\nb\"\n", "control character"},
          }) {
         CAPTURE(c.name);
