@@ -32,6 +32,7 @@ std::string_view to_string(Code code) {
 }
 
 ErrorClass class_of(Code code) {
+    // NOLINTNEXTLINE(bugprone-branch-clone): a table; many codes share a class
     switch (code) {
 #define RENEWD_CLASS(name, text, error_class) \
     case Code::name:                          \

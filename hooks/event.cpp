@@ -5,7 +5,7 @@ namespace hooks {
 
 namespace {
 
-constexpr std::size_t kValueMax = 64 * 1024;
+constexpr std::size_t kValueMax = 65'536;
 
 }  // namespace
 

@@ -80,18 +80,25 @@ lint() {
   fi
 }
 
-# One doctest program a folder. Its own last words are counted; a program that is missing, or ends without them, is a failure.
-unit() {
-  from=$(now)
+# One doctest program a folder.
+start_unit() {
+  (
+    from=$(now)
+    "$build/tests/unit/$1/$1_test" >"$logs/unit-$1.log" 2>&1 </dev/null
+    echo "$? $(($(now) - from))" >"$logs/unit-$1.end"
+  ) &
+}
+
+# Its own last words are counted; a program that is missing, or ends without them, is a failure.
+count_unit() {
   log=$logs/unit-$1.log
-  "$build/tests/unit/$1/$1_test" >"$log" 2>&1 </dev/null
-  code=$?
+  read -r code seconds <"$logs/unit-$1.end" || { code=1 && seconds=0; }
   counts=$(sed -n 's/^\[doctest\] test cases: *[0-9]* *| *\([0-9]*\) passed *| *\([0-9]*\) failed.*/\1 \2/p' "$log" | tail -n 1)
   good=${counts% *}
   bad=${counts#* }
   [ "${good:-0}" != 0 ] || [ "${bad:-0}" != 0 ] || { echo "$1_test ran no test case (exit $code)" >>"$log"; code=1; }
   [ "$code" = 0 ] || [ "${bad:-0}" != 0 ] || bad=1
-  suite "unit $1" "${good:-0}" "${bad:-0}" $(($(now) - from)) "$log"
+  suite "unit $1" "${good:-0}" "${bad:-0}" "$seconds" "$log"
 }
 
 attribute() { sed -n "s/.*<testsuite [^>]*\\<$1=\"\\([0-9]*\\)\".*/\\1/p" "$logs/integration.xml" | head -n 1; }
@@ -133,9 +140,17 @@ tidy_from=$(now)
 nice -n 15 /usr/bin/python3 -B tests/lint/check_tidy.py "$build" >"$logs/lint-tidy.log" 2>&1 &
 tidy_pid=$!
 
+# The unit tests of deployers mostly wait for real servers, as the integration tests do.
+rm -f "$logs"/unit-*.end
+units='base hooks acme agent deployers'
+for name in $units; do
+  start_unit "$name"
+  case $name in deployers) units_pid=$! ;; *) wait $! ;; esac
+done
 for name in layers style codes format shell; do lint "$name"; done
-for name in base hooks acme deployers agent; do unit "$name"; done
 integration
+wait "$units_pid"
+for name in $units; do count_unit "$name"; done
 
 if wait "$tidy_pid"; then tidy_failed=0; else tidy_failed=1; fi
 tidy_pid=

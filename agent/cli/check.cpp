@@ -118,7 +118,7 @@ class Checker {
             // A name that only the user's ssh_config knows is resolved by ssh itself.
             if (!host->host_keys.empty()) check_resolves(subject, "host " + host->name, "", host->host);
         } else {
-            check_directories(subject, target.parameters);
+            check_directories(subject, target);
             for (const auto* argv :
                  {&target.parameters.test, &target.parameters.reload, &target.parameters.restart})
                 check_program(subject, *argv);
@@ -138,14 +138,9 @@ class Checker {
         }
     }
 
-    void check_directories(const std::string& subject, const deployers::Parameters& parameters) {
-        std::vector<std::string> paths;
-        for (const deployers::FixedPath& fixed : parameters.paths) paths.push_back(fixed.path);
-        for (const std::string& path : {parameters.include, parameters.versions}) {
-            if (!path.empty()) paths.push_back(path);
-        }
+    void check_directories(const std::string& subject, const TargetConfig& target) {
         std::set<std::string> seen;
-        for (const std::string& path : paths) {
+        for (const std::string& path : paths_of(target)) {
             const std::string directory = base::directory_of(path);
             if (!seen.insert(directory).second || is_directory(directory)) continue;
             if (is_directory(base::directory_of(directory))) {

@@ -71,7 +71,7 @@ class Workshop {
     std::unique_ptr<Surroundings> surroundings;
 
   private:
-    Workshop(const Options& the_options, Config the_config);
+    Workshop(Options the_options, Config the_config);
 };
 
 /// The certificates a selection names, sorted. usage/wrong for a name that is nowhere, with the likely

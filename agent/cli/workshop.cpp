@@ -42,8 +42,8 @@ bool matches(const std::string& pattern, const std::string& name) {
 
 }  // namespace
 
-Workshop::Workshop(const Options& the_options, Config the_config)
-    : options(the_options), config(std::move(the_config)) {}
+Workshop::Workshop(Options the_options, Config the_config)
+    : options(std::move(the_options)), config(std::move(the_config)) {}
 
 Workshop::~Workshop() = default;
 
@@ -98,13 +98,11 @@ Result<std::vector<std::string>> select(const Config& config, const Options& opt
     std::erase_if(chosen, [&](const std::string& name) {
         const CertificateConfig& certificate = config.certificates.at(name);
         const bool other_ca = !options.ca.empty() && certificate.ca.front() != options.ca;
-        const bool no_target =
-            (!options.host.empty() || !options.target.empty()) &&
-            std::none_of(certificate.targets.begin(), certificate.targets.end(),
-                         [&](const TargetConfig& target) {
-                             return (options.host.empty() || target.host == options.host) &&
-                                    (options.target.empty() || target.name == options.target);
-                         });
+        const bool no_target = (!options.host.empty() || !options.target.empty()) &&
+                               std::ranges::none_of(certificate.targets, [&](const TargetConfig& target) {
+                                   return (options.host.empty() || target.host == options.host) &&
+                                          (options.target.empty() || target.name == options.target);
+                               });
         return other_ca || no_target;
     });
     if (chosen.empty() && !known.empty())
@@ -157,7 +155,7 @@ Overview overview_of(Workshop& shop, bool with_removed) {
                          std::to_string(shop.config.agent.min_free_bytes / 1024) +
                          " KiB are free. Nothing is lost, nothing is served wrongly."});
     }
-    std::stable_sort(overview.certificates.begin(), overview.certificates.end(), is_more_urgent);
+    std::ranges::stable_sort(overview.certificates, is_more_urgent);
     return overview;
 }
 

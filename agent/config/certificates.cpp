@@ -18,8 +18,7 @@ void read_names(Section& section, CertificateConfig& certificate) {
         auto identifier = base::parse_identifier(text);
         if (!identifier) {
             section.wrong("names", identifier.error().message);
-        } else if (std::find(certificate.names.begin(), certificate.names.end(), *identifier) !=
-                   certificate.names.end()) {
+        } else if (std::ranges::find(certificate.names, *identifier) != certificate.names.end()) {
             section.wrong("names", "\"" + identifier->value + "\" stands twice");
         } else {
             certificate.names.push_back(std::move(*identifier));
@@ -100,12 +99,8 @@ void read_endpoints(Section& section, CertificateConfig& certificate) {
 class PathOwners {
   public:
     void claim(Section& section, const CertificateConfig& certificate, const TargetConfig& target) {
-        std::vector<std::string> paths;
-        for (const deployers::FixedPath& fixed : target.parameters.paths) paths.push_back(fixed.path);
-        if (!target.parameters.include.empty()) paths.push_back(target.parameters.include);
-        if (!target.parameters.versions.empty()) paths.push_back(target.parameters.versions);
         const std::string owner = "target " + target.name + " of certificate \"" + certificate.name + "\"";
-        for (const std::string& path : paths) {
+        for (const std::string& path : paths_of(target)) {
             const auto [known, is_new] = owners_.emplace(target.host + ":" + path, owner);
             if (!is_new) {
                 section.wrong("target",
@@ -137,9 +132,8 @@ void read_targets(Section& section, const toml::table* defaults, CertificateConf
         }
         auto target = read_target(*table, defaults, certificate, config, section.problems());
         if (!target) continue;
-        const bool is_taken =
-            std::any_of(certificate.targets.begin(), certificate.targets.end(),
-                        [&](const TargetConfig& other) { return other.name == target->name; });
+        const bool is_taken = std::ranges::any_of(
+            certificate.targets, [&](const TargetConfig& other) { return other.name == target->name; });
         if (is_taken)
             section.wrong("target", "two targets are named \"" + target->name + "\"", Code::ConfigConflict);
         owners.claim(section, certificate, *target);
@@ -177,7 +171,7 @@ bool reports_bare_name(const std::string& name, const toml::table& table, Proble
 
 void read_certificates(const Tables& tables, Config& config, Problems& problems) {
     const toml::table* target_defaults = nullptr;
-    static const toml::table kNone;
+    static const toml::table none;
     if (tables.defaults != nullptr) {
         Section defaults(*tables.defaults, "[defaults]", problems);
         target_defaults = defaults.table("target");

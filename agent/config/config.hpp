@@ -110,6 +110,9 @@ struct Config {
 [[nodiscard]] const SolverConfig* solver_for(const Config& config, const CertificateConfig& certificate,
                                              const base::Identifier& name);
 
+/// Every path that a target writes to.
+[[nodiscard]] std::vector<std::string> paths_of(const TargetConfig& target);
+
 /// "90s", "15m", "12h", "30d".
 [[nodiscard]] base::Result<base::Seconds> parse_duration(std::string_view text);
 /// "512", "64KiB", "8MiB", "2GiB".

@@ -15,7 +15,7 @@ using base::Code;
 
 namespace {
 
-constexpr std::size_t kFileSizeMax = 16 * 1024 * 1024;
+constexpr std::size_t kFileSizeMax = 16'777'216;
 
 std::string first_line(std::string_view text) {
     return std::string(text.substr(0, text.find('\n')));
@@ -24,7 +24,7 @@ std::string first_line(std::string_view text) {
 /// Where the values of one configuration come from.
 class Reading {
   public:
-    explicit Reading(const std::string& main_file) : main_file_(main_file) {}
+    explicit Reading(std::string main_file) : main_file_(std::move(main_file)) {}
 
     void read_files();
     void read_values(Config& config);
@@ -233,7 +233,7 @@ void Reading::read_solvers(Config& config) {
         solver.name = name;
         const std::string type = section.text("type").value_or("");
         if (type.empty() && !section.has("type")) {
-            section.wrong_here("\"type\" is missing; accepted: \"http-01\"", Code::ConfigMissing);
+            section.wrong_here(R"("type" is missing; accepted: "http-01")", Code::ConfigMissing);
         } else if (type == "dns-01" || type == "tls-alpn-01" || type == "dns-persist-01" ||
                    type == "dns-account-01") {
             section.wrong(
@@ -243,7 +243,7 @@ void Reading::read_solvers(Config& config) {
             continue;  // its other keys mean nothing yet
         } else if (type != "http-01") {
             section.wrong("type",
-                          "\"" + base::printable(type) + "\" is no challenge type; accepted: \"http-01\"");
+                          "\"" + base::printable(type) + R"(" is no challenge type; accepted: "http-01")");
         }
         solver.webroot = section.path("webroot").value_or("");
         solver.listen = section.text("listen").value_or("");
@@ -274,7 +274,7 @@ void Reading::read_hosts(Config& config) {
         if (auto destination = section.parsed("ssh", parse_ssh_destination)) {
             host = *destination;
         } else if (!section.has("ssh")) {
-            section.wrong_here("\"ssh\" is missing: \"deploy@web1.example.com:22\"", Code::ConfigMissing);
+            section.wrong_here(R"("ssh" is missing: "deploy@web1.example.com:22")", Code::ConfigMissing);
         }
         host.name = name;
         host.address = section.text("address").value_or("");

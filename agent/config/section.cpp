@@ -11,7 +11,7 @@ namespace agent {
 namespace {
 
 std::string place(const toml::source_region& where) {
-    const std::string file = where.path ? *where.path : std::string("configuration");
+    std::string file = where.path ? *where.path : std::string("configuration");
     if (where.begin.line == 0) return file;
     return file + ":" + std::to_string(where.begin.line) + ":" + std::to_string(where.begin.column);
 }
@@ -71,7 +71,7 @@ void Section::expected(std::string_view key, const toml::node& found, std::strin
 std::optional<std::string> Section::text(std::string_view key) {
     const toml::node* found = find(key);
     if (found == nullptr) return std::nullopt;
-    if (const auto value = found->value_exact<std::string>()) {
+    if (auto value = found->value_exact<std::string>()) {
         const bool has_control = std::any_of(value->begin(), value->end(), [](char c) {
             return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
         });
@@ -156,7 +156,7 @@ std::optional<std::string> Section::path(std::string_view key) {
         return std::nullopt;
     }
     if ((*value + "/").find("/../") != std::string::npos) {
-        wrong(key, "\"" + base::printable(*value) + "\" must not contain \"..\"");
+        wrong(key, "\"" + base::printable(*value) + R"(" must not contain "..")");
         return std::nullopt;
     }
     return value;

@@ -15,9 +15,8 @@ using base::Result;
 
 namespace {
 
-constexpr deployers::Form kForms[] = {deployers::Form::Fullchain, deployers::Form::Key,
-                                      deployers::Form::Chain, deployers::Form::Cert,
-                                      deployers::Form::Combined};
+constexpr std::array kForms{deployers::Form::Fullchain, deployers::Form::Key, deployers::Form::Chain,
+                            deployers::Form::Cert, deployers::Form::Combined};
 
 bool holds_key(deployers::Form form) {
     return form == deployers::Form::Key || form == deployers::Form::Combined;
@@ -174,7 +173,7 @@ class TargetReader {
                 const std::string order = detail.text("order").value_or("key-last");
                 fixed.key_first = order == "key-first";
                 if (order != "key-first" && order != "key-last")
-                    detail.wrong("order", "accepted: \"key-first\", \"key-last\"");
+                    detail.wrong("order", R"(accepted: "key-first", "key-last")");
             }
             detail.finish();
         } else {
@@ -222,10 +221,10 @@ const deployers::Deployer* read_deployer(Section& section, TargetConfig& target)
     for (const std::string_view name : deployers::deployer_names()) {
         known += (known.empty() ? "\"" : ", \"") + std::string(name) + "\"";
     }
-    constexpr std::string_view kLater[] = {"apache", "haproxy", "postfix", "dovecot", "command"};
+    constexpr std::array<std::string_view, 5> kLater{"apache", "haproxy", "postfix", "dovecot", "command"};
     if (target.deployer.empty()) {
         section.wrong_here("\"deployer\" is missing; accepted: " + known, Code::ConfigMissing);
-    } else if (std::find(std::begin(kLater), std::end(kLater), target.deployer) != std::end(kLater)) {
+    } else if (std::ranges::find(kLater, target.deployer) != std::end(kLater)) {
         section.wrong(
             "deployer",
             "\"" + target.deployer + "\" is not built yet in renewd " RENEWD_VERSION "; accepted: " + known,
@@ -263,6 +262,15 @@ const HostConfig* read_host(Section& section, TargetConfig& target, const Config
 }
 
 }  // namespace
+
+std::vector<std::string> paths_of(const TargetConfig& target) {
+    std::vector<std::string> paths;
+    paths.reserve(target.parameters.paths.size() + 2);
+    for (const deployers::FixedPath& fixed : target.parameters.paths) paths.push_back(fixed.path);
+    if (!target.parameters.include.empty()) paths.push_back(target.parameters.include);
+    if (!target.parameters.versions.empty()) paths.push_back(target.parameters.versions);
+    return paths;
+}
 
 void check_target_defaults(const toml::table& table, const Config& config, Problems& problems) {
     // Read as if it were a target: what it lacks does not matter, what no target knows does.

@@ -17,9 +17,9 @@ using base::Result;
 
 namespace {
 
-constexpr std::size_t kStateFileMax = 4 * 1024 * 1024;
-constexpr std::size_t kPemFileMax = 256 * 1024;
-constexpr std::uint64_t kHistoryMax = 1024 * 1024;
+constexpr std::size_t kStateFileMax = 4'194'304;
+constexpr std::size_t kPemFileMax = 262'144;
+constexpr std::uint64_t kHistoryMax = 1'048'576;
 constexpr base::FileAttributes kPrivate{.mode = 0600};
 constexpr mode_t kPrivateDirectory = 0700;
 
@@ -76,8 +76,7 @@ bool looks_volatile(base::Files& files, const std::string& directory) {
     constexpr std::array<std::string_view, 5> kVolatile{"/tmp/", "/var/tmp/", "/run/", "/var/run/",
                                                         "/var/cache/"};
     const std::string with_slash = directory + "/";
-    if (std::any_of(kVolatile.begin(), kVolatile.end(),
-                    [&](auto prefix) { return with_slash.starts_with(prefix); })) {
+    if (std::ranges::any_of(kVolatile, [&](auto prefix) { return with_slash.starts_with(prefix); })) {
         return true;
     }
     const auto in_memory = files.is_in_memory(directory);
@@ -252,10 +251,11 @@ Result<void> FileStore::complete(const std::string& certificate, const Generatio
     const std::string next = home(certificate) + "/next";
     const base::Chain leaf(chain.begin(), chain.begin() + 1);
     const base::Chain issuers(chain.begin() + 1, chain.end());
-    const std::pair<const char*, std::string> contents[] = {{"/cert.pem", base::to_pem(leaf)},
-                                                            {"/chain.pem", base::to_pem(issuers)},
-                                                            {"/fullchain.pem", base::to_pem(chain)},
-                                                            {"/meta.json", to_text(record)}};
+    const std::array<std::pair<const char*, std::string>, 4> contents{
+        {{"/cert.pem", base::to_pem(leaf)},
+         {"/chain.pem", base::to_pem(issuers)},
+         {"/fullchain.pem", base::to_pem(chain)},
+         {"/meta.json", to_text(record)}}};
     for (const auto& [name, content] : contents) {
         TRY(as_state(base::write_durably(files_, next + name, content, kPrivate)));
     }
@@ -287,7 +287,7 @@ Result<deployers::Generation> FileStore::generation(const std::string& certifica
 Result<void> FileStore::prune(const std::string& certificate, const std::vector<int>& kept) {
     for (const std::string& entry : TRY(as_state(files_.list(home(certificate))))) {
         const int number = generation_number(entry);
-        if (number == 0 || std::find(kept.begin(), kept.end(), number) != kept.end()) continue;
+        if (number == 0 || std::ranges::find(kept, number) != kept.end()) continue;
         TRY(as_state(base::remove_tree(files_, directory_of(certificate, number))));
     }
     return {};

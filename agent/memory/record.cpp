@@ -18,26 +18,26 @@ const GenerationRecord* Record::wanted() const {
 }
 
 const GenerationRecord* Record::generation(int number) const {
-    const auto found = std::find_if(generations.begin(), generations.end(),
-                                    [&](const GenerationRecord& g) { return g.number == number; });
+    const auto found =
+        std::ranges::find_if(generations, [&](const GenerationRecord& g) { return g.number == number; });
     return found == generations.end() ? nullptr : &*found;
 }
 
 const GenerationRecord* Record::generation_of(std::string_view sha256) const {
-    const auto found = std::find_if(generations.begin(), generations.end(),
-                                    [&](const GenerationRecord& g) { return g.sha256 == sha256; });
+    const auto found =
+        std::ranges::find_if(generations, [&](const GenerationRecord& g) { return g.sha256 == sha256; });
     return found == generations.end() ? nullptr : &*found;
 }
 
 const TargetRecord* Record::target(std::string_view target_name) const {
-    const auto found = std::find_if(targets.begin(), targets.end(),
-                                    [&](const TargetRecord& t) { return t.name == target_name; });
+    const auto found =
+        std::ranges::find_if(targets, [&](const TargetRecord& t) { return t.name == target_name; });
     return found == targets.end() ? nullptr : &*found;
 }
 
 TargetRecord& Record::target_for(std::string_view target_name) {
-    const auto found = std::find_if(targets.begin(), targets.end(),
-                                    [&](const TargetRecord& t) { return t.name == target_name; });
+    const auto found =
+        std::ranges::find_if(targets, [&](const TargetRecord& t) { return t.name == target_name; });
     if (found != targets.end()) return *found;
     return targets.emplace_back(TargetRecord{.name = std::string(target_name)});
 }

@@ -51,7 +51,7 @@ OrderedFor wanted_order(const CertificateConfig& certificate, const CaConfig& ca
                       .key_type = std::string(base::to_string(certificate.key_type)),
                       .profile = certificate.profile.empty() ? ca.profile : certificate.profile};
     for (const base::Identifier& name : certificate.names) wanted.names.push_back(name.value);
-    std::sort(wanted.names.begin(), wanted.names.end());
+    std::ranges::sort(wanted.names);
     return wanted;
 }
 
@@ -111,9 +111,9 @@ TargetPlan plan_target(const TargetConfig& config, const Record& record, Seconds
     TargetPlan plan{.target = config.name, .fingerprint = fingerprint(config)};
     const GenerationRecord* wanted = record.wanted();
     if (wanted == nullptr) return plan;
-    static const TargetRecord kUnknown;
+    static const TargetRecord unknown;
     const TargetRecord* known = record.target(config.name);
-    const TargetRecord& target = known == nullptr ? kUnknown : *known;
+    const TargetRecord& target = known == nullptr ? unknown : *known;
     const bool is_in_place = target.installed == wanted->number && target.attempting == 0 &&
                              target.fingerprint == plan.fingerprint;
     const bool looks = !config.endpoints.empty();
@@ -138,8 +138,9 @@ TargetPlan plan_target(const TargetConfig& config, const Record& record, Seconds
 
 }  // namespace
 
-Plan plan(const CertificateConfig& certificate, const CaConfig& ca, const Record& record, bool has_open_order,
-          Seconds verify_every, Instant now, const Wishes& wishes) {
+Plan plan(const CertificateConfig& certificate, const CaConfig& ca, const Record& record,
+          const Circumstances& circumstances) {
+    const auto& [now, verify_every, has_open_order, wishes] = circumstances;
     Plan plan{.renewal = plan_renewal(certificate, ca, record, has_open_order, now, wishes)};
     for (const TargetConfig& target : certificate.targets) {
         plan.targets.push_back(plan_target(target, record, verify_every, now, wishes));

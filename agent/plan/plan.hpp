@@ -60,10 +60,16 @@ struct Plan {
     [[nodiscard]] base::Instant next() const;
 };
 
-/// `has_open_order`: an order of an earlier run waits to be finished.
+/// What the plan depends on besides configuration and record.
+struct Circumstances {
+    base::Instant now{};
+    base::Seconds verify_every{3600};
+    bool has_open_order = false;  // an order of an earlier run waits to be finished
+    Wishes wishes{};
+};
+
 [[nodiscard]] Plan plan(const CertificateConfig& certificate, const CaConfig& ca, const Record& record,
-                        bool has_open_order, base::Seconds verify_every, base::Instant now,
-                        const Wishes& wishes);
+                        const Circumstances& circumstances);
 
 /// What an order for this certificate would be for.
 [[nodiscard]] OrderedFor wanted_order(const CertificateConfig& certificate, const CaConfig& ca);

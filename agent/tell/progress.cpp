@@ -29,8 +29,7 @@ void Progress::step(const std::string& certificate, std::string_view step, std::
     const std::scoped_lock guard(mutex_);
     Line& line = lines_[certificate];
     if (line.steps.empty()) line.begun = clock_.steady();
-    const auto known =
-        std::find_if(line.steps.begin(), line.steps.end(), [&](const auto& s) { return s.first == step; });
+    const auto known = std::ranges::find_if(line.steps, [&](const auto& s) { return s.first == step; });
     if (known != line.steps.end()) {
         known->second = detail;
     } else {

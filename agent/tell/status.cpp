@@ -113,8 +113,8 @@ Served count_served(const CertificateConfig& certificate, const Record& record) 
     Served served;
     for (const TargetConfig& target : certificate.targets) {
         const TargetRecord* known = record.target(target.name);
-        static const std::vector<EndpointVerdict> kNone;
-        count_addresses(known == nullptr ? kNone : known->endpoints, target.endpoints.size(), served);
+        static const std::vector<EndpointVerdict> none;
+        count_addresses(known == nullptr ? none : known->endpoints, target.endpoints.size(), served);
     }
     count_addresses(record.endpoints, certificate.endpoints.size(), served);
     return served;
@@ -159,7 +159,7 @@ class Judge {
 
   private:
     [[nodiscard]] bool everything_installed() const {
-        return std::all_of(status_.targets.begin(), status_.targets.end(), [](const TargetStatus& t) {
+        return std::ranges::all_of(status_.targets, [](const TargetStatus& t) {
             return t.wanted != 0 && t.record.installed == t.wanted;
         });
     }
@@ -223,18 +223,17 @@ class Judge {
 };
 
 bool any_target(const CertificateStatus& status, std::initializer_list<TargetState> states) {
-    return std::any_of(status.targets.begin(), status.targets.end(), [&](const TargetStatus& target) {
-        return std::find(states.begin(), states.end(), target.state) != states.end();
+    return std::ranges::any_of(status.targets, [&](const TargetStatus& target) {
+        return std::ranges::find(states, target.state) != states.end();
     });
 }
 
 CertificateState judge_state(const CertificateStatus& status, bool has_open_order, Instant now) {
     const Record& record = status.record;
     const GenerationRecord* wanted = record.wanted();
-    const bool not_deployed =
-        std::any_of(status.targets.begin(), status.targets.end(), [](const TargetStatus& target) {
-            return target.record.failure && target.record.installed != target.wanted;
-        });
+    const bool not_deployed = std::ranges::any_of(status.targets, [](const TargetStatus& target) {
+        return target.record.failure && target.record.installed != target.wanted;
+    });
     const bool public_unserved = record.endpoints_verified_at && !deployers::all_serving(record.endpoints);
     if (wanted != nullptr && status.served.oldest_not_after.value_or(wanted->not_after) <= now)
         return CertificateState::Expired;
@@ -254,10 +253,12 @@ CertificateState judge_state(const CertificateStatus& status, bool has_open_orde
 
 CertificateStatus status_of(const CertificateConfig& certificate, const CaConfig& ca, const Record& record,
                             bool has_open_order, base::Seconds verify_every, Instant now) {
-    CertificateStatus status{.config = &certificate,
-                             .record = record,
-                             .plan = plan(certificate, ca, record, has_open_order, verify_every, now, {}),
-                             .served = count_served(certificate, record)};
+    CertificateStatus status{
+        .config = &certificate,
+        .record = record,
+        .plan = plan(certificate, ca, record,
+                     {.now = now, .verify_every = verify_every, .has_open_order = has_open_order}),
+        .served = count_served(certificate, record)};
     for (const TargetConfig& target : certificate.targets) {
         const TargetRecord* known = record.target(target.name);
         status.targets.push_back({.config = &target,
@@ -278,14 +279,14 @@ int exit_code_of(const CertificateStatus& status) {
     if (status.config == nullptr) return 0;
     if (status.record.issuance || status.record.wanted() == nullptr) return 3;
     const auto is_installed = [](const TargetStatus& t) { return t.record.installed == t.wanted; };
-    if (!std::all_of(status.targets.begin(), status.targets.end(), is_installed)) return 4;
+    if (!std::ranges::all_of(status.targets, is_installed)) return 4;
     const auto has_failing_hook = [](const PendingHook& hook) { return hook.failure.has_value(); };
     const auto& hooks = status.record.hooks;
-    if (std::any_of(hooks.begin(), hooks.end(), has_failing_hook)) return 4;
+    if (std::ranges::any_of(hooks, has_failing_hook)) return 4;
     const auto is_well = [](const TargetStatus& t) {
         return t.state == TargetState::Serving || t.state == TargetState::Unverified;
     };
-    if (!std::all_of(status.targets.begin(), status.targets.end(), is_well)) return 5;
+    if (!std::ranges::all_of(status.targets, is_well)) return 5;
     return status.record.endpoints_verified_at && !deployers::all_serving(status.record.endpoints) ? 5 : 0;
 }
 

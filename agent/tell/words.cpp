@@ -30,9 +30,8 @@ std::string duration_words(base::Seconds duration) {
         const char* many;
     };
 
-    constexpr std::array<Unit, 4> kUnits{Unit{86400, 2 * 86400, " day", " days"},
-                                         Unit{3600, 2 * 3600, " h", " h"}, Unit{60, 120, " min", " min"},
-                                         Unit{1, 0, " s", " s"}};
+    constexpr std::array<Unit, 4> kUnits{Unit{86400, 172800, " day", " days"}, Unit{3600, 7200, " h", " h"},
+                                         Unit{60, 120, " min", " min"}, Unit{1, 0, " s", " s"}};
     for (const Unit& unit : kUnits) {
         if (seconds < unit.from) continue;
         const auto count = seconds / unit.seconds;

@@ -18,7 +18,8 @@ using base::Result;
 using deployers::DeploymentOutcome;
 
 void note_outcome(Record& record, const std::string& name, const std::string& fingerprint,
-                  const DeploymentOutcome& outcome, int wanted, base::Instant now, double chance) {
+                  const DeploymentOutcome& outcome, int wanted, Moment moment) {
+    const auto [now, chance] = moment;
     TargetRecord& target = record.target_for(name);
     const bool is_unknown = outcome.error && outcome.error->code == base::Code::DeployOutcomeUnknown;
     const bool is_news = outcome.wrote || target.installed != wanted;
@@ -83,8 +84,8 @@ class Deployment {
                          : outcome.installed ? "installed"
                                              : "not installed");
         return keeper_.change([&](Record& record) {
-            note_outcome(record, target.name, fingerprint(target), outcome, wanted_.number, s_.clock.now(),
-                         s_.chance());
+            note_outcome(record, target.name, fingerprint(target), outcome, wanted_.number,
+                         {.now = s_.clock.now(), .chance = s_.chance()});
         });
     }
 
@@ -118,11 +119,11 @@ class Deployment {
 
     /// The generations that may be on the target now, or have to stay there: what it has, and the newest
     /// agent.keep.
-    std::vector<deployers::Generation> earlier_on(const TargetConfig& target) const {
+    [[nodiscard]] std::vector<deployers::Generation> earlier_on(const TargetConfig& target) const {
         const Record record = keeper_.record();
-        static const TargetRecord kUnknown;
+        static const TargetRecord unknown;
         const TargetRecord* known = record.target(target.name);
-        const TargetRecord& held = known == nullptr ? kUnknown : *known;
+        const TargetRecord& held = known == nullptr ? unknown : *known;
         std::vector<deployers::Generation> chosen;
         for (const deployers::Generation& generation : earlier_) {
             const int number = generation.number;
@@ -168,8 +169,7 @@ Result<void> deploy(Surroundings& s, const CertificateConfig& certificate, Keepe
     TRY(deployment.load());
     std::vector<const TargetConfig*> chosen;
     for (const TargetConfig& target : certificate.targets) {
-        if (std::find(targets.begin(), targets.end(), target.name) != targets.end())
-            chosen.push_back(&target);
+        if (std::ranges::find(targets, target.name) != targets.end()) chosen.push_back(&target);
     }
     std::vector<Result<void>> results(chosen.size());
     base::in_parallel(chosen.size(), s.config.agent.host_jobs,

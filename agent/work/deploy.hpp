@@ -17,9 +17,15 @@ namespace agent {
                                         Keeper& keeper, const std::vector<std::string>& targets,
                                         bool also_what_is_well);
 
+/// When an outcome is noted, and the jitter of the next attempt if there has to be one.
+struct Moment {
+    base::Instant now{};
+    double chance = 0.5;
+};
+
 /// Writes the outcome of a transaction into the record: installed, serving, the failure, the hooks it owes.
 /// Pure.
 void note_outcome(Record& record, const std::string& target, const std::string& fingerprint,
-                  const deployers::DeploymentOutcome& outcome, int wanted, base::Instant now, double chance);
+                  const deployers::DeploymentOutcome& outcome, int wanted, Moment moment);
 
 }  // namespace agent

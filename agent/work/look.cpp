@@ -62,7 +62,7 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
     const Record record = keeper.record();
     std::vector<const TargetConfig*> looked_at;
     for (const TargetConfig& target : certificate.targets) {
-        const bool is_named = std::find(targets.begin(), targets.end(), target.name) != targets.end();
+        const bool is_named = std::ranges::find(targets, target.name) != targets.end();
         if (is_named && !target.endpoints.empty()) looked_at.push_back(&target);
     }
     std::vector<Result<std::vector<EndpointVerdict>>> seen(looked_at.size());

@@ -60,8 +60,11 @@ class Pass {
     }
 
     [[nodiscard]] Plan plan_for(const Record& record, bool has_open_order) const {
-        return plan(certificate_, ca_, record, has_open_order, s_.config.agent.verify_every, s_.clock.now(),
-                    options_.wishes);
+        return plan(certificate_, ca_, record,
+                    {.now = s_.clock.now(),
+                     .verify_every = s_.config.agent.verify_every,
+                     .has_open_order = has_open_order,
+                     .wishes = options_.wishes});
     }
 
     Result<Plan> plan_again() {
@@ -87,7 +90,7 @@ class Pass {
         std::vector<std::string> names;
         for (const TargetPlan* target : plan.due(action, s_.clock.now())) {
             const auto& only = options_.only_targets;
-            if (only.empty() || std::find(only.begin(), only.end(), target->target) != only.end())
+            if (only.empty() || std::ranges::find(only, target->target) != only.end())
                 names.push_back(target->target);
         }
         if (action == TargetAction::Deploy && !options_.may_deploy) names.clear();
@@ -151,9 +154,9 @@ class Pass {
                 kept.push_back(number);
         }
         const auto is_kept = [&](const GenerationRecord& g) {
-            return std::find(kept.begin(), kept.end(), g.number) != kept.end();
+            return std::ranges::find(kept, g.number) != kept.end();
         };
-        if (std::all_of(generations.begin(), generations.end(), is_kept)) return {};
+        if (std::ranges::all_of(generations, is_kept)) return {};
         TRY(keeper_->change([&](Record& changed) {
             std::erase_if(changed.generations, [&](const GenerationRecord& g) { return !is_kept(g); });
         }));

@@ -19,7 +19,7 @@ namespace {
 
 /// The same happening, in the record as it is now.
 auto find_pending(Record& record, const PendingHook& hook) {
-    return std::find_if(record.hooks.begin(), record.hooks.end(), [&](const PendingHook& other) {
+    return std::ranges::find_if(record.hooks, [&](const PendingHook& other) {
         return other.event == hook.event && other.target == hook.target &&
                other.generation == hook.generation && other.error == hook.error;
     });

@@ -142,7 +142,7 @@ Result<base::Anchors> Surroundings::anchors(const CaConfig& ca, const std::strin
     for (const std::string& file : {ca.roots, extra_roots}) {
         if (!file.empty()) extra.push_back(file);
     }
-    const base::Anchors loaded = TRY(base::Anchors::load(extra));
+    base::Anchors loaded = TRY(base::Anchors::load(extra));
     anchors_.emplace(key, loaded);
     return loaded;
 }

@@ -78,6 +78,7 @@ def test_status_says_what_to_do(renewd, pebble, nginx):
     outcome = renewd.run('status', expect=3)
     row = next(line for line in outcome.out.splitlines() if NAME in line)
     assert row.startswith('!') and 'never issued' in row and 'reachable' in outcome.out
+    assert f'renewd renew {NAME}' in outcome.out
     whole = renewd.status()
     assert whole['certificates'][0]['failures'] == 3 and whole['certificates'][0]['attention']['severity'] in ('warning', 'critical')
     assert whole['causes'] and whole['causes'][0]['certificates'] == 1

@@ -33,7 +33,8 @@ namespace {
 
 agent::Plan plan(const agent::CertificateConfig& certificate, const agent::Record& record,
                  const agent::Wishes& wishes = {}, bool has_open_order = false) {
-    return agent::plan(certificate, ca(), record, has_open_order, 1h, kNow, wishes);
+    return agent::plan(certificate, ca(), record,
+                       {.now = kNow, .verify_every = 1h, .has_open_order = has_open_order, .wishes = wishes});
 }
 
 }  // namespace
