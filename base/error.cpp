@@ -31,8 +31,8 @@ std::string_view to_string(Code code) {
     return "internal/unexpected";
 }
 
+// NOLINTBEGIN(bugprone-branch-clone): a table; many codes share a class
 ErrorClass class_of(Code code) {
-    // NOLINTNEXTLINE(bugprone-branch-clone): a table; many codes share a class
     switch (code) {
 #define RENEWD_CLASS(name, text, error_class) \
     case Code::name:                          \
@@ -42,6 +42,8 @@ ErrorClass class_of(Code code) {
     }
     return ErrorClass::Transient;
 }
+
+// NOLINTEND(bugprone-branch-clone)
 
 std::optional<Code> parse_code(std::string_view text) {
 #define RENEWD_PARSE(name, code_text, error_class) \

@@ -15,11 +15,13 @@ logs=$build/logs
 passed=0
 failed=0
 mounted=
+made_hosts=
 tidy_pid=
 
 finish() {
   [ -z "$tidy_pid" ] || kill "$tidy_pid" 2>/dev/null
   for place in $mounted; do umount "$place"; done
+  [ -z "$made_hosts" ] || rm -f /etc/hosts
 }
 trap finish EXIT
 trap 'exit 130' INT
@@ -128,6 +130,8 @@ integration() {
 mkdir -p "$logs"
 # A fresh directory of debootstrap has no /proc and no terminals; every real system does.
 if [ ! -e /proc/self ] && mount -t proc proc /proc; then mounted=/proc; fi
+# Nor a name for itself.
+if [ ! -e /etc/hosts ] && printf '127.0.0.1 localhost\n::1 localhost\n' >/etc/hosts; then made_hosts=yes; fi
 if [ ! -e /dev/pts/ptmx ] && mount -t devpts -o ptmxmode=0666 devpts /dev/pts; then mounted="$mounted /dev/pts"; fi
 
 echo "renewd: all tests"

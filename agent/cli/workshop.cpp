@@ -155,7 +155,7 @@ Overview overview_of(Workshop& shop, bool with_removed) {
                          std::to_string(shop.config.agent.min_free_bytes / 1024) +
                          " KiB are free. Nothing is lost, nothing is served wrongly."});
     }
-    std::ranges::stable_sort(overview.certificates, is_more_urgent);
+    std::ranges::sort(overview.certificates, is_more_urgent);
     return overview;
 }
 

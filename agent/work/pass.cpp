@@ -42,10 +42,9 @@ class Pass {
         const auto known = TRY(s_.store.load(certificate_.name));
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
         const Plan first = plan_for(record, TRY(s_.store.open_order(certificate_.name)).has_value());
-        note_renewal(first);
+        if (options_.may_renew && options_.wishes.by_hand) outcome_.held_until = first.renewal.held_until;
         if (!has_work(first)) return {};
         keeper_ = TRY(take_turn());
-        outcome_.did_something = true;
         TRY(renew_if_due());
         if (keeper_->record().wanted() != nullptr) {
             // What a look finds drifted is repaired in the same pass; the public names are judged when all
@@ -69,13 +68,6 @@ class Pass {
 
     Result<Plan> plan_again() {
         return plan_for(keeper_->record(), TRY(s_.store.open_order(certificate_.name)).has_value());
-    }
-
-    void note_renewal(const Plan& plan) {
-        const bool wants = options_.may_renew && options_.wishes.by_hand;
-        outcome_.held_until = wants ? plan.renewal.held_until : std::nullopt;
-        outcome_.not_due = wants && !plan.renewal.held_until && plan.renewal.at > s_.clock.now();
-        outcome_.next_renewal = plan.renewal.at;
     }
 
     [[nodiscard]] bool has_work(const Plan& plan) const {

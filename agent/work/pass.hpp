@@ -22,10 +22,7 @@ struct PassOptions {
 
 struct CertificateOutcome {
     std::string name{};
-    bool did_something = false;
-    bool not_due = false;  // a renewal was asked for, and there was nothing to renew
-    std::optional<base::Instant> next_renewal{};
-    std::optional<base::Instant> held_until{};  // by a limit of the CA
+    std::optional<base::Instant> held_until{};  // a renewal that was asked for, by a limit of the CA
     std::optional<base::Error> error{};  // of the store, or state/locked; everything else is in the record
 };
 

@@ -40,6 +40,7 @@ class Renewd:
         self.ca_url = pebble.url
         self.pebble = pebble
         self.webroot = webroot
+        self.binary = BINARY
         self.wrapper = []  # argv before renewd's own: another user, strace
 
     def head(self, agent='', ca='', solver=None):
@@ -76,7 +77,7 @@ timeout = "5s"
         words = [str(argument) for argument in arguments]
         if words and not words[0].startswith('-'):
             words += ['--config', str(self.config)]
-        return [*self.wrapper, str(BINARY), *words]
+        return [*self.wrapper, str(self.binary), *words]
 
     def run(self, *arguments, expect=None, timeout=60, environment=None):
         """Runs a command to its end; with `expect`, anything but this exit status fails the test with all that was said."""

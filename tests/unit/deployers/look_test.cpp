@@ -219,7 +219,7 @@ TEST_CASE("resolve: every address once, always in one order") {
     CHECK(deployers::resolve("192.0.2.7") == std::vector<std::string>{"192.0.2.7"});
     CHECK(deployers::resolve("2001:db8::7") == std::vector<std::string>{"2001:db8::7"});
     const std::vector<std::string> local = deployers::resolve("localhost");
-    CHECK(std::ranges::count(local, "127.0.0.1") == 1);
+    REQUIRE(std::ranges::count(local, "127.0.0.1") == 1);
     CHECK(local.front() == "127.0.0.1");
     // A name that needs no name server to be wrong.
     CHECK(deployers::resolve("no..such").empty());
