@@ -144,7 +144,7 @@ tidy_from=$(now)
 nice -n 15 /usr/bin/python3 -B tests/lint/check_tidy.py "$build" >"$logs/lint-tidy.log" 2>&1 &
 tidy_pid=$!
 
-# The unit tests of deployers mostly wait for real servers, as the integration tests do.
+# Not beside the integration tests: both make and remove accounts.
 rm -f "$logs"/unit-*.end
 units='base hooks acme agent deployers'
 for name in $units; do
@@ -152,9 +152,9 @@ for name in $units; do
   case $name in deployers) units_pid=$! ;; *) wait $! ;; esac
 done
 for name in layers style codes format shell; do lint "$name"; done
-integration
 wait "$units_pid"
 for name in $units; do count_unit "$name"; done
+integration
 
 if wait "$tidy_pid"; then tidy_failed=0; else tidy_failed=1; fi
 tidy_pid=

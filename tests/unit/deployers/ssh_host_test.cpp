@@ -242,13 +242,13 @@ TEST_CASE("ssh host: an ordinary account in a directory of its own") {
     installation.test = installation.reload = installation.restart = {};
     const auto host = deployers::make_ssh_host(account.destination(/*sudo=*/false));
     const auto refused = host->install(installation);
-    REQUIRE(refused.has_value());
+    if (!refused) FAIL(refused.error().message);
     CHECK(refused.value()->report().outcome == InstallOutcome::WriteFailed);
     CHECK(refused.value()->report().message.find("cannot be given to root:root") != std::string::npos);
     for (auto& file : installation.published) file.owner = file.group = account.name();
     installation.published[1].mode = 0400;
     const auto session = host->install(installation);
-    REQUIRE(session.has_value());
+    if (!session) FAIL(session.error().message);
     CHECK(session.value()->report().outcome == InstallOutcome::Installed);
     REQUIRE(session.value()->commit().has_value());
     const std::string owner = tests::run_or_throw({"stat", "-c", "%U %a", service.key()});
