@@ -115,8 +115,13 @@ class Checker {
         if (const auto host = host_of(shop_.config, target)) {
             if (base::find_program("ssh").empty())
                 fail(subject, "there is no ssh here; install openssh-client", exit_code::kNotDeployed);
-            // A name that only the user's ssh_config knows is resolved by ssh itself.
-            if (!host->host_keys.empty()) check_resolves(subject, "host " + host->name, "", host->host);
+            if (!host->host_keys.empty()) {
+                check_resolves(subject, "host " + host->name, "", host->host);
+            } else if (base::address_bytes(host->host).empty() && deployers::resolve(host->host).empty()) {
+                // Not a failure: a name that only the user's ssh_config knows is resolved by ssh itself.
+                note(subject, "host " + host->name + ": " + host->host +
+                                  " does not resolve; well if it is an alias in ssh_config");
+            }
         } else {
             check_directories(subject, target);
             for (const auto* argv :

@@ -184,3 +184,11 @@ def test_service_keys_fill_their_ports(renewd, nginx):
     endpoints = [one['endpoint'] for one in renewd.target('web')['endpoints']]
     assert len(endpoints) == 2 and all('127.0.0.1' in endpoint for endpoint in endpoints)
     assert NAME in endpoints[0] and 'mail.example.test' in endpoints[1]
+
+
+def test_check_looks_up_the_name_of_every_host(renewd):
+    """Pinned: a name that does not resolve is a failure; unpinned: it may be an alias of ssh_config, and is a note."""
+    target = GOOD_TARGET.replace('deployer =', 'host = "far"\n  deployer =')
+    for pin, code in (('', 0), ('host_key = "ssh-ed25519 AAAA"\n', 4)):
+        renewd.configure(f'[host.far]\nssh = "root@no-such-host.invalid"\naddress = "127.0.0.1"\n{pin}', certificate(target))
+        assert 'no-such-host.invalid does not resolve' in renewd.run('check', expect=code).out
