@@ -2,7 +2,9 @@
 #include "acme/authorize.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "acme/jws.hpp"
 #include "acme/limits.hpp"
@@ -85,7 +87,8 @@ Result<Open> choose(const Flow& flow, Authorization authorization) {
     Open open{.challenge = *challenge, .solver = solver};
     open.task = ChallengeTask{.identifier = name,
                               .token = challenge->token,
-                              .key_authorization = key_authorization(challenge->token, flow.account.key)};
+                              .key_authorization = key_authorization(challenge->token, flow.account.key),
+                              .account_url = flow.account.url};
     open.authorization = std::move(authorization);
     return open;
 }
@@ -114,6 +117,18 @@ Result<std::vector<Open>> find_open(const Flow& flow, const Order& order) {
         }
     }
     return open;
+}
+
+/// Each solver waits once for all that it has presented, and they wait beside one another.
+Result<void> wait_until_seen(const std::vector<Open>& open) {
+    std::map<Solver*, std::vector<ChallengeTask>> tasks;
+    for (const Open& each : open) tasks[each.solver].push_back(each.task);
+    const std::vector<std::pair<Solver*, std::vector<ChallengeTask>>> waits(tasks.begin(), tasks.end());
+    std::vector<Result<void>> results(waits.size());
+    base::in_parallel(waits.size(), kAtOnce,
+                      [&](std::size_t i) { results[i] = waits[i].first->wait_until_seen(waits[i].second); });
+    for (Result<void>& result : results) TRY(std::move(result));
+    return {};
 }
 
 /// §7.5.1: the body is exactly {}. A lost request may have been heard: the challenge is looked at before it
@@ -184,6 +199,7 @@ Result<void> answer_challenges(const Flow& flow, const Order& order, Presented& 
         presented.add(*each.solver, each.task);
         return each.solver->present(each.task);
     }));
+    TRY(wait_until_seen(open));
     // Only now, that all of them are up: the first answer makes the CA look.
     return for_each_at_once(open, [&](Open& each) { return answer(flow, each); });
 }

@@ -24,7 +24,7 @@ struct HttpTrust {
 };
 
 struct HttpRequest {
-    std::string method = "GET";  // GET, HEAD or POST
+    std::string method = "GET";  // GET, HEAD, POST, PUT, PATCH or DELETE
     std::string url{};
     std::vector<std::pair<std::string, std::string>> headers{};
     std::string body{};
@@ -32,7 +32,7 @@ struct HttpRequest {
     std::size_t body_max = 1'048'576;  // bytes (1 MiB); a longer answer is net/too-large
     Milliseconds connect_deadline{10'000};
     Milliseconds deadline{60'000};  // for the whole exchange
-    int redirects_max = 0;          // never for POST: a JWS binds its URL (RFC 8555 §6.4)
+    int redirects_max = 0;          // of GET and HEAD only: a JWS binds its URL (RFC 8555 §6.4)
 };
 
 struct HttpResponse {

@@ -104,7 +104,7 @@ Result<void> HttpExchange::check_request() {
     if (origin_.scheme != "https" && !plain) {
         return fail(Code::NetRefusedScheme, origin_.shown + ": refused, only https is spoken here");
     }
-    const std::array<std::string_view, 3> methods{"GET", "HEAD", "POST"};
+    const std::array<std::string_view, 6> methods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
     if (std::ranges::find(methods, request_.method) == methods.end()) {
         return fail(Code::InternalUnexpected,
                     origin_.shown + ": " + request_.method + " is no method we send");
@@ -176,10 +176,12 @@ void HttpExchange::set_trust() {
 
 void HttpExchange::set_method() {
     CURL* easy = handle();
-    if (request_.method == "POST") {
+    const bool has_body = request_.method != "GET" && request_.method != "HEAD";
+    if (has_body) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
         return;
     }
     if (request_.method == "HEAD") curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);

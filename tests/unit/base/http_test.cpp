@@ -153,6 +153,11 @@ TEST_CASE("http: what a request says of itself") {
     request.body = std::string(5000, 'x');
     CHECK(seen(request) == "POST|5000||renewd/1.2 libcurl|application/jose+json||");
 
+    for (const std::string method : {"PUT", "PATCH", "DELETE"}) {
+        request.method = method;
+        CHECK(seen(request) == method + "|5000||renewd/1.2 libcurl|application/jose+json||");
+    }
+
     HttpRequest echo = site.request("/echo");
     echo.method = "POST";
     echo.body = R"({"protected":"abc"})";
@@ -234,8 +239,8 @@ TEST_CASE("http: a request of ours that is malformed is not sent") {
         check_error(transport.exchange({.url = "https://127.0.0.1:1/", .headers = {{name, value}}}),
                     "internal/unexpected", "malformed");
     }
-    check_error(transport.exchange({.method = "DELETE", .url = "https://127.0.0.1:1/"}),
-                "internal/unexpected", "DELETE is no method");
+    check_error(transport.exchange({.method = "TRACE", .url = "https://127.0.0.1:1/"}),
+                "internal/unexpected", "TRACE is no method");
 }
 
 TEST_CASE("http: who is not trusted, and what to do about it") {
