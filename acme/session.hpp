@@ -62,6 +62,10 @@ class Session {
     /// ca/protocol.
     [[nodiscard]] base::Result<Directory> directory();
 
+    /// GET, unsigned: renewal information (RFC 9773 §4.1). Sent again after a hiccup; errors as those of
+    /// post().
+    [[nodiscard]] base::Result<base::HttpResponse> fetch(const std::string& url) { return get("GET", url); }
+
     /// Signed with the account's URL, or with its public key where that is not known yet. Repeats a rejected
     /// nonce with the nonce of the answer (§6.5). An answer of 4xx or 5xx is an error made of its problem
     /// document. A lost answer is ca/unreachable; only POST-as-GET is sent again by itself, because it

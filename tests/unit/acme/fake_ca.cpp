@@ -78,11 +78,12 @@ struct Ca::State {
     base::HttpResponse take_get(const std::string& path) {
         if (path == "/nonce") return {.status = 200, .headers = {{"replay-nonce", new_nonce()}}};
         if (path != "/dir") return reply(404);
-        const json directory = {{"newNonce", kOrigin + "/nonce"},
-                                {"newAccount", kOrigin + "/account"},
-                                {"newOrder", kOrigin + "/order"},
-                                {"meta", json::parse(ca.meta)},
-                                {"xK4ugZ", "https://example.com/a-member-nobody-knows"}};
+        json directory = {{"newNonce", kOrigin + "/nonce"},
+                          {"newAccount", kOrigin + "/account"},
+                          {"newOrder", kOrigin + "/order"},
+                          {"meta", json::parse(ca.meta)},
+                          {"xK4ugZ", "https://example.com/a-member-nobody-knows"}};
+        if (!ca.renewal_info.empty()) directory["renewalInfo"] = ca.renewal_info;
         return reply(200, directory.dump());
     }
 

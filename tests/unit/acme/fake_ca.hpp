@@ -39,6 +39,7 @@ class Ca final : public base::Transport {
     Before before{};
     After after{};
     std::string meta = "{}";                        // of the directory
+    std::string renewal_info{};                     // of the directory; empty: it has none
     bool gives_nonces = true;                       // with every answer
     int finalize_looks = 1;                         // looks until a finalized order is valid
     int validation_looks = 0;                       // looks until answered challenges are judged

@@ -90,7 +90,7 @@ TEST_CASE(
     World world({});
     world.ca.before = first("/moved", 1, reply(404));
     const std::string kept = R"({"newNonce":"https://ca.test/nonce","newAccount":"https://ca.test/account",)"
-                       R"("newOrder":"https://ca.test/moved"})";
+                             R"("newOrder":"https://ca.test/moved"})";
     acme::Session session(
         {.name = "fake", .directory = fakes::kOrigin + "/dir"}, world.ca, world.clock,
         {.recall = [&] { return acme::KeptDirectory{.body = kept, .fetched_at = fakes::kNow}; }});
@@ -261,7 +261,8 @@ TEST_CASE("session: rate limits say until when, refusals say why") {
     paused.ca.before =
         first("/order", 1, problem(429, "rateLimited", "unpause at https://ca.test/unpause?jwt=x"));
     const auto held = paused.session.post(paused.account, kOrder, kNames);
-    CHECK(code_of(held) == "ca/rate-limited");
+    CHECK(code_of(held) == "ca/paused");
+    CHECK(held.error().hint == "somebody has to visit https://ca.test/unpause?jwt=x");
     CHECK_FALSE(held.error().retry_at);
     CHECK(contains(message_of(held), "https://ca.test/unpause?jwt=x"));
 
