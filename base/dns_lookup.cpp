@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What takes several questions: where a chain of CNAMEs ends, which zone holds a name, who serves it.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/dns.hpp"
@@ -41,18 +42,20 @@ const DnsRecord* find_record(const std::vector<DnsRecord>& records, std::string_
     return found == records.end() ? nullptr : &*found;
 }
 
-/// Where the answer sends whoever asks for `name`; `name` itself where it does not. RFC 6672 §2.2: a DNAME
+/// Where the answer sends whoever asks for `name`; nothing where it does not. RFC 6672 §2.2: a DNAME
 /// stands above the name and replaces the end of it.
-Result<std::string> next_name(const DnsAnswer& answer, const std::string& name) {
-    if (const DnsRecord* cname = find_record(answer.records, name, DnsType::Cname)) return cname->data;
+Result<std::optional<std::string>> next_name(const DnsAnswer& answer, const std::string& name) {
+    if (const DnsRecord* cname = find_record(answer.records, name, DnsType::Cname)) {
+        return cname->data;
+    }
     for (const DnsRecord& record : answer.records) {
         if (record.type != DnsType::Dname || record.name == name || !is_within(name, record.name)) continue;
         const std::string front = name.substr(0, name.size() - (record.name == "." ? 0 : record.name.size()));
         auto next = dns_name(record.data == "." ? front : front + record.data);
-        if (next) return next;
+        if (next) return *std::move(next);
         return fail(Code::DnsFailed, "the DNAME at " + record.name + " makes too long a name of " + name);
     }
-    return name;
+    return std::nullopt;
 }
 
 std::string chain_text(const std::vector<std::string>& path, const std::string& last) {
@@ -94,9 +97,9 @@ Result<DnsTarget> Dns::follow(std::string_view name) const {
     for (;;) {
         // For CNAME itself no resolver goes ahead of us, and loops are seen here.
         const DnsAnswer answer = TRY(look_up(target.name, DnsType::Cname, until));
-        std::string next = TRY(next_name(answer, target.name));
-        if (next == target.name) return target;
-        TRY(step(target, std::move(next)));
+        std::optional<std::string> next = TRY(next_name(answer, target.name));
+        if (!next) return target;
+        TRY(step(target, *std::move(next)));
     }
 }
 
@@ -126,10 +129,8 @@ Result<std::vector<std::string>> Dns::addresses_until(std::string_view name, Ste
         for (;;) {
             const DnsAnswer answer = TRY(look_up(target.name, type, until));
             const std::string asked = target.name;
-            for (;;) {
-                std::string next = TRY(next_name(answer, target.name));
-                if (next == target.name) break;
-                TRY(step(target, std::move(next)));
+            while (std::optional<std::string> next = TRY(next_name(answer, target.name))) {
+                TRY(step(target, *std::move(next)));
             }
             for (std::string& address : data_of(answer.records, target.name, type, kAddressesMax)) {
                 addresses.push_back(std::move(address));
