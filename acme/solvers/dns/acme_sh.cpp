@@ -94,9 +94,10 @@ class AcmeSh final : public DnsProvider {
         const std::string script = TRY(find_script());
         std::string name = record.name;  // acme.sh has no final dot
         while (name.ends_with('.')) name.pop_back();
-        static_cast<void>(TRY(runner_.run(
-            {"sh", "-c", kDriver, acme_sh, ":", script, hook_ + action, name, record.value},
-            {{"LE_WORKING_DIR", home_}, {"LE_CONFIG_HOME", config_home_}, {"NO_TIMESTAMP", "1"}})));
+        static_cast<void>(TRY(
+            runner_.run({"sh", "-c", kDriver, acme_sh, ":", script, hook_ + action, name, record.value},
+                        {{"LE_WORKING_DIR", home_}, {"LE_CONFIG_HOME", config_home_}, {"NO_TIMESTAMP", "1"}},
+                        hook_ + action)));
         return {};
     }
 

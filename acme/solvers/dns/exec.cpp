@@ -31,12 +31,12 @@ class Exec final : public DnsProvider {
     Result<void> run(const char* action, const TxtRecord& record) {
         std::vector<std::string> argv = program_;
         argv.emplace_back(action);
+        TRY(check_record(record));
         if (is_raw_) {
             TRY(check_task(record));
             argv.insert(argv.end(),
                         {"--", domain_of(record), record.task.token, record.task.key_authorization});
         } else {
-            TRY(check_record(record));
             argv.insert(argv.end(), {record.name, record.value});
         }
         static_cast<void>(TRY(runner_.run(argv)));

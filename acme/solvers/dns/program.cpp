@@ -127,7 +127,8 @@ std::string ProgramRunner::without_secrets(std::string text,
 }
 
 Result<base::Completed> ProgramRunner::run(const std::vector<std::string>& argv,
-                                           const std::map<std::string, std::string>& more) {
+                                           const std::map<std::string, std::string>& more,
+                                           const std::string& what) {
     const std::scoped_lock lock(*turn_);
     std::map<std::string, std::string> environment = TRY(this->environment());
     for (const auto& [name, value] : more) environment[name] = value;
@@ -137,7 +138,8 @@ Result<base::Completed> ProgramRunner::run(const std::vector<std::string>& argv,
     if (completed->ok()) return completed;
     const std::string said = hooks::last_lines(
         without_secrets(completed->err.empty() ? completed->out : completed->err, environment));
-    return base::fail(Code::ProviderFailed, "solver " + settings_.solver + ": " + argv.front() + ": " +
+    return base::fail(Code::ProviderFailed, "solver " + settings_.solver + ": " +
+                                                (what.empty() ? argv.front() : what) + ": " +
                                                 completed->describe() + (said.empty() ? "" : ": " + said));
 }
 

@@ -53,8 +53,10 @@ class ProgramRunner {
     /// until the others have had their turn, and then up to `patience` + 2 s. provider/failed: it ended badly
     /// or took too long, with the last it said and without any secret of its environment.
     /// process/not-started, config/secret-….
+    /// `what` is what messages call it; by default the program's name.
     [[nodiscard]] base::Result<base::Completed> run(const std::vector<std::string>& argv,
-                                                    const std::map<std::string, std::string>& more = {});
+                                                    const std::map<std::string, std::string>& more = {},
+                                                    const std::string& what = {});
 
     /// The solver's environment, secrets included.
     [[nodiscard]] base::Result<std::map<std::string, std::string>> environment() const;
