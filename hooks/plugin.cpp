@@ -36,7 +36,7 @@ Result<void> check_owner(const std::string& plugin, const std::string& path, con
     if (info.uid != 0 && info.uid != ::geteuid()) {
         return base::fail(Code::PluginUnsafe,
                           what + " belongs to somebody else (user id " + std::to_string(info.uid) + ")",
-                          "chown root " + path);
+                          (info.kind == base::FileKind::Symlink ? "chown -h root " : "chown root ") + path);
     }
     // In a sticky directory nobody can replace what belongs to another; a link's own bits mean nothing.
     const bool is_sticky = info.kind == base::FileKind::Directory && (info.mode & 01000) != 0;

@@ -15,6 +15,9 @@ using base::Result;
 
 namespace {
 
+/// Outputs remembered. One stays until its cleanup has gone well, which may be never.
+constexpr std::size_t kPrintedMax = 1000;
+
 /// As certbot does it, which hands what auth has printed to cleanup without the white space around.
 std::string stripped(const std::string& text) {
     constexpr const char* kBlank = " \t\r\n\v\f";
@@ -44,6 +47,7 @@ class CertbotHooks final : public DnsProvider {
         const base::Completed completed = TRY(runner_.run(auth_, environment_for(record)));
         if (cleanup_.empty()) return base::Seconds(0);
         const std::scoped_lock lock(mutex_);
+        if (printed_.size() >= kPrintedMax) printed_.erase(printed_.begin());
         printed_[key_of(record)] = stripped(completed.out);
         return base::Seconds(0);
     }

@@ -94,7 +94,12 @@ Result<void> check_task(const TxtRecord& record) {
                                        : std::string();
     if (thumbprint.size() != kValueLength || !base::is_base64url(thumbprint, kValueLength))
         return refused(Code::CaProtocol, "key authorization", task.key_authorization);
-    return {};
+    const std::string theirs = "_acme-challenge." + domain_of(record) + ".";
+    if (record.name == theirs) return {};
+    return base::fail(
+        Code::ConfigConflict,
+        "the value belongs to " + record.name + ", but this kind of program always writes to " + theirs,
+        "give this solver type = \"dns-01\", or a provider that is told the record's name");
 }
 
 std::string domain_of(const TxtRecord& record) {

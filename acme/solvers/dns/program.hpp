@@ -37,7 +37,9 @@ inline constexpr base::Seconds kProgramPatience{120};
 /// a-z, 0-9, "-", "_" and ".", or that would be taken for an option; ca/protocol for a value that is not 43
 /// characters of base64url (RFC 8555 §8.4). Checked where they come in, too; here nothing gets past.
 [[nodiscard]] base::Result<void> check_record(const TxtRecord& record);
-/// The same for the identifier, the token and the key authorization (RFC 8555 §8.1): ca/protocol.
+/// The same for the identifier, the token and the key authorization (RFC 8555 §8.1): ca/protocol. For
+/// programs that make the record's name of the identifier themselves; config/conflict where theirs would be
+/// another than the record's (dns-account-01 has a label of its own).
 [[nodiscard]] base::Result<void> check_task(const TxtRecord& record);
 /// The identifier as other clients hand it to programs: the one that is authorized, without "*.".
 [[nodiscard]] std::string domain_of(const TxtRecord& record);

@@ -117,6 +117,22 @@ TEST_CASE("plugin: one that others can change is not run, and the message says w
     CHECK(plain.error().hint == "chmod +x " + path);
 }
 
+TEST_CASE("plugin: what belongs to somebody else is not run, be it the file, a link to it or a directory") {
+    const Plugins plugins;
+    const std::string path = plugins.add("lib/real", "");
+    std::filesystem::create_symlink("lib/real", plugins / "renewd-dns-mine");
+    for (const std::string& foreign : {path, plugins / "lib", plugins / "renewd-dns-mine"}) {
+        CHECK(plugins.find("mine"));
+        REQUIRE(::lchown(foreign.c_str(), 12345, 0) == 0);
+        const auto unsafe = plugins.find("mine");
+        CHECK(code_of(unsafe) == "plugin/unsafe");
+        CHECK(has(message_of(unsafe), foreign + " belongs to somebody else (user id 12345)"));
+        CHECK(unsafe.error().hint ==
+              (std::filesystem::is_symlink(foreign) ? "chown -h root " : "chown root ") + foreign);
+        REQUIRE(::lchown(foreign.c_str(), 0, 0) == 0);
+    }
+}
+
 TEST_CASE("plugin: a directory above it that others can change is as unsafe as the file") {
     const Plugins plugins;
     static_cast<void>(plugins.add("open/inner/renewd-dns-mine", ""));

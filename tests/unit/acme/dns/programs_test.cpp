@@ -213,6 +213,23 @@ TEST_CASE("programs: nothing a shell would act on, and no option, reaches a prog
     CHECK_FALSE(std::filesystem::exists(stage / "log"));
 }
 
+TEST_CASE("programs: one that makes the record's name itself is not used for another name") {
+    const Stage stage;
+    acme::TxtRecord account = record();  // as dns-account-01 has it
+    account.name = "_ujmmovf2vn55tgye._acme-challenge.www.example.com.";
+    for (const auto& provider : all_around(stage, stage.add_recorder("p"))) {
+        const auto result = provider->present(account);
+        if (!provider->takes_names_as_asked()) {
+            CHECK(result);
+            std::filesystem::remove(stage / "log");
+            continue;
+        }
+        CHECK(code_of(result) == "config/conflict");
+        CHECK(has(message_of(result), "always writes to _acme-challenge.www.example.com."));
+        CHECK_FALSE(std::filesystem::exists(stage / "log"));
+    }
+}
+
 TEST_CASE("certbot's hooks: its environment, and what auth has printed goes to cleanup") {
     const Stage stage;
     const std::string auth = stage.add_recorder("auth", "printf ' record 4711\\n\\n'");
