@@ -75,7 +75,7 @@ Result<void> check_profile(const Flow& flow) {
     std::string offered;
     for (const auto& [name, description] : directory.profiles)
         offered += (offered.empty() ? "" : ", ") + name;
-    return base::fail(Code::ConfigWrongValue, "the CA " + flow.ca() + " has no profile \"" + profile + "\"",
+    return base::fail(Code::CaProfileRefused, "the CA " + flow.ca() + " has no profile \"" + profile + "\"",
                       offered.empty() ? "this CA offers no profiles: leave `profile` out"
                                       : "it offers: " + base::printable(offered, 300));
 }

@@ -47,10 +47,10 @@ acme::Session& Surroundings::session(const CaConfig& ca) {
                             .directory = ca.directory,
                             .trust = {.roots_file = ca.roots, .proxy = ca.proxy}},
             transport, clock,
-            acme::DirectoryShelf{
-                .recall = [this, &ca] { return store.kept_directory(ca.name, ca.directory); },
-                .keep = [this,
-                         &ca](const auto& kept) { store.keep_directory(ca.name, ca.directory, kept); }});
+            acme::DirectoryShelf{.recall = [this, name = ca.name,
+                                            url = ca.directory] { return store.kept_directory(name, url); },
+                                 .keep = [this, name = ca.name, url = ca.directory](
+                                             const auto& kept) { store.keep_directory(name, url, kept); }});
     }
     return *session;
 }

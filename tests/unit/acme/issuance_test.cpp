@@ -242,7 +242,7 @@ TEST_CASE("issuance: profiles are sent only where they are offered") {
     wrong.request.profile = "shrot";
     wrong.ca.meta = world.ca.meta;
     const auto issued = wrong.issue();
-    CHECK(code_of(issued) == "config/wrong-value");
+    CHECK(code_of(issued) == "ca/profile-refused");
     CHECK(contains(issued.error().hint, "classic, short"));
     CHECK(wrong.ca.log() == Log{"GET /dir"});
 
