@@ -11,38 +11,23 @@
 #include <vector>
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include "acme/solvers/dns/cloud_kinds.hpp"
 #include "tests/unit/acme/dns/fake_api.hpp"
 #include "tests/unit/acme/fakes.hpp"
+#include "tests/unit/base/temporary_directory.hpp"
 
 namespace fakes {
 
 inline const std::string kSecret = "not-to-be-seen";
 
-/// A directory that goes with it.
-struct Folder {
-    std::string path{};
-
-    Folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "renewd-dns-XXXXXX").string();
-        REQUIRE(mkdtemp(pattern.data()) != nullptr);
-        path = pattern;
-    }
-
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-
-    ~Folder() { std::filesystem::remove_all(path); }
-
-    [[nodiscard]] std::string write(const std::string& name, const std::string& text) const {
-        std::ofstream(path + "/" + name) << text;
-        namespace fs = std::filesystem;
-        fs::permissions(path + "/" + name, fs::perms::owner_read | fs::perms::owner_write);
-        return path + "/" + name;
-    }
-};
+/// A file that its owner alone may read; its path.
+inline std::string write_private(const std::string& path, const std::string& text) {
+    namespace fs = std::filesystem;
+    std::ofstream(path) << text;
+    fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+    return path;
+}
 
 inline const acme::ProviderKind& kind_of(std::string_view name) {
     static const std::vector<acme::ProviderKind> kinds = acme::cloud_kinds();
@@ -54,7 +39,7 @@ inline const acme::ProviderKind& kind_of(std::string_view name) {
 }
 
 struct CloudWorld {
-    Folder folder{};
+    tests::TemporaryDirectory directory{};
     Clock clock{};
     base::Dns dns{};
     DnsApi api;
@@ -63,7 +48,7 @@ struct CloudWorld {
     std::unique_ptr<acme::DnsProvider> provider{};
 
     explicit CloudWorld(const std::string& name) : api(name) {
-        const std::string secret = folder.write("secret", kSecret + "\n");
+        const std::string secret = write_private(directory / "secret", kSecret + "\n");
         for (const acme::ProviderKey& key : kind_of(name).keys) {
             if (key.kind != acme::ProviderKey::Kind::Secret || !key.is_required) continue;
             const std::string text(key.name);
@@ -73,7 +58,7 @@ struct CloudWorld {
         if (name == "powerdns") settings.texts["server"] = "https://pdns.example/";
         if (name == "acme-dns") {
             settings.texts["server"] = "https://auth.example";
-            settings.texts["storage"] = folder.write("accounts.json", R"({"a.example.com": {
+            settings.texts["storage"] = write_private(directory / "accounts.json", R"({"a.example.com": {
                 "fulldomain": "d4.auth.example", "subdomain": "d4", "server_url": "https://auth.example",
                 "username": "eabcdb41-d89f-4580-826f-3e62e9755ef2", "password": "not-to-be-seen"}})");
         }

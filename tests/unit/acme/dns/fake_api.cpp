@@ -147,7 +147,10 @@ base::Result<base::HttpResponse> DnsApi::answer(const base::HttpRequest& request
         Asked asked{.route = route, .parts = *parts, .query = query};
         if (!allows(route.at("query"), query)) return mistake(request, "another query");
         const bool is_xml = route.value("body", json()) == "xml";
-        asked.body = is_xml ? json(request.body) : json::parse(request.body, nullptr, false);
+        if (is_xml)
+            asked.body = request.body;
+        else if (!request.body.empty())
+            asked.body = json::parse(request.body, nullptr, false);
         const std::string why = is_xml                   ? ""
                                 : route.contains("body") ? misshapen(route.at("body"), asked.body)
                                 : request.body.empty()   ? ""

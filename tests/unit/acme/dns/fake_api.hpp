@@ -30,7 +30,7 @@ struct Asked {
     const nlohmann::json& route;
     std::map<std::string, std::string> parts{};  // "{zone}" of the path
     std::map<std::string, std::string> query{};
-    nlohmann::json body{};  // a text where it is no JSON
+    nlohmann::json body = nlohmann::json::object();  // a text where it is no JSON
 
     [[nodiscard]] std::string name() const { return route.at("name"); }
 };
