@@ -215,10 +215,13 @@ Result<ApiAnswer> Api::settle(const std::function<Result<ApiAnswer>()>& attempt)
     }
 }
 
-Api::Authorize bearer(const ProviderSettings& settings, const std::string& key) {
+base::SecretSource secret_source(const ProviderSettings& settings, const std::string& key) {
     const auto found = settings.secrets.find(key);
-    const base::SecretSource source =
-        found == settings.secrets.end() ? base::SecretSource{.key = key} : found->second;
+    return found == settings.secrets.end() ? base::SecretSource{.key = key} : found->second;
+}
+
+Api::Authorize bearer(const ProviderSettings& settings, const std::string& key) {
+    const base::SecretSource source = secret_source(settings, key);
     return [source](const base::HttpRequest& /*request*/) -> Result<Headers> {
         const base::Secret secret = TRY(base::read_secret(source));
         return Headers{{"Authorization", "Bearer " + secret.reveal()}};

@@ -116,6 +116,8 @@ class Api {
     base::Clock* clock_ = nullptr;
 };
 
+/// Where a secret of the settings comes from; from nowhere if it is not set.
+[[nodiscard]] base::SecretSource secret_source(const ProviderSettings& settings, const std::string& key);
 /// `Authorization: Bearer SECRET`, with a secret of the settings.
 [[nodiscard]] Api::Authorize bearer(const ProviderSettings& settings, const std::string& key);
 

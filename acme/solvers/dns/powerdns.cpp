@@ -116,9 +116,7 @@ class PowerDns final : public DnsProvider {
 };
 
 Api::Authorize api_key(const ProviderSettings& settings) {
-    const auto found = settings.secrets.find("api_key");
-    const base::SecretSource source =
-        found == settings.secrets.end() ? base::SecretSource{.key = "api_key"} : found->second;
+    const base::SecretSource source = secret_source(settings, "api_key");
     return [source](const base::HttpRequest& /*request*/) -> Result<Headers> {
         const base::Secret secret = TRY(base::read_secret(source));
         return Headers{{"X-API-Key", secret.reveal()}};

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Amazon Route 53 (API 2013-04-01), which knows whole sets only, and answers before its name servers know.
+#include <algorithm>
+#include <charconv>
 #include <memory>
 
 #include "acme/solvers/dns/api.hpp"
@@ -58,6 +60,12 @@ std::string words(const base::HttpResponse& response) {
 /// "Z1" of "/hostedzone/Z1".
 std::string last_part(const std::string& id) {
     return id.substr(id.rfind('/') + 1);
+}
+
+std::uint32_t ttl_in(const std::string& text) {
+    std::uint32_t ttl = 0;
+    std::from_chars(text.data(), text.data() + text.size(), ttl);
+    return ttl;
 }
 
 class Route53 final : public DnsProvider {
@@ -134,7 +142,7 @@ class Route53 final : public DnsProvider {
         for (const std::string_view each : *sets) {  // it lists on from the name that was asked for
             if (bare_name(xml_text(each, "Name")) != name || xml_text(each, "Type") != "TXT") continue;
             const auto values = xml_all(each, "Value");
-            set.ttl = static_cast<std::uint32_t>(std::atoll(xml_text(each, "TTL").c_str()));
+            set.ttl = ttl_in(xml_text(each, "TTL"));
             if (!values || values->empty()) return api_.strange(call, "a record set in it has no values");
             for (const std::string_view value : *values) {
                 const auto text = xml_unescape(value);
@@ -206,12 +214,9 @@ class Route53 final : public DnsProvider {
 
 /// Signs each request with the keys of the moment.
 Api::Authorize signer(const ProviderSettings& settings, base::Clock& clock) {
-    const auto source = [&settings](const std::string& key) {
-        const auto found = settings.secrets.find(key);
-        return found == settings.secrets.end() ? base::SecretSource{.key = key} : found->second;
-    };
     return [id = setting(settings, "access_key_id"), region = setting(settings, "region", kRegion),
-            secret = source("secret_access_key"), token = source("session_token"),
+            secret = secret_source(settings, "secret_access_key"),
+            token = secret_source(settings, "session_token"),
             &clock](const base::HttpRequest& request) -> Result<Headers> {
         AwsKeys keys{.access_key_id = id, .secret_access_key = TRY(base::read_secret(secret))};
         if (token.is_set()) keys.session_token = TRY(base::read_secret(token));

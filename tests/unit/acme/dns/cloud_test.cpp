@@ -120,10 +120,15 @@ TEST_CASE("cloud: no zone is told as provider/no-zone, with the name") {
     });
 }
 
-TEST_CASE("cloud: a zone that went away meanwhile is provider/no-zone; on the way out that is well or told") {
+TEST_CASE("cloud: a zone or a record that went away meanwhile is provider/no-zone, and well on the way out") {
     each(kZoned, [](const std::string& name, CloudWorld& world) {
         world.api.fail("change", "404");
         CHECK(code_of(world.provider->present(txt(name, kOne))) == "provider/no-zone");
+    });
+    each({"cloudflare", "digitalocean", "hetzner", "gandi"}, [](const std::string& name, CloudWorld& world) {
+        REQUIRE(world.provider->present(txt(name, kOne)));
+        world.api.fail("change", "404");
+        CHECK(message_of(world.provider->clean_up(txt(name, kOne))) == "");
     });
 }
 
