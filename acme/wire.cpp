@@ -66,7 +66,9 @@ base::Result<base::Identifier> parse_wire_identifier(const json& value, std::str
     const std::string type = text_of(value, "type");
     const std::string text = text_of(value, "value");
     auto identifier = base::parse_identifier(text);
-    if (!identifier || base::to_string(identifier->type) != type) {
+    const bool is_ascii =
+        std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+    if (!is_ascii || !identifier || base::to_string(identifier->type) != type) {
         return malformed(what, "\"" + base::printable(text, 100) + "\" of type \"" +
                                    base::printable(type, 20) + "\" is no name or address");
     }
