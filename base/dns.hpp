@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,11 +54,22 @@ struct DnsServer {
 
 /// "192.0.2.1", "192.0.2.1:5353", "2001:db8::1" or "[2001:db8::1]:5353"; config/wrong-value otherwise. Pure.
 [[nodiscard]] Result<DnsServer> parse_dns_server(std::string_view text);
+/// The same text; without the port where it is 53.
+[[nodiscard]] std::string to_string(const DnsServer& server);
+/// The name servers of a resolv.conf(5), at most eight; 127.0.0.1 where it names none. Pure.
+[[nodiscard]] std::vector<DnsServer> parse_resolv_conf(std::string_view text);
+/// A name as answers have it: lower case, with a final dot. config/wrong-value for what cannot be in DNS.
+/// Pure.
+[[nodiscard]] Result<std::string> dns_name(std::string_view text);
+/// Can packets get from here to this address and back, as far as this machine knows? Sends nothing. An IPv6
+/// address of the internet has no route from a machine whose own addresses are all local ones.
+[[nodiscard]] bool has_route(const DnsServer& server);
 
 /// One name server of a zone, with all its addresses.
 struct ZoneServer {
     std::string name{};
     std::vector<DnsServer> addresses{};
+    std::string missing{};  // why it has no address, in words; else empty
 };
 
 /// A zone as its parent delegates it.
@@ -72,9 +84,10 @@ struct DnsTarget {
     std::vector<std::string> path{};  // every name passed, the first included, the last not
 };
 
-/// Thread safe. Every call blocks up to its deadline. Errors: dns/unreachable (nobody answered), dns/failed
-/// (SERVFAIL, REFUSED, garbage), dns/bogus (the same question is answered with checking disabled, RFC 4035
-/// §3.2.2: DNSSEC is broken), dns/loop.
+/// Thread safe. Every question blocks up to the deadline; what puts several of them, up to three times as
+/// long. Errors: dns/unreachable (nobody answered), dns/failed (SERVFAIL, REFUSED, garbage),
+/// dns/bogus (the same question is answered with checking disabled, RFC 4035 §3.2.2: DNSSEC is broken),
+/// dns/loop, config/wrong-value (no name).
 class Dns {
   public:
     /// `resolvers`: whom to ask; empty: those of /etc/resolv.conf, read anew for each question.
@@ -82,7 +95,11 @@ class Dns {
 
     /// Asks the resolvers, one after the other. NXDOMAIN and an empty answer are no errors.
     [[nodiscard]] Result<DnsAnswer> ask(std::string_view name, DnsType type) const;
-    /// Asks this server, without recursion, over UDP, and over TCP where the answer was cut short.
+    /// Asks this resolver alone.
+    [[nodiscard]] Result<DnsAnswer> ask_resolver(const DnsServer& resolver, std::string_view name,
+                                                 DnsType type) const;
+    /// Asks this server, without recursion, over UDP, and over TCP where the answer was cut short. Every
+    /// answer is one, whatever its rcode.
     [[nodiscard]] Result<DnsAnswer> ask_server(const DnsServer& server, std::string_view name,
                                                DnsType type) const;
     /// The same over TCP alone.
@@ -95,8 +112,20 @@ class Dns {
     [[nodiscard]] Result<Zone> zone_of(std::string_view name) const;
     /// Every A and AAAA of `name`, following CNAMEs; empty where there is none.
     [[nodiscard]] Result<std::vector<std::string>> addresses_of(std::string_view name) const;
+    /// A server as people write it: an address or a host's name, with or without a port. dns/failed where the
+    /// name has no address.
+    [[nodiscard]] Result<ZoneServer> find_server(std::string_view text) const;
+    /// Whom ask() asks.
+    [[nodiscard]] std::vector<DnsServer> resolvers() const;
 
   private:
+    [[nodiscard]] Result<DnsAnswer> ask_until(std::span<const DnsServer> resolvers, std::string_view name,
+                                              DnsType type, Steady until) const;
+    [[nodiscard]] Result<DnsAnswer> look_up(std::string_view name, DnsType type, Steady until) const;
+    [[nodiscard]] Result<std::string> apex_of(std::string name, Steady until) const;
+    [[nodiscard]] Result<std::vector<std::string>> addresses_until(std::string_view name, Steady until) const;
+    [[nodiscard]] Steady several() const;
+
     std::vector<DnsServer> resolvers_;
     Milliseconds deadline_;
 };
