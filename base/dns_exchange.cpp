@@ -10,6 +10,7 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <openssl/rand.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -143,6 +144,13 @@ bool is_confined(const in6_addr& address) {
 }
 
 }  // namespace
+
+std::uint16_t random_dns_id() {
+    std::array<unsigned char, 2> bytes{};
+    // Without randomness this process has no TLS either; the source port is left to tell answers apart.
+    if (RAND_bytes(bytes.data(), bytes.size()) != 1) return 0;
+    return static_cast<std::uint16_t>((bytes[0] << 8U) | bytes[1]);
+}
 
 Result<std::string> exchange_over_udp(const DnsServer& server, std::string_view message, Steady until,
                                       const std::function<bool(std::string_view)>& is_answer) {

@@ -3,6 +3,7 @@
 // covers everything, so these are ours.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 #include "base/error.hpp"
 
 namespace base {
+
+/// A random message id (RFC 5452 §9.2).
+[[nodiscard]] std::uint16_t random_dns_id();
 
 /// Over UDP, from a port of its own, until `until`. Only datagrams from the server's address and port are
 /// looked at (RFC 5452 §9.1), and those for which `is_answer` says no are passed over. dns/unreachable: no

@@ -7,7 +7,6 @@
 #include <memory>
 
 #include <ldns/ldns.h>
-#include <openssl/rand.h>
 
 #include "base/encoding.hpp"
 #include "base/identifier.hpp"
@@ -118,13 +117,6 @@ unsigned byte_at(std::string_view bytes, std::size_t at) {
 }
 
 }  // namespace
-
-std::uint16_t random_dns_id() {
-    std::array<unsigned char, 2> bytes{};
-    // Without randomness this process has no TLS either; the source port is left to tell answers apart.
-    if (RAND_bytes(bytes.data(), bytes.size()) != 1) return 0;
-    return static_cast<std::uint16_t>((bytes[0] << 8U) | bytes[1]);
-}
 
 Result<std::string> dns_name(std::string_view text) {
     const auto wrong = [text] {

@@ -32,7 +32,4 @@ struct DnsReply {
 [[nodiscard]] std::optional<DnsReply> decode_answer(std::string_view message, const DnsQuestion& question,
                                                     std::uint16_t id);
 
-/// A random message id (RFC 5452 §9.2).
-[[nodiscard]] std::uint16_t random_dns_id();
-
 }  // namespace base
