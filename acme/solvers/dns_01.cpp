@@ -52,24 +52,19 @@ class DnsSolver final : public Solver {
     }
 
     Result<void> wait_until_seen(std::span<const ChallengeTask> tasks) override {
-        std::vector<TxtRecord> records;
+        std::vector<ExpectedTxt> records;
         base::Steady look_at{};
         for (const ChallengeTask& task : tasks) {
             const std::scoped_lock lock(mutex_);
             const auto found = presented_.find(key_of(task));
             if (found == presented_.end()) continue;
-            records.push_back(found->second.record);
+            records.push_back({.name = found->second.record.name, .value = found->second.record.value});
             look_at = std::max(look_at, found->second.look_at);
         }
         if (records.empty()) return {};
         const auto wait = std::chrono::ceil<base::Milliseconds>(look_at - effects_.clock.steady());
         if (wait > base::Milliseconds{0}) effects_.clock.sleep(wait);
-        if (!effects_.wait_until_propagated) return {};
-        if (effects_.provider->takes_names_as_asked()) {
-            // The program knows where its names lead to; whoever looks has to follow them all the same.
-            for (TxtRecord& record : records) record.name = TRY(effects_.dns.follow(record.name)).name;
-        }
-        return effects_.wait_until_propagated(records);
+        return effects_.wait(records);
     }
 
     Result<void> clean_up(const ChallengeTask& task) override {

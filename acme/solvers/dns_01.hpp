@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "acme/solvers/dns/propagation.hpp"
 #include "acme/solvers/dns/provider.hpp"
 #include "acme/solvers/solver.hpp"
 #include "base/clock.hpp"
@@ -37,8 +38,8 @@ struct DnsSolverEffects {
     std::unique_ptr<DnsProvider> provider{};
     const base::Dns& dns;
     base::Clock& clock;
-    /// Blocks until all of them, each where it really is, can be seen; dns/not-propagated….
-    std::function<base::Result<void>(std::span<const TxtRecord>)> wait_until_propagated{};
+    /// Blocks until all of them can be seen: wait_until_propagated() by the policy that is wanted.
+    std::function<base::Result<void>(std::span<const ExpectedTxt>)> wait{};
 };
 
 /// Errors of present(): the provider's, and those of the look-ups (dns/loop, dns/unreachable…).
