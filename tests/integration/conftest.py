@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from caproxy import CaProxy
+from dns import NameServer
 from nginx import Nginx
 from pebble import Pebble, make_https_pair
 from processes import free_port
@@ -57,6 +58,21 @@ def fixture_make_pebble(place, https, open_for_test):
         pebble.start()
         return pebble
     return make
+
+
+@pytest.fixture(name='make_name_server')
+def fixture_make_name_server(place, open_for_test):
+    def make(name='dns', **options):
+        server = NameServer(place / name, **options)
+        open_for_test(server, server.stop)
+        server.start()
+        return server
+    return make
+
+
+@pytest.fixture(name='name_server')
+def fixture_name_server(make_name_server):
+    return make_name_server()
 
 
 @pytest.fixture(name='pebble')

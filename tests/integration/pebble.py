@@ -25,7 +25,9 @@ def make_https_pair(directory):
 
 
 class Pebble:
-    def __init__(self, directory, https, *, nonce_reject=0, validity=7776000, retry_after=0, blocked=()):
+    """`name_server` (a dns.NameServer) takes the place of the DNS that answers 127.0.0.1 to everything."""
+
+    def __init__(self, directory, https, *, nonce_reject=0, validity=7776000, retry_after=0, blocked=(), name_server=None):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.https = https
@@ -41,10 +43,11 @@ class Pebble:
             'externalAccountBindingRequired': False, 'domainBlocklist': list(blocked),
             'retryAfter': {'authz': retry_after, 'order': retry_after}, 'certificateValidityPeriod': validity,
             'profiles': {'default': {'description': 'the only one', 'validityPeriod': validity}}}}))
+        dns = f'{name_server.address}:53' if name_server else f'127.0.0.1:{self.dns}'
         self._pebble = Daemon(
-            ['pebble', '-config', config, '-dnsserver', f'127.0.0.1:{self.dns}', '-strict'], self.log,
+            ['pebble', '-config', config, '-dnsserver', dns, '-strict'], self.log,
             {'PEBBLE_VA_NOSLEEP': '1', 'PEBBLE_WFE_NONCEREJECT': str(nonce_reject), 'PEBBLE_AUTHZREUSE': '0'})
-        self._names = Daemon(self._challtestsrv(), self.directory / 'names.log')
+        self._names = None if name_server else Daemon(self._challtestsrv(), self.directory / 'names.log')
 
     def _challtestsrv(self):
         usage = run('pebble-challtestsrv', '-h', check=False)
@@ -60,7 +63,7 @@ class Pebble:
 
     def start(self):
         """A start after a stop is a CA that has lost its database, with a new root."""
-        if self._names.process is None:
+        if self._names and self._names.process is None:
             self._names.start(self.names)
         self._pebble.start(self.port)
         wait_until(lambda: 'ACME directory available' in self.log.read_text(), 'Pebble to be ready')
@@ -74,7 +77,8 @@ class Pebble:
 
     def close(self):
         self._pebble.stop()
-        self._names.stop()
+        if self._names:
+            self._names.stop()
 
     def tell_names(self, path, **what):
         """Tells the DNS of the test CA something: tell_names('add-a', host='x.test', addresses=['127.0.0.2'])."""

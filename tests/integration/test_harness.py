@@ -35,6 +35,29 @@ def test_ca_proxy_passes_on_holds_back_and_invents(pebble, ca_proxy):
     assert 'newOrder' in run(*curl, ca_proxy.url).stdout
 
 
+def test_name_server_shows_what_it_was_told_and_every_name_has_an_address(make_name_server):
+    server = make_name_server(secondary=True)
+    server.add_txt('_acme-challenge.a.example.test', 'one')
+    server.add_txt('_acme-challenge.a.example.test', 'two')
+    assert server.txt('_acme-challenge.a.example.test') == ['one', 'two']
+    wait_until(lambda: server.txt('_acme-challenge.a.example.test', server.second_address) == ['one', 'two'],
+               'the second server to have heard of it')
+    server.update('del _acme-challenge.a.example.test. TXT "one"')
+    assert server.txt('_acme-challenge.a.example.test') == ['two']
+    server.cname('_acme-challenge.b.example.test', 'b.delegated.test')
+    server.caa('example.test', ';')
+    asked = run('kdig', f'@{server.address}', '+short', '_acme-challenge.b.example.test', 'CNAME', 'c.d.example.test', 'A',
+                'example.test', 'CAA')
+    assert asked.stdout.split() == ['b.delegated.test.', '127.0.0.1', '0', 'issue', '";"']
+    server.stop_secondary()
+    assert server.txt('_acme-challenge.a.example.test', server.second_address) == []
+
+
+def test_pebble_asks_the_name_server(name_server, make_pebble):
+    pebble = make_pebble(name_server=name_server)
+    assert f'Using {name_server.address}:53' in pebble.log.read_text() or name_server.address in pebble.log.read_text()
+
+
 def test_webroot_is_where_pebble_looks(pebble, renewd):
     (renewd.webroot / 'proof').write_text('here')
     assert run('curl', '-sf', f'http://127.0.0.1:{pebble.http_port}/proof').stdout == 'here'
