@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "acme/jws.hpp"
@@ -18,6 +19,8 @@ namespace {
 
 using base::Code;
 using base::Result;
+
+constexpr std::string_view kDnsPersist = "dns-persist-01";
 
 /// Work that stands open for one name.
 struct Open {
@@ -57,6 +60,26 @@ std::string offered_types(const Authorization& authorization) {
     return out.empty() ? "nothing" : base::printable(out, 200);
 }
 
+Result<ChallengeTask> make_task(const Flow& flow, const base::Identifier& name, const Challenge& challenge) {
+    ChallengeTask task{.identifier = name, .account_url = flow.account.url};
+    if (challenge.type == kDnsPersist) {
+        // acme-dns-persist §4: no token, and the names of the CA in its place.
+        task.issuer_domains = challenge.issuer_domains;
+        if (!task.issuer_domains.empty()) return task;
+        return base::fail(Code::CaProtocol,
+                          "the CA " + flow.ca() + " sent a dns-persist-01 challenge for " + name.value +
+                              " whose issuer-domain-names are none, more than ten, or no domain names");
+    }
+    if (!base::is_base64url(challenge.token, kTokenBytesMax)) {
+        return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " sent a token for " + name.value +
+                                                " that is none: \"" + base::printable(challenge.token, 80) +
+                                                "\"");
+    }
+    task.token = challenge.token;
+    task.key_authorization = key_authorization(challenge.token, flow.account.key);
+    return task;
+}
+
 /// The challenge that the configured solver answers, with its token checked before anybody makes a path of
 /// it.
 Result<Open> choose(const Flow& flow, Authorization authorization) {
@@ -77,18 +100,12 @@ Result<Open> choose(const Flow& flow, Authorization authorization) {
         return base::fail(Code::SolverNone,
                           "the solver for " + name.value + " answers " + std::string(solver->type()) +
                               ", but the CA " + flow.ca() + " offers " + offered_types(authorization),
-                          name.is_wildcard() ? "a wildcard needs a solver of type dns-01" : "");
-    }
-    if (!base::is_base64url(challenge->token, kTokenBytesMax)) {
-        return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " sent a token for " + name.value +
-                                                " that is none: \"" + base::printable(challenge->token, 80) +
-                                                "\"");
+                          name.is_wildcard() ? "a wildcard needs a solver of type dns-01, dns-account-01 or "
+                                               "dns-persist-01"
+                                             : "");
     }
     Open open{.challenge = *challenge, .solver = solver};
-    open.task = ChallengeTask{.identifier = name,
-                              .token = challenge->token,
-                              .key_authorization = key_authorization(challenge->token, flow.account.key),
-                              .account_url = flow.account.url};
+    open.task = TRY(make_task(flow, name, *challenge));
     open.authorization = std::move(authorization);
     return open;
 }

@@ -59,6 +59,9 @@ struct Challenge {
     std::string url{};
     ChallengeStatus status = ChallengeStatus::Unknown;
     std::string token{};  // not checked yet: see ChallengeTask
+    /// dns-persist-01: the names the CA goes by, in lower case; empty where it sent none, more than ten, or
+    /// one that is no domain name (such a challenge must not be used, acme-dns-persist §4).
+    std::vector<std::string> issuer_domains{};
     std::optional<Problem> error{};
 };
 

@@ -61,16 +61,36 @@ base::Result<json> array_of(const json& object, const char* member, std::size_t 
     return *found;
 }
 
+/// On the wire a name is made of A-labels (RFC 8555 §7.1.4).
+bool is_ascii(std::string_view text) {
+    return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
 base::Result<base::Identifier> parse_wire_identifier(const json& value, std::string_view what) {
     if (!value.is_object()) return malformed(what, "an identifier is not an object");
     const std::string type = text_of(value, "type");
     const std::string text = text_of(value, "value");
     auto identifier = base::parse_identifier(text);
-    if (!identifier || base::to_string(identifier->type) != type) {
+    if (!is_ascii(text) || !identifier || base::to_string(identifier->type) != type) {
         return malformed(what, "\"" + base::printable(text, 100) + "\" of type \"" +
                                    base::printable(type, 20) + "\" is no name or address");
     }
     return identifier;
+}
+
+/// All of them, or none: see Challenge::issuer_domains.
+std::vector<std::string> read_issuer_domains(const json& challenge) {
+    const auto found = challenge.find("issuer-domain-names");
+    if (found == challenge.end() || !found->is_array() || found->size() > kIssuerDomainsMax) return {};
+    std::vector<std::string> domains;
+    for (const json& each : *found) {
+        const std::string text = each.is_string() ? each.get<std::string>() : std::string{};
+        auto domain = base::parse_identifier(text);
+        if (!is_ascii(text) || !domain || domain->type != base::IdentifierType::Dns || domain->is_wildcard())
+            return {};
+        domains.push_back(std::move(domain->value));
+    }
+    return domains;
 }
 
 Problem read_problem(const json& value, int status, bool is_top) {
@@ -212,6 +232,7 @@ base::Result<Authorization> parse_authorization(std::string_view body, std::stri
                       .url = TRY(required_url(each, "url", request_url, "challenge")),
                       .status = parse_challenge_status(text_of(each, "status")),
                       .token = text_of(each, "token"),
+                      .issuer_domains = read_issuer_domains(each),
                       .error = member_problem(each)});
     }
     return authorization;

@@ -10,6 +10,7 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/solvers.hpp"
 #include "base/process.hpp"
 #include "deployers/probe/look.hpp"
 
@@ -76,7 +77,11 @@ class Checker {
 
     void check_solver(const SolverConfig& solver) {
         const std::string subject = "solver " + solver.name;
-        if (solver.webroot.empty()) {
+        if (solver.has_provider()) {
+            check_provider(subject, solver);
+        } else if (solver.type == "dns-persist-01") {
+            ok(subject, "looks for records that you have added; a missing one is named when it is needed");
+        } else if (solver.webroot.empty()) {
             ok(subject, "will listen on " + solver.listen + " while a challenge is open");
         } else if (!is_directory(solver.webroot)) {
             fail(subject, "webroot " + solver.webroot + " is no directory", exit_code::kNotIssued);
@@ -86,6 +91,30 @@ class Checker {
         } else {
             ok(subject, "webroot " + solver.webroot + " can be written");
         }
+    }
+
+    /// Nothing is asked of the provider itself.
+    void check_provider(const std::string& subject, const SolverConfig& solver) {
+        const auto made = make_solver(solver, {.files = shop_.files,
+                                               .transport = *shop_.transport,
+                                               .dns = shop_.surroundings->dns,
+                                               .clock = shop_.clock,
+                                               .config = shop_.config});
+        if (!made) {
+            fail(subject, made.error().message, exit_code::kNotIssued);
+            return;
+        }
+        std::vector<base::SecretSource> secrets;
+        for (const auto& [name, source] : solver.settings.secrets) secrets.push_back(source);
+        for (const auto& [name, source] : solver.settings.secret_environment) secrets.push_back(source);
+        bool can_read = true;
+        for (const base::SecretSource& source : secrets) {
+            const auto secret = base::read_secret(source);
+            if (!secret) fail(subject, secret.error().message, exit_code::kNotIssued);
+            can_read = can_read && secret.has_value();
+        }
+        if (can_read)
+            ok(subject, "writes TXT records through " + solver.provider + "; it is not asked by check");
     }
 
     void check_certificate(const CertificateConfig& certificate) {

@@ -20,9 +20,14 @@ using NamedTables = std::map<std::string, const toml::table*>;
 struct Tables {
     const toml::table* agent = nullptr;
     const toml::table* defaults = nullptr;
+    const toml::table* dns = nullptr;
     const toml::table* hooks = nullptr;
     NamedTables ca{}, solver{}, host{}, certificate{};
 };
+
+/// [dns] and [solver.X].
+void read_dns(const Tables& tables, Config& config, Problems& problems);
+void read_solvers(const Tables& tables, Config& config, Problems& problems);
 
 /// [certificate.X] with its targets, on top of [defaults]; needs the CAs, solvers and hosts read before.
 void read_certificates(const Tables& tables, Config& config, Problems& problems);

@@ -6,7 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "acme/account.hpp"
-#include "acme/solvers/http_01.hpp"
+#include "agent/work/solvers.hpp"
 #include "deployers/hosts/local.hpp"
 #include "deployers/hosts/ssh.hpp"
 
@@ -23,7 +23,8 @@ Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Fil
       transport(the_transport),
       clock(the_clock),
       progress(the_progress),
-      log(the_log) {}
+      log(the_log),
+      dns(the_config.dns.servers) {}
 
 Surroundings::~Surroundings() = default;
 
@@ -106,8 +107,15 @@ acme::Solver* Surroundings::solver(const CertificateConfig& certificate, const b
     const std::scoped_lock guard(mutex_);
     auto& solver = solvers_[chosen->name];
     if (!solver) {
-        solver = chosen->listen.empty() ? acme::make_webroot_solver(files, chosen->webroot)
-                                        : acme::make_listener_solver(chosen->listen);
+        const auto tell = [this, name = chosen->name](const std::string& text) {
+            log.warn("solver {}: {}", name, text);
+        };
+        solver = make_solver_or_excuse(*chosen, {.files = files,
+                                                 .transport = transport,
+                                                 .dns = dns,
+                                                 .clock = clock,
+                                                 .config = config,
+                                                 .tell = tell});
     }
     return solver.get();
 }

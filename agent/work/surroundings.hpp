@@ -17,6 +17,7 @@
 #include "agent/memory/store.hpp"
 #include "agent/tell/progress.hpp"
 #include "base/certificate.hpp"
+#include "base/dns.hpp"
 #include "base/file.hpp"
 #include "base/http.hpp"
 #include "deployers/hosts/host.hpp"
@@ -59,6 +60,7 @@ class Surroundings {
     base::Clock& clock;
     Progress& progress;
     spdlog::logger& log;
+    const base::Dns dns;  // asks whom [dns] names
 
   private:
     [[nodiscard]] base::Result<acme::Account> make_account(const CaConfig& ca, bool ask_again);

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from caproxy import CaProxy
-from dns import NameServer
+from dns import NameServer, Resolver
 from nginx import Nginx
 from pebble import Pebble, make_https_pair
 from processes import free_port
@@ -67,6 +67,16 @@ def fixture_make_name_server(place, open_for_test):
         open_for_test(server, server.stop)
         server.start()
         return server
+    return make
+
+
+@pytest.fixture(name='make_resolver')
+def fixture_make_resolver(place, open_for_test):
+    def make(name_server, name='resolver'):
+        resolver = Resolver(place / name, name_server)
+        open_for_test(resolver, resolver.stop)
+        resolver.start()
+        return resolver
     return make
 
 

@@ -155,3 +155,38 @@ acl:
         lines = [f'[solver.{name}]', 'type = "dns-01"', 'provider = "rfc2136"', f'server = "{self.address}"',
                  f'tsig = {{ name = "{KEY}", algorithm = "{ALGORITHM}", secret_file = "{self.secret_file}" }}']
         return '\n'.join(lines + [f'{key} = {value}' for key, value in more.items()]) + '\n'
+
+
+class Resolver:
+    """Debian's Unbound, which follows what a NameServer says from zone to zone, and remembers nothing."""
+
+    def __init__(self, directory, name_server):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.address = free_address()
+        conf = self.directory / 'unbound.conf'
+        conf.write_text(f'''server:
+  interface: {self.address}
+  port: 53
+  directory: "{self.directory}"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  do-daemonize: no
+  do-not-query-localhost: no
+  access-control: 127.0.0.0/8 allow
+  module-config: "iterator"
+  cache-max-ttl: 0
+  cache-max-negative-ttl: 0
+  local-zone: "test." nodefault
+remote-control:
+  control-enable: no
+''' + ''.join(f'stub-zone:\n  name: {zone}.\n  stub-addr: {name_server.address}@53\n' for zone in ZONES))
+        self._daemon = Daemon(['unbound', '-d', '-c', conf], self.directory / 'log')
+
+    def start(self):
+        self._daemon.start(53, self.address)
+
+    def stop(self):
+        self._daemon.stop()

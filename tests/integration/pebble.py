@@ -32,6 +32,7 @@ class Pebble:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.https = https
         self.http_port = free_port()  # where every name's http-01 challenge is looked for
+        self.tls_port = free_port()  # the same for tls-alpn-01
         self.port, self.management, self.dns, self.names = (free_port() for _ in range(4))
         self.roots = self.directory / 'roots.pem'  # anchors for its HTTPS and for what it issues
         self.log = self.directory / 'pebble.log'
@@ -39,7 +40,7 @@ class Pebble:
         config.write_text(json.dumps({'pebble': {
             'listenAddress': f'127.0.0.1:{self.port}', 'managementListenAddress': f'127.0.0.1:{self.management}',
             'certificate': str(https / 'cert.pem'), 'privateKey': str(https / 'key.pem'),
-            'httpPort': self.http_port, 'tlsPort': free_port(), 'ocspResponderURL': '',
+            'httpPort': self.http_port, 'tlsPort': self.tls_port, 'ocspResponderURL': '',
             'externalAccountBindingRequired': False, 'domainBlocklist': list(blocked),
             'retryAfter': {'authz': retry_after, 'order': retry_after}, 'certificateValidityPeriod': validity,
             'profiles': {'default': {'description': 'the only one', 'validityPeriod': validity}}}}))

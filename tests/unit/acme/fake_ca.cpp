@@ -224,6 +224,11 @@ struct Ca::State {
                     {"url", url("chall", number) + "/" + std::to_string(index)},
                     {"status", name.challenge_status},
                     {"token", name.token}};
+        if (!ca.issuer_domains.empty()) {
+            out["type"] = "dns-persist-01";
+            out["issuer-domain-names"] = ca.issuer_domains;
+            out.erase("token");
+        }
         if (name.challenge_status == "invalid") {
             const auto told = ca.refusing.find(name.identifier.value);
             const std::string detail = told == ca.refusing.end() ? "not presented" : told->second;

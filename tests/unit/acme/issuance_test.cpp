@@ -289,3 +289,24 @@ TEST_CASE("issuance: what a solver cannot take away again is told, and stops not
     const std::string told = "authorize: a.example: a challenge was left behind: read-only file system";
     CHECK(std::ranges::find(world.progress, told) != world.progress.end());
 }
+
+TEST_CASE("issue: dns-persist-01 needs no token, and knows the account and the CA's names") {
+    World world({"a.example"});
+    world.solver.type_name = "dns-persist-01";
+    world.ca.issuer_domains = {"ca.example"};
+    world.ca.fetch = {};
+    CHECK(code_of(world.issue()) == "ok");
+    const auto task = world.solver.last_task();
+    CHECK(task.token.empty());
+    CHECK(task.key_authorization.empty());
+    CHECK(task.account_url == world.account.url);
+    CHECK(task.issuer_domains == std::vector<std::string>{"ca.example"});
+
+    World eleven({"a.example"});
+    eleven.solver.type_name = "dns-persist-01";
+    eleven.ca.issuer_domains = std::vector<std::string>(11, "ca.example");
+    const auto refused = eleven.issue();
+    CHECK(code_of(refused) == "ca/protocol");
+    CHECK(contains(message_of(refused), "issuer-domain-names"));
+    CHECK(eleven.solver.presents() == 0);
+}

@@ -100,6 +100,7 @@ TEST_CASE("wire: hostile orders") {
           order_with(R"("authorizations":"https://ca.test/z")"), order_with(R"("authorizations":)" + many),
           order_with(R"("identifiers":[{"type":"dns","value":"../x"}])"), order_with(R"("identifiers":[7])"),
           order_with(R"("identifiers":[{"type":"dns","value":"192.0.2.1"}])"),
+          order_with(R"("identifiers":[{"type":"dns","value":"bücher.example"}])"),
           order_with(R"("identifiers":[{"type":"email","value":"a@example.com"}])"),
           std::string(R"({"status":"pending"})"), std::string(R"({"finalize":"http://ca.test/f"})"),
           std::string(R"({"finalize":"https://ca.test/f")")}) {
@@ -140,6 +141,34 @@ TEST_CASE("wire: an authorization, of a wildcard, with challenges nobody knows")
             R"({"identifier":{"type":"dns","value":"a.example"},"status":")" + std::string(ended) + "\"}";
         const AuthorizationStatus status = acme::parse_authorization(body, kUrl).value().status;
         CHECK((status != AuthorizationStatus::Unknown && status != AuthorizationStatus::Pending));
+    }
+}
+
+TEST_CASE("wire: a dns-persist-01 challenge has names of the CA in place of a token, or none that count") {
+    const auto domains = [](const std::string& json) {
+        const auto authorization = acme::parse_authorization(
+            R"({"identifier":{"type":"dns","value":"a.example"},"challenges":[{"type":"dns-persist-01",)"
+            R"("url":"/c","status":"valid","issuer-domain-names":)" +
+                json + "}]}",
+            kUrl);
+        REQUIRE(authorization);  // the other challenges of such an authorization can still be used
+        CHECK((authorization->challenges.front().status == ChallengeStatus::Valid));
+        return authorization->challenges.front().issuer_domains;
+    };
+    std::string ten = "[\"a0.example\"";
+    for (int i = 1; i < 10; ++i) ten += ",\"a" + std::to_string(i) + ".example\"";
+    const std::string label(63, 'a');
+    const std::string longest = label + "." + label + "." + label + "." + std::string(61, 'b');
+    CHECK(domains(R"(["CA.example"])") == std::vector<std::string>{"ca.example"});
+    CHECK(domains(ten + "]").size() == 10);
+    CHECK(domains(ten + ",\"b.example\"]").empty());
+    CHECK(domains("[\"" + longest + "\"]").size() == 1);
+    CHECK(domains("[\"" + longest + "b\"]").empty());
+    for (const std::string bad :
+         {"[]", "7", "null", R"("ca.example")", R"([7])", R"(["ca.example", ""])", R"(["*.ca.example"])",
+          R"(["192.0.2.1"])", R"(["ca.example; x"])", R"(["bücher.example"])"}) {
+        CAPTURE(bad);
+        CHECK(domains(bad).empty());
     }
 }
 
