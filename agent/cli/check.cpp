@@ -10,6 +10,7 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/preflight.hpp"
 #include "agent/work/solvers.hpp"
 #include "base/process.hpp"
 #include "deployers/probe/look.hpp"
@@ -123,12 +124,29 @@ class Checker {
             note(
                 certificate.name,
                 "[ca." + ca.name + "] does not say agree_tos = true; a CA with terms will refuse an account");
+        try_issuance(certificate);
         if (certificate.targets.empty())
             note(certificate.name, "has no target: it is issued and kept, and served nowhere");
         for (const deployers::Endpoint& endpoint : certificate.endpoints)
             check_resolves(certificate.name, endpoint.text, endpoint.address, endpoint.host);
         for (const TargetConfig& target : certificate.targets)
             check_target(certificate.name + " on " + target.name, target);
+    }
+
+    /// Challenges of our own, presented and taken away again: what a CA would see of them.
+    void try_issuance(const CertificateConfig& certificate) {
+        for (const Trial& trial : preflight(*shop_.surroundings, certificate)) {
+            const std::string subject = certificate.name + ": " + trial.what;
+            if (trial.error) {
+                fail(subject,
+                     trial.error->message + (trial.error->hint.empty() ? "" : "; " + trial.error->hint),
+                     exit_code::kNotIssued);
+            } else if (trial.is_note) {
+                note(subject, trial.text);
+            } else {
+                ok(subject, trial.text);
+            }
+        }
     }
 
     void check_resolves(const std::string& subject, const std::string& what, const std::string& address,

@@ -35,7 +35,7 @@ class CommandLine {
         add_verify();
         add_status();
         add_common(app_.add_subcommand(
-            "check", "reads the configuration and tries the surroundings; changes nothing"));
+            "check", "reads the configuration and tries the surroundings; orders and deploys nothing"));
         for (const char* name : kLater) app_.add_subcommand(name, "")->group("")->allow_extras();
     }
 

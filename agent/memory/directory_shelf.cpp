@@ -28,6 +28,7 @@ std::optional<acme::KeptDirectory> FileStore::kept_directory(const std::string& 
 
 void FileStore::keep_directory(const std::string& ca, const std::string& directory,
                                const acme::KeptDirectory& kept) {
+    if (!may_write_) return;
     const std::string home = account_home(ca, directory);
     const nlohmann::json json = {{"fetched_at", base::format_instant(kept.fetched_at)}, {"body", kept.body}};
     const std::string text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

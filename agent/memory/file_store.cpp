@@ -94,11 +94,11 @@ Result<std::unique_ptr<FileStore>> FileStore::open(base::Files& files, std::stri
                           directory + " does not survive a reboot or a cleaner, and keys in it would be lost",
                           "choose another agent.state_dir, or set agent.allow_volatile = true for a test");
     }
-    return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory)));
+    return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory), /*may_write=*/true));
 }
 
 std::unique_ptr<FileStore> FileStore::open_read_only(base::Files& files, std::string directory) {
-    return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory)));
+    return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory), /*may_write=*/false));
 }
 
 std::string FileStore::home(const std::string& certificate) const {

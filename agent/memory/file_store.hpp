@@ -48,7 +48,8 @@ class FileStore final : public Store {
     base::Result<std::uint64_t> free_bytes() override;
 
   private:
-    FileStore(base::Files& files, std::string directory) : files_(files), root_(std::move(directory)) {}
+    FileStore(base::Files& files, std::string directory, bool may_write)
+        : files_(files), root_(std::move(directory)), may_write_(may_write) {}
 
     [[nodiscard]] std::string home(const std::string& certificate) const;
     [[nodiscard]] std::string account_home(const std::string& ca, const std::string& directory) const;
@@ -58,6 +59,7 @@ class FileStore final : public Store {
 
     base::Files& files_;
     std::string root_;
+    bool may_write_;
 };
 
 }  // namespace agent
