@@ -25,9 +25,9 @@ namespace acme {
 
 /// §7.3. E-mail addresses become mailto: URLs; what is a URL already is left as it is.
 [[nodiscard]] std::string new_account_payload(const std::vector<std::string>& contact, bool agree_tos);
-/// §7.4; `profile` (acme-profiles §4) is left out where it is empty.
+/// §7.4; `profile` (acme-profiles §4) and `replaces` (RFC 9773 §5) are left out where they are empty.
 [[nodiscard]] std::string new_order_payload(const std::vector<base::Identifier>& names,
-                                            std::string_view profile);
+                                            std::string_view profile, std::string_view replaces);
 /// §7.4: the request in DER.
 [[nodiscard]] std::string finalize_payload(std::string_view request_der);
 

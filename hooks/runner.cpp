@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hooks/runner.hpp"
 
-#include <algorithm>
 #include <filesystem>
 #include <optional>
 
 #include <unistd.h>
 
-#include "base/encoding.hpp"
 #include "base/process.hpp"
+#include "hooks/output.hpp"
 
 namespace hooks {
 
@@ -16,26 +15,6 @@ using base::Code;
 using base::Result;
 
 namespace {
-
-/// The last line that is not blank: where programs say what went wrong.
-std::string last_line(const std::string& text) {
-    const auto end = text.find_last_not_of(" \t\r\n");
-    if (end == std::string::npos) return {};
-    const auto begin = text.find_last_of('\n', end);
-    return base::printable(text.substr(begin == std::string::npos ? 0 : begin + 1,
-                                       end - (begin == std::string::npos ? 0 : begin + 1) + 1));
-}
-
-/// What a program printed, line by line, without what a terminal would act on.
-std::string printable_lines(const std::string& text) {
-    std::string lines;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const std::size_t end = std::min(text.find('\n', begin), text.size());
-        lines += base::printable(text.substr(begin, end - begin)) + "\n";
-        begin = end + 1;
-    }
-    return lines;
-}
 
 /// Adds its output to the report; the error, if it failed.
 std::optional<base::Error> run_one(const Hook& hook, const Event& event, base::Seconds timeout,
@@ -48,7 +27,7 @@ std::optional<base::Error> run_one(const Hook& hook, const Event& event, base::S
     if (!completed) return base::Error{.code = Code::HookFailed, .message = what + completed.error().message};
     report.output += printable_lines(completed->out) + printable_lines(completed->err);
     if (completed->ok()) return std::nullopt;
-    const std::string said = last_line(completed->err.empty() ? completed->out : completed->err);
+    const std::string said = last_lines(completed->err.empty() ? completed->out : completed->err, 1);
     return base::Error{.code = Code::HookFailed,
                        .message = what + completed->describe() + (said.empty() ? "" : ": " + said)};
 }

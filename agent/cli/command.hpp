@@ -46,6 +46,7 @@ struct Options {
     bool once = false;
     bool force = false;
     bool missing = false;
+    bool dry_run = false;
     base::Seconds wait{60};
     std::size_t width = 0;  // 0: the terminal's
 };
@@ -93,6 +94,7 @@ void tell(const Options& options, const base::Error& error);
 // One command, one file. Each answers with the exit code.
 [[nodiscard]] int run_command(Workshop& workshop);
 [[nodiscard]] int renew_command(Workshop& workshop);
+[[nodiscard]] int rehearse_command(Workshop& workshop);  // renew --dry-run
 [[nodiscard]] int deploy_command(Workshop& workshop);
 [[nodiscard]] int verify_command(Workshop& workshop);
 [[nodiscard]] int status_command(Workshop& workshop);

@@ -107,6 +107,8 @@ class CommandLine {
         add_selection(command);
         add_wait(command);
         command->add_flag("--force", options_.force, "renews now, due or not");
+        command->add_flag("--dry-run", options_.dry_run,
+                          "orders at the CA's staging, keeps nothing, and rehearses the deployment");
     }
 
     void add_deploy() {

@@ -136,9 +136,8 @@ Overview overview_of(Workshop& shop, bool with_removed) {
         const auto order = shop.store->open_order(name);
         Record known =
             record && *record ? std::move(**record) : Record{.name = name, .first_seen = overview.now};
-        overview.certificates.push_back(status_of(certificate, ca_of(shop.config, certificate), known,
-                                                  order && order->has_value(), shop.config.agent.verify_every,
-                                                  overview.now));
+        overview.certificates.push_back(status_of(certificate, known, order && order->has_value(),
+                                                  shop.config.agent.verify_every, overview.now));
     }
     if (with_removed) {
         for (const std::string& name : shop.store->certificates().value_or(std::vector<std::string>{})) {

@@ -251,12 +251,12 @@ CertificateState judge_state(const CertificateStatus& status, bool has_open_orde
 
 }  // namespace
 
-CertificateStatus status_of(const CertificateConfig& certificate, const CaConfig& ca, const Record& record,
-                            bool has_open_order, base::Seconds verify_every, Instant now) {
+CertificateStatus status_of(const CertificateConfig& certificate, const Record& record, bool has_open_order,
+                            base::Seconds verify_every, Instant now) {
     CertificateStatus status{
         .config = &certificate,
         .record = record,
-        .plan = plan(certificate, ca, record,
+        .plan = plan(certificate, record,
                      {.now = now, .verify_every = verify_every, .has_open_order = has_open_order}),
         .served = count_served(certificate, record)};
     for (const TargetConfig& target : certificate.targets) {

@@ -73,7 +73,7 @@ class Deployment {
 
     Result<void> to(const TargetConfig& target) {
         const std::scoped_lock turn(s_.service_turn(target));
-        const base::Anchors anchors = TRY(s_.anchors(ca_of(s_.config, certificate_), target.roots));
+        const base::Anchors anchors = TRY(s_.anchors(certificate_, target.roots));
         if (already_serves(target, anchors)) return {};
         TRY(keeper_.change(
             [&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));

@@ -88,7 +88,7 @@ TEST_CASE("account: closed, refused, or without a URL") {
                   "ca/account-refused"},
              Case{"deactivated, said by 403", fakes::problem(403, "unauthorized", "deactivated"),
                   "ca/account-refused"},
-             Case{"needs EAB", fakes::problem(403, "externalAccountRequired"), "ca/account-refused"},
+             Case{"needs EAB", fakes::problem(403, "externalAccountRequired"), "ca/binding-required"},
              Case{"new terms", fakes::problem(403, "userActionRequired"), "ca/terms-not-agreed"},
              Case{"no Location", fakes::reply(201, "{}"), "ca/protocol"},
              Case{"http Location",

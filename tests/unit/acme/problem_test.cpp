@@ -36,7 +36,7 @@ TEST_CASE("problem: what the planner may do about it") {
              Case{urn("userActionRequired"), 403, "ca/terms-not-agreed"},
              Case{urn("agreementRequired"), 403, "ca/terms-not-agreed"},
              Case{urn("unauthorized"), 403, "ca/account-refused"},
-             Case{urn("externalAccountRequired"), 403, "ca/account-refused"},
+             Case{urn("externalAccountRequired"), 403, "ca/binding-required"},
              Case{urn("invalidContact"), 400, "ca/account-refused"},
              Case{urn("rejectedIdentifier"), 400, "ca/identifier-refused"},
              Case{urn("unsupportedIdentifier"), 400, "ca/identifier-refused"},
@@ -47,7 +47,7 @@ TEST_CASE("problem: what the planner may do about it") {
              Case{urn("somethingNew"), 503, "ca/server-error"},
              Case{urn("badCSR"), 400, "ca/refused"},
              Case{urn("malformed"), 400, "ca/refused"},
-             Case{urn("invalidProfile"), 400, "config/wrong-value"},
+             Case{urn("invalidProfile"), 400, "ca/profile-refused"},
              Case{"", 404, "ca/refused"},
              Case{"", 301, "ca/protocol"},
          }) {

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hooks/plugin.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "base/encoding.hpp"
+#include "base/process.hpp"
+#include "hooks/output.hpp"
+
+namespace hooks {
+
+using base::Code;
+using base::Result;
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kNameLengthMax = 64;
+constexpr unsigned kLinksMax = 40;  // as the kernel has it (path_resolution(7))
+
+bool is_plugin_name(std::string_view name) {
+    const auto is_allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    };
+    return !name.empty() && name.size() <= kNameLengthMax && !name.starts_with('-') &&
+           std::all_of(name.begin(), name.end(), is_allowed);
+}
+
+Result<void> check_owner(const std::string& plugin, const std::string& path, const base::FileInfo& info) {
+    const std::string what = plugin == path ? plugin : plugin + " is not run: " + path;
+    if (info.uid != 0 && info.uid != ::geteuid()) {
+        return base::fail(Code::PluginUnsafe,
+                          what + " belongs to somebody else (user id " + std::to_string(info.uid) + ")",
+                          (info.kind == base::FileKind::Symlink ? "chown -h root " : "chown root ") + path);
+    }
+    // In a sticky directory nobody can replace what belongs to another; a link's own bits mean nothing.
+    const bool is_sticky = info.kind == base::FileKind::Directory && (info.mode & 01000) != 0;
+    if (info.kind == base::FileKind::Symlink || is_sticky || (info.mode & 0022) == 0) return {};
+    return base::fail(Code::PluginUnsafe, what + " can be changed by others", "chmod go-w " + path);
+}
+
+void push_front(std::deque<std::string>& parts, std::string_view path) {
+    std::vector<std::string> found;
+    for (std::size_t begin = 0; begin < path.size();) {
+        const std::size_t end = std::min(path.find('/', begin), path.size());
+        if (end > begin) found.emplace_back(path.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    parts.insert(parts.begin(), found.begin(), found.end());
+}
+
+/// Walks as the kernel would, and looks at everything that decides where the way leads: each directory, each
+/// link, and the file at its end.
+Result<std::string> resolve_safely(base::Files& files, const std::string& plugin) {
+    std::string current;  // "" is "/"
+    std::deque<std::string> parts;
+    push_front(parts, plugin);
+    TRY(check_owner(plugin, "/", TRY(files.info("/"))));
+    for (unsigned links = 0; !parts.empty();) {
+        const std::string part = std::move(parts.front());
+        parts.pop_front();
+        if (part == ".") continue;
+        if (part == "..") {
+            current.erase(std::min(current.rfind('/'), current.size()));
+            continue;
+        }
+        const std::string next = current + "/" + part;
+        const base::FileInfo info = TRY(files.info(next));
+        TRY(check_owner(plugin, next, info));
+        if (info.kind != base::FileKind::Symlink) {
+            current = next;
+            continue;
+        }
+        if (++links > kLinksMax)
+            return base::fail(Code::PluginUnsafe, plugin + " is a link that leads round in circles");
+        const std::string text = TRY(files.read_symlink(next));
+        if (text.starts_with('/')) current.clear();
+        push_front(parts, text);
+    }
+    return current;
+}
+
+std::string request_of(const PluginCall& call, const json& fields) {
+    json request = fields.is_object() ? fields : json::object();
+    request["version"] = 1;
+    request["op"] = call.op;
+    if (!call.id.empty()) request["id"] = call.id;
+    if (call.deadline) request["deadline"] = base::format_instant(*call.deadline);
+    return request.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+std::string called(const PluginCall& call) {
+    return "plugin " + call.program + ", " + call.op + ": ";
+}
+
+}  // namespace
+
+std::vector<std::string> plugin_directories(const std::vector<std::string>& plugin_path) {
+    std::vector<std::string> directories = {"/usr/lib/renewd/plugins", "/etc/renewd/plugins"};
+    directories.insert(directories.end(), plugin_path.begin(), plugin_path.end());
+    return directories;
+}
+
+Result<std::string> find_plugin(base::Files& files, const std::vector<std::string>& directories,
+                                std::string_view role, std::string_view name) {
+    if (!is_plugin_name(name)) {
+        return base::fail(Code::ConfigWrongValue,
+                          "\"" + base::printable(name, 80) + "\" is no name of a plugin",
+                          "a plugin's name has 1 to 64 of a-z, 0-9 and -, and begins with no -");
+    }
+    const std::string program = "renewd-" + std::string(role) + "-" + std::string(name);
+    std::string places;
+    for (const std::string& directory : directories) {
+        places += (places.empty() ? "" : ", ") + directory;
+        const std::string path = directory + "/" + program;
+        if (!directory.starts_with('/') || !base::exists(files, path)) continue;
+        const std::string found = TRY(resolve_safely(files, path));
+        const base::FileInfo info = TRY(files.info(found));
+        if (info.kind == base::FileKind::Regular && (info.mode & 0111) != 0) return found;
+        return base::fail(Code::ProcessNotStarted, path + " is no executable file", "chmod +x " + found);
+    }
+    return base::fail(Code::ProcessNotStarted, "there is no plugin " + program + " in " + places,
+                      "install it in one of these, owned by root and writable by nobody else");
+}
+
+Result<json> parse_reply(std::string_view printed, const PluginCall& call) {
+    const auto malformed = [&](const std::string& why) {
+        return base::fail(call.protocol, called(call) + why,
+                          "a plugin answers with one JSON object on stdout, and nothing else there");
+    };
+    if (printed.size() > kReplyBytesMax) return malformed("its answer is longer than 64 KiB");
+    if (printed.find_first_not_of(" \t\r\n") == std::string_view::npos)
+        return malformed("it ended well, but answered nothing");
+    // The parser takes a NUL for the end.
+    if (printed.find('\0') != std::string_view::npos) return malformed("its answer is not text");
+    json reply = json::parse(printed, nullptr, /*allow_exceptions=*/false);
+    if (!reply.is_object())
+        return malformed("its answer is not one JSON object: " + base::printable(printed, 200));
+    if (reply.contains("version") && reply.at("version") != 1)
+        return malformed("its answer has a version other than 1");
+    if (!reply.contains("ok") && call.op == "describe") return reply;
+    if (!reply.contains("ok") || !reply.at("ok").is_boolean())
+        return malformed("its answer says neither \"ok\": true nor \"ok\": false");
+    if (reply.at("ok") == true) return reply;
+    const auto message = reply.find("message");
+    const bool has_words = message != reply.end() && message->is_string();
+    return base::fail(call.failed,
+                      called(call) + (has_words ? base::printable(message->get<std::string>())
+                                                : "it says that it failed (\"ok\": false) and not why"));
+}
+
+Result<PluginAnswer> ask_plugin(const PluginCall& call, const json& fields) {
+    // One byte more than a reply may have: stdout and stderr share `truncated`, the size tells them apart.
+    const base::Completed completed = TRY(base::run({.argv = {call.program},
+                                                     .environment = call.environment,
+                                                     .input = request_of(call, fields),
+                                                     .deadline = call.patience,
+                                                     .output_max = kReplyBytesMax + 1}));
+    if (!completed.ok()) {
+        const std::string said = last_lines(completed.err.empty() ? completed.out : completed.err);
+        return base::fail(call.failed,
+                          called(call) + completed.describe() + (said.empty() ? "" : ": " + said));
+    }
+    static_cast<void>(TRY(parse_reply(completed.out, call)));
+    // As it came: to write a deeply nested value anew would take a stack as deep.
+    return PluginAnswer{.reply = completed.out, .log = printable_lines(completed.err)};
+}
+
+}  // namespace hooks
