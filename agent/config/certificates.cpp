@@ -51,10 +51,6 @@ void read_cas(Section& section, CertificateConfig& certificate, const Config& co
     }
 }
 
-std::string described(const SolverConfig& solver) {
-    return "[solver." + solver.name + "] is of type \"" + solver.type + "\"";
-}
-
 /// `profile = "short"` is asked of every CA of the certificate, `profile = { letsencrypt = "short" }` of that
 /// one; whatever is not said here is said by the CA's own table.
 void read_profiles(Section& section, CertificateConfig& certificate, const Config& config) {
@@ -73,6 +69,10 @@ void read_profiles(Section& section, CertificateConfig& certificate, const Confi
         if (by_ca.has(name)) certificate.profiles[name] = by_ca.text(name).value_or("");
     }
     by_ca.finish();
+}
+
+std::string described(const SolverConfig& solver) {
+    return "[solver." + solver.name + "] is of type \"" + solver.type + "\"";
 }
 
 void read_solver(Section& section, CertificateConfig& certificate, const Config& config) {

@@ -248,7 +248,7 @@ TEST_CASE("issuance: profiles are sent only where they are offered") {
 
     World none({"a.example"});
     none.request.profile = "short";
-    CHECK(code_of(none.issue()) == "config/wrong-value");
+    CHECK(code_of(none.issue()) == "ca/profile-refused");
     World default_profile({"a.example"});
     REQUIRE(default_profile.issue());
     CHECK_FALSE(contains(default_profile.ca.payload("/order"), "profile"));
