@@ -183,24 +183,31 @@ Result<void> answer_all(const Flow& flow, const std::vector<Open>& open) {
 }
 
 /// Why a failed authorization failed: its challenge knows.
-Problem problem_of(const Authorization& authorization) {
+FailedName failure_of(const Authorization& authorization) {
+    FailedName failed{.name = authorization.identifier.value};
     for (const Challenge& each : authorization.challenges) {
-        if (each.error) return *each.error;
+        if (!each.error) continue;
+        failed.problem = *each.error;
+        failed.challenge = each.type;
+        return failed;
     }
     switch (authorization.status) {
         case AuthorizationStatus::Expired:
-            return Problem{.detail = "its authorization expired"};
+            failed.problem.detail = "its authorization expired";
+            break;
         case AuthorizationStatus::Deactivated:
-            return Problem{.detail = "its authorization was deactivated"};
+            failed.problem.detail = "its authorization was deactivated";
+            break;
         case AuthorizationStatus::Revoked:
-            return Problem{.detail = "its authorization was revoked"};
+            failed.problem.detail = "its authorization was revoked";
+            break;
         case AuthorizationStatus::Pending:
         case AuthorizationStatus::Valid:
         case AuthorizationStatus::Invalid:
         case AuthorizationStatus::Unknown:
             break;
     }
-    return {};
+    return failed;
 }
 
 bool has_failed(AuthorizationStatus status) {
@@ -250,7 +257,7 @@ std::optional<base::Error> find_failures(const Flow& flow, const Order& order) {
     std::vector<FailedName> failed;
     for (const Result<Authorization>& each : fetch_all(flow, order.authorizations)) {
         if (!each || !has_failed(each->status)) continue;
-        failed.push_back({.name = each->identifier.value, .problem = problem_of(*each)});
+        failed.push_back(failure_of(*each));
     }
     if (failed.empty()) return std::nullopt;
     std::ranges::sort(failed, {}, &FailedName::name);

@@ -150,12 +150,29 @@ std::string bare_answer(int status) {
     return "answered HTTP " + std::to_string(status) + " without saying why";
 }
 
-std::string validation_hint(std::string_view type) {
+std::string dns_validation_hint(std::string_view kind) {
+    if (kind == "dns") return "do the zone's name servers answer everywhere? check its delegation and DNSSEC";
+    return "is the record where the world looks for it? check the zone's delegation (NS), CNAMEs of "
+           "_acme-challenge, and where `propagation` looks";
+}
+
+/// What to look at, by what the CA says and how it looked.
+std::string validation_hint(std::string_view type, std::string_view challenge) {
     const std::string_view kind = short_type(type);
+    const bool is_told = kind == "connection" || kind == "dns" || kind == "unauthorized" ||
+                         kind == "incorrectResponse" || kind == "tls";
+    const bool is_alpn = challenge == "tls-alpn-01";
+    if (is_told && challenge.starts_with("dns-")) return dns_validation_hint(kind);
     if (kind == "connection") {
-        return "is port 80 of every address of the name (IPv4 and IPv6) reachable from the internet?";
+        return std::string("is port ") + (is_alpn ? "443" : "80") +
+               " of every address of the name (IPv4 and IPv6) reachable from the internet?";
     }
     if (kind == "dns") return "does the name exist, and lead here? check its A and AAAA records and DNSSEC";
+    if (is_told && is_alpn) {
+        return "something else answers at port 443 of the name: tls-alpn-01 needs renewd itself there, "
+               "without "
+               "a proxy that ends TLS before it";
+    }
     if (kind == "unauthorized" || kind == "incorrectResponse") {
         return "something else answers for the name: does every address of it lead to this machine (or to "
                "the webroot)?";
@@ -195,7 +212,7 @@ base::Error validation_failed(std::string_view ca, const std::vector<FailedName>
     return base::Error{.code = Code::CaValidationFailed,
                        .message = "the CA " + std::string(ca) + " could not validate " +
                                   count_of(failed.size(), names) + " (" + list_names(failed) + ")",
-                       .hint = validation_hint(type),
+                       .hint = validation_hint(type, failed.front().challenge),
                        .problem = base::printable(type, 200)};
 }
 

@@ -144,7 +144,7 @@ TEST_CASE("dns-persist-01: records are read from the authoritative servers, thro
                                         "_validation-persist TXT \"ca.example; \" \"accounturi=x\"\n" +
                                         "_validation-persist.www CNAME _validation-persist\n"}},
                            address);
-    const base::Dns dns({knot.server()}, base::Milliseconds(500));
+    const base::Dns dns({knot.server()}, base::Milliseconds(200));
     for (const bool authoritative : {true, false}) {
         for (const std::string name : {"_validation-persist.a.test.", "_validation-persist.www.a.test."}) {
             const auto answers = acme::read_txt(dns, name, authoritative);
