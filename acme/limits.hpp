@@ -26,6 +26,8 @@ inline constexpr std::size_t kNonceBytesMax = 1024;
 inline constexpr std::size_t kOrderNamesMax = 2500;
 /// Challenges of one authorization: five types are known.
 inline constexpr std::size_t kChallengesMax = 32;
+/// Contacts of an account.
+inline constexpr std::size_t kContactsMax = 32;
 /// Profiles of one directory.
 inline constexpr std::size_t kProfilesMax = 64;
 /// Refused names that a message spells out; the others are counted.

@@ -26,11 +26,13 @@ constexpr auto kRules = std::to_array<Rule>({
     {"agreementRequired", Code::CaTermsNotAgreed, ""},
     {"badCSR", Code::CaRefused, "the CA does not take this kind of key or request; see key_type"},
     {"badNonce", Code::CaBadNonce, ""},
+    {"badRevocationReason", Code::CaRevocationRefused, "give another reason"},
     {"caa", Code::CaIdentifierRefused,
      "a CAA record of the name (or of a domain above it) does not allow this CA"},
     {"dns", Code::CaIdentifierRefused,
      "the CA's resolver has trouble with the name: check its DNS and DNSSEC"},
-    {"externalAccountRequired", Code::CaAccountRefused, "this CA wants an external account binding"},
+    {"externalAccountRequired", Code::CaBindingRequired,
+     "this CA wants an external account binding: `eab` in its table"},
     {"invalidContact", Code::CaAccountRefused, "change `contact`"},
     {"invalidProfile", Code::ConfigWrongValue, "change `profile`"},
     {"rateLimited", Code::CaRateLimited, ""},
@@ -86,6 +88,11 @@ std::vector<FailedName> named_subproblems(const Problem& problem) {
         if (!each.identifier.empty()) named.push_back({.name = each.identifier, .problem = each});
     }
     return named;
+}
+
+/// §7.3.5: a key that is another account's. A conflict about names (a `replaces` that is taken) is none.
+bool is_key_conflict(const Problem& problem, const RefusalContext& context) {
+    return problem.status == 409 && context.names == 0;
 }
 
 Code code_of(const Problem& problem, bool names_known) {
@@ -151,7 +158,7 @@ std::string validation_hint(std::string_view type) {
 
 base::Error refusal(const Problem& problem, const RefusalContext& context) {
     const std::vector<FailedName> named = named_subproblems(problem);
-    const Code code = code_of(problem, !named.empty());
+    const Code code = is_key_conflict(problem, context) ? Code::CaKeyInUse : code_of(problem, !named.empty());
     std::string message = "the CA " + std::string(context.ca) + " ";
     if (!named.empty()) {
         message += "refused " + count_of(named.size(), context.names) + " (" + list_names(named) + ")";
