@@ -10,11 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "acme/jws.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/http.hpp"
 #include "base/identifier.hpp"
 #include "base/key.hpp"
+#include "base/secret_source.hpp"
 #include "deployers/deployer.hpp"
 #include "deployers/probe/endpoint.hpp"
 
@@ -30,6 +32,13 @@ struct AgentConfig {
     bool allow_volatile = false;  // state on tmpfs or under /tmp
 };
 
+/// The CA's own account that ours is to belong to (RFC 8555 §7.3.4); its key is read when one is registered.
+struct BindingConfig {
+    std::string kid{};
+    base::SecretSource key{};
+    acme::MacAlgorithm algorithm = acme::MacAlgorithm::Hs256;
+};
+
 struct CaConfig {
     std::string name{};
     std::string directory{};
@@ -39,6 +48,7 @@ struct CaConfig {
     std::string
         roots{};  // PEM file: anchors for the CA's own HTTPS and for what its certificates are served with
     std::string proxy{};
+    std::optional<BindingConfig> eab{};
 };
 
 struct SolverConfig {

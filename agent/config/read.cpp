@@ -221,7 +221,8 @@ void Reading::read_cas(Config& config) {
         ca.roots = section.path("roots").value_or("");
         if (!ca.roots.empty()) check_readable(section, "roots", ca.roots, /*is_secret=*/false);
         ca.proxy = section.text("proxy").value_or("");
-        section.not_built({"staging", "preferred_chain", "eab", "client"});
+        ca.eab = read_binding(section);
+        section.not_built({"staging", "preferred_chain", "client"});
         section.finish();
     }
 }
