@@ -65,6 +65,25 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Config 
     return shop;
 }
 
+int exit_code_of(const base::Error& error) {
+    const std::string_view code = base::to_string(error.code);
+    switch (error.code) {
+        case Code::StateLocked:
+            return exit_code::kBusy;
+        case Code::CaRateLimited:
+            return exit_code::kHeld;
+        case Code::CaBindingRequired:
+        case Code::CaTermsNotAgreed:
+            return exit_code::kUsage;
+        default:
+            break;
+    }
+    if (code.starts_with("config/") || code.starts_with("usage/")) return exit_code::kUsage;
+    if (code.starts_with("state/")) return exit_code::kState;
+    return code.starts_with("ca/") || code.starts_with("net/") ? exit_code::kNotIssued
+                                                               : exit_code::kUnexpected;
+}
+
 void tell(const Options& options, const base::Error& error) {
     if (options.json) {
         std::fprintf(stderr, "%s\n", to_json(error).dump().c_str());
