@@ -16,10 +16,10 @@ namespace {
 
 /// newAccount is idempotent (§7.3.1: the same key finds the same account), so a lost answer is asked for
 /// again.
-Result<base::HttpResponse> register_key(Session& session, const Account& account, const std::string& url,
-                                        const std::string& payload) {
-    auto answer = session.post(account, url, payload);
-    if (!answer && answer.error().code == Code::CaUnreachable) answer = session.post(account, url, payload);
+Result<Session::Posted> register_key(Session& session, const Account& account, const std::string& payload) {
+    auto answer = session.post_to(account, &Directory::new_account, payload, {});
+    if (!answer && answer.error().code == Code::CaUnreachable)
+        answer = session.post_to(account, &Directory::new_account, payload, {});
     return answer;
 }
 
@@ -95,12 +95,12 @@ Result<Account> find_or_create_account(Session& session, const base::PrivateKey&
     if (registration.binding)
         binding = TRY(sign_binding(ca, TRY(registration.binding()), key, directory.new_account));
     const std::string payload = new_account_payload(registration.contact, registration.agree_tos, binding);
-    auto answer = register_key(session, account, directory.new_account, payload);
-    if (!answer && answer.error().problem.ends_with(":externalAccountRequired")) return binding_required(ca);
-    const base::HttpResponse shown = TRY(std::move(answer));
+    auto posted = register_key(session, account, payload);
+    if (!posted && posted.error().problem.ends_with(":externalAccountRequired")) return binding_required(ca);
+    const auto [shown, asked] = TRY(std::move(posted));
     const AccountView view = parse_account(shown.body);
     TRY(check_open(session, view.status));
-    account.url = TRY(account_url(ca, directory.new_account, shown));
+    account.url = TRY(account_url(ca, asked, shown));
     // §7.3.1: what is sent with a key that has an account already changes nothing of it.
     if (shown.status == 200 && view.contact != contact_urls(registration.contact))
         TRY(update_contact(session, account, registration.contact));
@@ -108,12 +108,11 @@ Result<Account> find_or_create_account(Session& session, const base::PrivateKey&
 }
 
 Result<std::string> find_account(Session& session, const base::PrivateKey& key) {
-    const Directory directory = TRY(session.directory());
-    auto answer = register_key(session, {.key = key}, directory.new_account, find_account_payload());
-    if (!answer && answer.error().code == Code::CaAccountMissing) return std::string{};
-    const base::HttpResponse shown = TRY(std::move(answer));
+    auto posted = register_key(session, {.key = key}, find_account_payload());
+    if (!posted && posted.error().code == Code::CaAccountMissing) return std::string{};
+    const auto [shown, asked] = TRY(std::move(posted));
     TRY(check_open(session, parse_account(shown.body).status));
-    return account_url(session.authority().name, directory.new_account, shown);
+    return account_url(session.authority().name, asked, shown);
 }
 
 Result<AccountView> look_at_account(Session& session, const Account& account) {

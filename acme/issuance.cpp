@@ -204,14 +204,16 @@ Result<OrderView> open_order(const Flow& flow) {
 
 Result<Issued> issue(Session& session, const Account& account, const IssuanceRequest& request,
                      const IssuanceEffects& effects) {
-    const Flow flow{.session = session, .account = account, .request = request, .effects = effects};
+    std::vector<std::string> remarks;
+    const Flow flow{
+        .session = session, .account = account, .request = request, .effects = effects, .remarks = remarks};
     flow.tell("order", flow.names());
     auto view = open_order(flow);
     if (!view) return base::Failure(std::move(view.error()).during("order"));
     std::string url = view->order.url;
     auto chain = Progress(flow, std::move(*view)).run();
     if (!chain) return base::Failure(std::move(chain).error());
-    return Issued{.chain = std::move(*chain), .order_url = std::move(url)};
+    return Issued{.chain = std::move(*chain), .order_url = std::move(url), .remarks = std::move(remarks)};
 }
 
 }  // namespace acme

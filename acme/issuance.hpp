@@ -17,10 +17,13 @@ namespace acme {
 
 struct IssuanceRequest {
     std::vector<base::Identifier> names{};
-    std::string profile{};        // sent only if not empty; checked against the directory first
-    base::PrivateKey key;         // durable before the call; never the account's (§11.1)
-    std::string order_url{};      // an order of an earlier run to go on with; empty: a new one
-    base::Seconds patience{600};  // how long the CA may take; then ca/order-pending, to be resumed later
+    std::string profile{};  // sent only if not empty; checked against the directory first
+    base::PrivateKey key;   // durable before the call; never the account's (§11.1)
+    std::string
+        replaces{};  // RFC 9773 §5: renewal_id() of what this one follows; left out where it is refused
+    std::string preferred_chain{};  // common name of the issuer at its top; empty: the CA's first
+    std::string order_url{};        // an order of an earlier run to go on with; empty: a new one
+    base::Seconds patience{600};    // how long the CA may take; then ca/order-pending, to be resumed later
 };
 
 /// How the flow reaches the world. `solver_for` may answer nullptr: solver/none names the identifier.
@@ -37,6 +40,8 @@ struct IssuanceEffects {
 struct Issued {
     base::Chain chain{};  // proven against the request's key and names
     std::string order_url{};
+    std::vector<std::string>
+        remarks{};  // what went otherwise than asked, for people: a chain that is not offered
 };
 
 /// Blocks until issued, refused, or `patience` has passed. Goes on from whatever state the order is in; what

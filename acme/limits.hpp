@@ -35,10 +35,12 @@ inline constexpr std::size_t kNamesToldMax = 20;
 
 // --- nonces (RFC 8555 §6.5)
 // ------------------------------------------------------------------------------------
-inline constexpr std::size_t kNoncesKept = 32;
+/// As many as one order of 100 names uses at once.
+inline constexpr std::size_t kNoncesKept = 128;
 inline constexpr base::Seconds kNonceAgeMax{300};
-/// acmez and lego stop about here, too: beyond it the CA is broken, not unlucky.
-inline constexpr unsigned kNonceTries = 10;
+/// A CA that rejects nine of ten is survived (once in 500 requests it is not); one that rejects all is given
+/// up on within kNoncePatience.
+inline constexpr unsigned kNonceTries = 60;
 inline constexpr base::Seconds kNoncePatience{20};
 
 // --- waiting
@@ -58,6 +60,14 @@ inline constexpr base::Seconds kLookWaitMax{60};
 inline constexpr unsigned kFailedLooksMax = 5;
 /// A Retry-After of a century is a mistake of the CA's; a week is the longest limit anybody has.
 inline constexpr base::Seconds kRetryAfterMax{7 * 24 * 3600};
+/// Renewal information is asked for again within these (RFC 9773 §4.3.2); without Retry-After after six
+/// hours.
+inline constexpr base::Seconds kRenewalInfoWaitMin{60};
+inline constexpr base::Seconds kRenewalInfoWaitMax{24 * 3600};
+/// 2100-01-01: no certificate of today outlives it.
+inline constexpr base::Instant kLastInstant{base::Seconds{4'102'444'800}};
+/// Other chains a CA offers for one certificate.
+inline constexpr std::size_t kAlternatesMax = 10;
 /// How often one run asks to finalize: a lost answer or a lagging database may make it necessary again.
 inline constexpr unsigned kFinalizeTries = 3;
 /// How often a certificate that arrived damaged is fetched.

@@ -80,11 +80,51 @@ Result<void> check_profile(const Flow& flow) {
                                       : "it offers: " + base::printable(offered, 300));
 }
 
+namespace {
+
+/// A CA may refuse `replaces` for the order it names or for the way it names it, by 409, 400, 403, 404 and
+/// 500 (RFC 9773 §5 foresees one of these). Only what would happen to any order is no reason to ask again
+/// without.
+bool may_be_about_replaces(const base::Error& error) {
+    switch (error.code) {
+        case Code::CaUnreachable:
+        case Code::CaBadNonce:
+        case Code::CaRateLimited:
+        case Code::CaPaused:
+        case Code::CaAccountMissing:
+        case Code::CaTermsNotAgreed:
+        case Code::CaProfileRefused:
+        case Code::NetUntrusted:
+        case Code::NetTooLarge:
+            return false;
+        default:
+            return true;
+    }
+}
+
+Result<Session::Posted> post_new_order(const Flow& flow) {
+    const IssuanceRequest& request = flow.request;
+    const std::size_t names = request.names.size();
+    // The next thing asked for is every authorization at once, each with a nonce of its own.
+    const Session::Besides besides{.names = names, .spare_nonces = names - 1};
+    const auto post = [&](const std::string& replaces) {
+        return flow.session.post_to(flow.account, &Directory::new_order,
+                                    new_order_payload(request.names, request.profile, replaces), besides);
+    };
+    const bool has_renewal_info = !TRY(flow.session.directory()).renewal_info.empty();
+    if (request.replaces.empty() || !has_renewal_info) return post("");
+    auto posted = post(request.replaces);
+    if (posted || !may_be_about_replaces(posted.error())) return posted;
+    const std::string why = posted.error().message;
+    posted = post("");
+    if (posted) flow.remarks.push_back("ordered without naming what it replaces: " + why);
+    return posted;
+}
+
+}  // namespace
+
 Result<OrderView> place_order(const Flow& flow) {
-    const std::string target = TRY(flow.session.directory()).new_order;
-    const base::HttpResponse answer = TRY(
-        flow.session.post(flow.account, target, new_order_payload(flow.request.names, flow.request.profile),
-                          flow.request.names.size()));
+    const auto [answer, target] = TRY(post_new_order(flow));
     const std::string_view location = answer.header("location");
     if (location.empty()) {
         return base::fail(Code::CaProtocol,
@@ -139,6 +179,43 @@ Result<OrderView> send_request(const Flow& flow, const Order& order) {
     return view_of(flow, answer, order.url);
 }
 
+namespace {
+
+/// What a CA sent for a certificate's URL, as a chain that is not proven yet.
+Result<base::Chain> read_chain(const Flow& flow, const base::HttpResponse& answer) {
+    if (answer.body.size() > kChainBytesMax) {
+        return base::fail(Code::CaWrongCertificate, "the CA " + flow.ca() + " sent a certificate of " +
+                                                        std::to_string(answer.body.size()) + " bytes");
+    }
+    auto chain = base::parse_chain(answer.body);
+    if (chain) return chain;
+    return base::fail(Code::CaWrongCertificate,
+                      "what the CA " + flow.ca() + " sent is no certificate chain: " + chain.error().message);
+}
+
+bool leads_to(const base::Chain& chain, std::string_view issuer) {
+    return chain.back().issuer_common_name() == issuer;
+}
+
+/// §7.4.2: the chain to the preferred issuer among the alternates, proven like the first; nothing if it is
+/// not offered. Whatever goes wrong here, there is a certificate already.
+std::optional<base::Chain> find_preferred(const Flow& flow, const base::HttpResponse& answer,
+                                          const std::string& url) {
+    std::vector<Call> calls;
+    for (const std::string& link : find_links(answer, "alternate", kAlternatesMax)) {
+        if (auto target = resolve_url(url, link)) calls.push_back({.url = std::move(*target)});
+    }
+    for (auto& alternate : flow.session.post_all(flow.account, std::move(calls))) {
+        if (!alternate) continue;
+        auto chain = read_chain(flow, *alternate);
+        if (!chain || !leads_to(*chain, flow.request.preferred_chain)) continue;
+        if (auto proven = prove(flow, std::move(*chain))) return std::move(*proven);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 Result<base::Chain> download(const Flow& flow, const Order& order) {
     if (order.certificate.empty()) {
         return base::fail(Code::CaProtocol,
@@ -147,19 +224,20 @@ Result<base::Chain> download(const Flow& flow, const Order& order) {
     for (unsigned tries = 1;; ++tries) {
         const base::HttpResponse answer =
             TRY(flow.session.post(flow.account, order.certificate, std::nullopt));
-        if (answer.body.size() > kChainBytesMax) {
-            return base::fail(Code::CaWrongCertificate, "the CA " + flow.ca() + " sent a certificate of " +
-                                                            std::to_string(answer.body.size()) + " bytes");
-        }
-        auto chain = base::parse_chain(answer.body);
-        if (chain) return prove(flow, std::move(*chain));
+        auto chain = read_chain(flow, answer);
         // §7.4.2: a certificate never changes under its URL, so one that arrived damaged is fetched again.
-        if (tries >= kDownloadTries) {
-            return base::fail(
-                Code::CaWrongCertificate,
-                "what the CA " + flow.ca() + " sent is no certificate chain: " + chain.error().message);
+        if (!chain && (tries >= kDownloadTries || answer.body.size() > kChainBytesMax)) return chain;
+        if (!chain) {
+            flow.session.clock().sleep(resend_pause(tries));
+            continue;
         }
-        flow.session.clock().sleep(resend_pause(tries));
+        const std::string& preferred = flow.request.preferred_chain;
+        base::Chain proven = TRY(prove(flow, std::move(*chain)));
+        if (preferred.empty() || leads_to(proven, preferred)) return proven;
+        if (auto other = find_preferred(flow, answer, order.certificate)) return std::move(*other);
+        flow.remarks.push_back("the CA " + flow.ca() + " offers no chain to \"" +
+                               base::printable(preferred, 100) + "\"; its own first one is used");
+        return proven;
     }
 }
 

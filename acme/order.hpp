@@ -25,6 +25,7 @@ struct Flow {
     const Account& account;
     const IssuanceRequest& request;
     const IssuanceEffects& effects;
+    std::vector<std::string>& remarks;  // what went otherwise than asked
 
     void tell(std::string_view step, std::string_view detail) const {
         if (effects.progress) effects.progress(step, detail);

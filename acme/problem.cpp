@@ -32,9 +32,9 @@ constexpr auto kRules = std::to_array<Rule>({
     {"dns", Code::CaIdentifierRefused,
      "the CA's resolver has trouble with the name: check its DNS and DNSSEC"},
     {"externalAccountRequired", Code::CaBindingRequired,
-     "this CA wants an external account binding: `eab` in its table"},
+     "this CA wants an external account binding: eab = { kid = \"…\", key_file = \"…\" } in its [ca] table"},
     {"invalidContact", Code::CaAccountRefused, "change `contact`"},
-    {"invalidProfile", Code::ConfigWrongValue, "change `profile`"},
+    {"invalidProfile", Code::CaProfileRefused, "change `profile`"},
     {"rateLimited", Code::CaRateLimited, ""},
     {"rejectedIdentifier", Code::CaIdentifierRefused,
      "the CA issues nothing for this name; take it out of `names`"},
@@ -95,7 +95,23 @@ bool is_key_conflict(const Problem& problem, const RefusalContext& context) {
     return problem.status == 409 && context.names == 0;
 }
 
-Code code_of(const Problem& problem, bool names_known) {
+/// The https URL in a text, up to white space; empty if there is none.
+std::string_view url_in(std::string_view text) {
+    const std::size_t start = text.find("https://");
+    if (start == std::string_view::npos) return {};
+    text = text.substr(start, kUrlBytesMax);
+    text = text.substr(0, text.find_first_of(" \t\r\n\"<>"));
+    while (text.ends_with('.') || text.ends_with(',')) text.remove_suffix(1);
+    return text;
+}
+
+/// Let's Encrypt pauses a name that has failed for months: 429 without an end, and a page where a person
+/// lifts it.
+bool is_pause(const Problem& problem, bool has_retry_after) {
+    return !has_retry_after && url_in(problem.detail).find("unpause") != std::string_view::npos;
+}
+
+Code code_of(const Problem& problem, bool names_known, bool has_retry_after) {
     const Rule* rule = find_rule(problem.type);
     Code code = Code::CaRefused;
     if (rule != nullptr) {
@@ -107,6 +123,7 @@ Code code_of(const Problem& problem, bool names_known) {
     } else if (problem.status >= 300 && problem.status < 400) {
         code = Code::CaProtocol;  // a signed request is never redirected: its signature binds the URL (§6.4)
     }
+    if (code == Code::CaRateLimited && is_pause(problem, has_retry_after)) return Code::CaPaused;
     // "malformed", "compound" and "unauthorized" with names below them are about these names.
     const bool vague = code == Code::CaRefused || code == Code::CaAccountRefused;
     return names_known && vague ? Code::CaIdentifierRefused : code;
@@ -121,6 +138,8 @@ std::string hint_of(const Problem& problem, Code code, const RefusalContext& con
             context.terms_url.empty() ? "the CA's terms of service" : base::printable(context.terms_url, 300);
         return "read " + where + ", then set agree_tos = true in [ca." + std::string(context.ca) + "]";
     }
+    if (code == Code::CaPaused)
+        return "somebody has to visit " + base::printable(url_in(problem.detail), kUrlBytesMax);
     const Rule* rule = find_rule(problem.type);
     if (rule != nullptr && !rule->hint.empty()) return std::string(rule->hint);
     // A subproblem may know better than "malformed" or "compound" above it.
@@ -158,7 +177,9 @@ std::string validation_hint(std::string_view type) {
 
 base::Error refusal(const Problem& problem, const RefusalContext& context) {
     const std::vector<FailedName> named = named_subproblems(problem);
-    const Code code = is_key_conflict(problem, context) ? Code::CaKeyInUse : code_of(problem, !named.empty());
+    const Code code = is_key_conflict(problem, context)
+                          ? Code::CaKeyInUse
+                          : code_of(problem, !named.empty(), context.retry_at.has_value());
     std::string message = "the CA " + std::string(context.ca) + " ";
     if (!named.empty()) {
         message += "refused " + count_of(named.size(), context.names) + " (" + list_names(named) + ")";

@@ -92,20 +92,27 @@ base::Result<std::string> resolve_url(std::string_view request_url, std::string_
     return url;
 }
 
-std::string find_link(const base::HttpResponse& response, std::string_view relation) {
+std::vector<std::string> find_links(const base::HttpResponse& response, std::string_view relation,
+                                    std::size_t count_max) {
+    std::vector<std::string> found;
     for (std::string_view rest : response.all("link")) {
         // One header may hold several links: <target>; parameters, <target>; parameters
-        while (true) {
+        while (found.size() < count_max) {
             const std::size_t open = rest.find('<');
             const std::size_t close = rest.find('>', open == std::string_view::npos ? rest.size() : open);
             if (close == std::string_view::npos) break;
             const std::string_view target = rest.substr(open + 1, close - open - 1);
             rest.remove_prefix(close + 1);
             const std::string_view parameters = rest.substr(0, std::min(rest.find('<'), rest.size()));
-            if (names_relation(parameters, relation)) return std::string(target);
+            if (names_relation(parameters, relation)) found.emplace_back(target);
         }
     }
-    return {};
+    return found;
+}
+
+std::string find_link(const base::HttpResponse& response, std::string_view relation) {
+    const std::vector<std::string> found = find_links(response, relation, 1);
+    return found.empty() ? std::string{} : found.front();
 }
 
 }  // namespace acme

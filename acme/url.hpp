@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/http.hpp"
@@ -17,5 +18,9 @@ namespace acme {
 /// The target of the first Link header with this relation (RFC 8288), as it stands there; empty if there is
 /// none.
 [[nodiscard]] std::string find_link(const base::HttpResponse& response, std::string_view relation);
+
+/// All of them, at most `count_max`.
+[[nodiscard]] std::vector<std::string> find_links(const base::HttpResponse& response,
+                                                  std::string_view relation, std::size_t count_max);
 
 }  // namespace acme

@@ -164,7 +164,8 @@ base::Result<Directory> parse_directory(std::string_view body, std::string_view 
                         .new_account = TRY(required_url(object, "newAccount", request_url, kWhat)),
                         .new_order = TRY(required_url(object, "newOrder", request_url, kWhat)),
                         .key_change = TRY(optional_url(object, "keyChange", request_url)),
-                        .revoke_cert = TRY(optional_url(object, "revokeCert", request_url))};
+                        .revoke_cert = TRY(optional_url(object, "revokeCert", request_url)),
+                        .renewal_info = TRY(optional_url(object, "renewalInfo", request_url))};
     if (const auto meta = object.find("meta"); meta != object.end() && meta->is_object()) {
         read_meta(*meta, directory);
     }
@@ -268,12 +269,14 @@ std::string revocation_payload(std::string_view der, int reason) {
     return dump(payload);
 }
 
-std::string new_order_payload(const std::vector<base::Identifier>& names, std::string_view profile) {
+std::string new_order_payload(const std::vector<base::Identifier>& names, std::string_view profile,
+                              std::string_view replaces) {
     json payload = json::object();
     for (const base::Identifier& name : names) {
         payload["identifiers"].push_back({{"type", base::to_string(name.type)}, {"value", name.value}});
     }
     if (!profile.empty()) payload["profile"] = profile;
+    if (!replaces.empty()) payload["replaces"] = replaces;
     return dump(payload);
 }
 

@@ -36,9 +36,9 @@ namespace acme {
 [[nodiscard]] std::string key_change_payload(std::string_view account_url, std::string_view old_jwk);
 /// §7.6: the certificate in DER; reason 0 is the same as none, and left out (RFC 5280 §5.3.1).
 [[nodiscard]] std::string revocation_payload(std::string_view der, int reason);
-/// §7.4; `profile` (acme-profiles §4) is left out where it is empty.
+/// §7.4; `profile` (acme-profiles §4) and `replaces` (RFC 9773 §5) are left out where they are empty.
 [[nodiscard]] std::string new_order_payload(const std::vector<base::Identifier>& names,
-                                            std::string_view profile);
+                                            std::string_view profile, std::string_view replaces);
 /// §7.4: the request in DER.
 [[nodiscard]] std::string finalize_payload(std::string_view request_der);
 

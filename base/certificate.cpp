@@ -167,6 +167,20 @@ std::string Certificate::serial() const {
     return hex(string_of(X509_get0_serialNumber(handle())));
 }
 
+std::string Certificate::serial_octets() const {
+    unsigned char* der = nullptr;
+    const int length = i2d_ASN1_INTEGER(X509_get0_serialNumber(handle()), &der);
+    const std::unique_ptr<unsigned char, MemoryDeleter> owned(der);
+    constexpr int kHeader = 2;  // tag and a length of one octet: RFC 5280 §4.1.2.2 ends at 20 octets
+    if (length <= kHeader || length > 0x7f + kHeader) return {};
+    return {reinterpret_cast<const char*>(der) + kHeader, static_cast<std::size_t>(length - kHeader)};
+}
+
+std::string Certificate::authority_key_id() const {
+    const ASN1_OCTET_STRING* id = X509_get0_authority_key_id(handle());
+    return id == nullptr ? std::string{} : string_of(id);
+}
+
 // Only a certificate taken over by share() can have a validity that is no time; it counts as long expired.
 Instant Certificate::not_before() const {
     return instant_of(X509_get0_notBefore(handle())).value_or(Instant{});
@@ -192,6 +206,13 @@ std::vector<Identifier> Certificate::names() const {
 
 std::string Certificate::subject() const {
     return name_text(X509_get_subject_name(handle()));
+}
+
+std::string Certificate::issuer_common_name() const {
+    const X509_NAME* name = X509_get_issuer_name(handle());
+    const int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+    if (at < 0) return {};
+    return string_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
 }
 
 std::string Certificate::issuer() const {

@@ -30,12 +30,18 @@ class Certificate {
     [[nodiscard]] std::string sha256() const;
     /// Lower-case hex without leading zero bytes.
     [[nodiscard]] std::string serial() const;
+    /// The content octets of the serial number's DER INTEGER, with the leading zero where there is one.
+    [[nodiscard]] std::string serial_octets() const;
+    /// The keyIdentifier of the authority key identifier (RFC 5280 §4.2.1.1), raw; empty if there is none.
+    [[nodiscard]] std::string authority_key_id() const;
     [[nodiscard]] Instant not_before() const;
     [[nodiscard]] Instant not_after() const;
     /// The subject alternative names, sorted; those that are no DNS name or IP address are left out.
     [[nodiscard]] std::vector<Identifier> names() const;
     [[nodiscard]] std::string subject() const;
     [[nodiscard]] std::string issuer() const;
+    /// The issuer's common name; empty if it has none.
+    [[nodiscard]] std::string issuer_common_name() const;
     [[nodiscard]] std::string public_key_der() const;
     /// Did the holder of `issuer` sign this?
     [[nodiscard]] bool is_signed_by(const Certificate& issuer) const;

@@ -34,6 +34,11 @@ struct BorrowedCertificatesDeleter {
     void operator()(STACK_OF(X509) * certificates) const noexcept { sk_X509_free(certificates); }
 };
 
+/// What OpenSSL allocated and leaves to us; OPENSSL_free is a macro.
+struct MemoryDeleter {
+    void operator()(void* memory) const noexcept { OPENSSL_free(memory); }
+};
+
 using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
 using BignumPtr = std::unique_ptr<BIGNUM, Deleter<BN_clear_free>>;
 using CertificatePtr = std::unique_ptr<X509, Deleter<X509_free>>;

@@ -89,7 +89,7 @@ class Checker {
     }
 
     void check_certificate(const CertificateConfig& certificate) {
-        const CaConfig& ca = ca_of(shop_.config, certificate);
+        const CaConfig& ca = shop_.config.cas.at(certificate.ca.front());
         if (!ca.agree_tos)
             note(
                 certificate.name,

@@ -43,6 +43,13 @@ struct AccountOptions {
     bool yes = false;
 };
 
+/// Of `renewd revoke` and `renewd replace`.
+struct RevocationOptions {
+    std::string reason{};
+    bool now = false;
+    base::Seconds within{30 * 60};
+};
+
 struct Options {
     std::string command{};
     std::string config_file{"/etc/renewd/renewd.toml"};
@@ -58,6 +65,7 @@ struct Options {
     base::Seconds wait{60};
     std::size_t width = 0;  // 0: the terminal's
     AccountOptions account{};
+    RevocationOptions revocation{};
 };
 
 /// What a command works with; made once the configuration has been read.
@@ -110,6 +118,7 @@ void tell(const Options& options, const base::Error& error);
 [[nodiscard]] int verify_command(Workshop& workshop);
 [[nodiscard]] int status_command(Workshop& workshop);
 [[nodiscard]] int check_command(Workshop& workshop);
+[[nodiscard]] int revoke_command(Workshop& workshop);  // and replace
 [[nodiscard]] int account_command(Workshop& workshop);
 
 }  // namespace agent

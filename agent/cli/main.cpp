@@ -37,7 +37,7 @@ int run(int argc, const char* const* argv) {
     const std::map<std::string, int (*)(Workshop&)> commands{
         {"run", run_command},         {"renew", renew_command},   {"deploy", deploy_command},
         {"verify", verify_command},   {"status", status_command}, {"check", check_command},
-        {"account", account_command},
+        {"account", account_command}, {"revoke", revoke_command}, {"replace", revoke_command},
     };
     return commands.at(options.command)(**workshop);
 }

@@ -109,7 +109,10 @@ Result<std::vector<std::string>> select(const Config& config, const Options& opt
         return base::fail(Code::UsageWrong, "there is no certificate \"" + pattern + "\" in " + config.file +
                                                 (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
     }
-    if (options.force && options.select.empty() && !options.all) {
+    const bool is_narrowed = !options.host.empty() || !options.target.empty() || !options.ca.empty();
+    const bool revokes = options.command == "revoke" || options.command == "replace";
+    const bool is_dangerous = options.force || (revokes && !is_narrowed);
+    if (is_dangerous && options.select.empty() && !options.all) {
         return base::fail(Code::UsageWrong,
                           "which? name some, or --all (" + counted(known.size(), "certificate") + ")");
     }
@@ -155,9 +158,8 @@ Overview overview_of(Workshop& shop, bool with_removed) {
         const auto order = shop.store->open_order(name);
         Record known =
             record && *record ? std::move(**record) : Record{.name = name, .first_seen = overview.now};
-        overview.certificates.push_back(status_of(certificate, ca_of(shop.config, certificate), known,
-                                                  order && order->has_value(), shop.config.agent.verify_every,
-                                                  overview.now));
+        overview.certificates.push_back(status_of(certificate, known, order && order->has_value(),
+                                                  shop.config.agent.verify_every, overview.now));
     }
     if (with_removed) {
         for (const std::string& name : shop.store->certificates().value_or(std::vector<std::string>{})) {
@@ -187,6 +189,7 @@ int lowest(int a, int b) {
 
 /// What the pass itself ran into, beyond what stands in the records.
 int tell_outcome(Workshop& shop, const CertificateOutcome& outcome) {
+    for (const std::string& remark : outcome.remarks) tell(shop.options, {.message = remark});
     if (outcome.error) {
         tell(shop.options, *outcome.error);
         if (outcome.error->code == Code::StateLocked) return exit_code::kBusy;

@@ -41,10 +41,31 @@ void read_cas(Section& section, CertificateConfig& certificate, const Config& co
                                 (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
     }
     if (certificate.ca.empty()) section.wrong("ca", "is empty; name at least one CA");
-    if (certificate.ca.size() > 1) {
-        section.wrong("ca", "a second CA is not built yet in renewd " RENEWD_VERSION "; name one",
-                      Code::ConfigNotBuilt);
+    std::set<std::string> twice;
+    for (const std::string& name : certificate.ca) {
+        if (!twice.insert(name).second)
+            section.wrong("ca", "\"" + base::printable(name, 80) + "\" stands twice");
     }
+}
+
+/// `profile = "short"` is asked of every CA of the certificate, `profile = { letsencrypt = "short" }` of that
+/// one; whatever is not said here is said by the CA's own table.
+void read_profiles(Section& section, CertificateConfig& certificate, const Config& config) {
+    for (const auto& [name, ca] : config.cas) certificate.profiles[name] = ca.profile;
+    const toml::node* node = section.node("profile");
+    if (node == nullptr) return;
+    const toml::table* table = node->as_table();
+    if (table == nullptr) {
+        const std::string all = section.text("profile").value_or("");
+        if (all.empty()) return;
+        for (auto& [name, profile] : certificate.profiles) profile = all;
+        return;
+    }
+    Section by_ca(*table, "profile of " + section.what(), section.problems());
+    for (const auto& [name, ca] : config.cas) {
+        if (by_ca.has(name)) certificate.profiles[name] = by_ca.text(name).value_or("");
+    }
+    by_ca.finish();
 }
 
 void read_solver(Section& section, CertificateConfig& certificate, const Config& config) {
@@ -188,7 +209,7 @@ void read_certificates(const Tables& tables, Config& config, Problems& problems)
         certificate.key_type =
             section.parsed("key_type", base::parse_key_type).value_or(certificate.key_type);
         certificate.contact = section.text("contact").value_or("");
-        certificate.profile = section.text("profile").value_or("");
+        read_profiles(section, certificate, config);
         if (section.text("renew").value_or("auto") != "auto") {
             certificate.renew_before = section.parsed("renew", parse_duration);
         }

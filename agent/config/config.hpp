@@ -44,7 +44,9 @@ struct CaConfig {
     std::string directory{};
     std::vector<std::string> contact{};
     bool agree_tos = false;
+    std::string staging{};  // the directory that --dry-run orders from; empty: none
     std::string profile{};
+    std::string preferred_chain{};  // common name of the issuer at its top
     std::string
         roots{};  // PEM file: anchors for the CA's own HTTPS and for what its certificates are served with
     std::string proxy{};
@@ -88,7 +90,7 @@ struct CertificateConfig {
     std::vector<std::string> ca{};  // first one first
     std::string solver{};           // its default; empty where every name is taken by some solver's `for`
     base::KeyType key_type = base::KeyType::EcdsaP256;
-    std::string profile{};
+    std::map<std::string, std::string> profiles{};  // by CA, of every CA there is; none: the CA chooses
     std::string contact{};
     std::optional<base::Seconds> renew_before{};   // before expiry; absent: by share of the lifetime
     std::vector<deployers::Endpoint> endpoints{};  // the public names, judged after all targets

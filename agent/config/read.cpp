@@ -196,7 +196,8 @@ void Reading::read_agent(Config& config) {
 
 void Reading::read_cas(Config& config) {
     config.cas["letsencrypt"] = {.name = "letsencrypt",
-                                 .directory = "https://acme-v02.api.letsencrypt.org/directory"};
+                                 .directory = "https://acme-v02.api.letsencrypt.org/directory",
+                                 .staging = "https://acme-staging-v02.api.letsencrypt.org/directory"};
     config.cas["letsencrypt-staging"] = {
         .name = "letsencrypt-staging", .directory = "https://acme-staging-v02.api.letsencrypt.org/directory"};
     for (const auto& [name, table] : tables_.ca) {
@@ -217,12 +218,16 @@ void Reading::read_cas(Config& config) {
         }
         ca.contact = section.texts("contact").value_or(std::vector<std::string>{});
         ca.agree_tos = section.flag("agree_tos").value_or(false);
+        ca.staging = section.text("staging").value_or(ca.staging);
+        if (!ca.staging.empty() && !ca.staging.starts_with("https://"))
+            section.wrong("staging", "must be an https:// URL");
         ca.profile = section.text("profile").value_or("");
+        ca.preferred_chain = section.text("preferred_chain").value_or("");
         ca.roots = section.path("roots").value_or("");
         if (!ca.roots.empty()) check_readable(section, "roots", ca.roots, /*is_secret=*/false);
         ca.proxy = section.text("proxy").value_or("");
         ca.eab = read_binding(section);
-        section.not_built({"staging", "preferred_chain", "client"});
+        section.not_built({"client"});
         section.finish();
     }
 }

@@ -29,6 +29,11 @@ const GenerationRecord* Record::generation_of(std::string_view sha256) const {
     return found == generations.end() ? nullptr : &*found;
 }
 
+const Revocation* Record::revocation(int number) const {
+    const auto found = std::ranges::find(revocations, number, &Revocation::generation);
+    return found == revocations.end() ? nullptr : &*found;
+}
+
 const TargetRecord* Record::target(std::string_view target_name) const {
     const auto found =
         std::ranges::find_if(targets, [&](const TargetRecord& t) { return t.name == target_name; });
@@ -86,6 +91,11 @@ class Reader {
         const auto parsed = instant(object, key);
         if (!parsed) ok_ = false;
         return parsed.value_or(Instant{});
+    }
+
+    /// For what records of earlier versions do not have.
+    std::string later_text(const json& object, const char* key) {
+        return object.contains(key) ? value<std::string>(object, key) : std::string{};
     }
 
     template <class T, class Parse>
@@ -151,7 +161,8 @@ json write(const std::optional<Failure>& failure) {
 }
 
 json write(const OrderedFor& o) {
-    return {{"names", o.names}, {"ca", o.ca}, {"key_type", o.key_type}, {"profile", o.profile}};
+    return {
+        {"names", o.names}, {"ca", o.ca}, {"cas", o.cas}, {"key_type", o.key_type}, {"profile", o.profile}};
 }
 
 json write(const GenerationRecord& g) {
@@ -159,11 +170,14 @@ json write(const GenerationRecord& g) {
     object.update({{"number", g.number},
                    {"account", g.account},
                    {"order", g.order},
+                   {"renewal_id", g.renewal_id},
                    {"sha256", g.sha256},
                    {"serial", g.serial},
                    {"not_before", base::format_instant(g.not_before)},
                    {"not_after", base::format_instant(g.not_after)},
-                   {"issued_at", base::format_instant(g.issued_at)}});
+                   {"issued_at", base::format_instant(g.issued_at)},
+                   {"revoked_at", instant(g.revoked_at)},
+                   {"revocation_reason", g.revocation_reason}});
     return object;
 }
 
@@ -176,6 +190,8 @@ std::string read_string(Reader& reader, const json& item) {
 OrderedFor read_ordered_for(Reader& reader, const json& object) {
     return {.names = reader.list<std::string>(object, "names", read_string),
             .ca = reader.value<std::string>(object, "ca"),
+            .cas = object.contains("cas") ? reader.list<std::string>(object, "cas", read_string)
+                                          : std::vector{reader.value<std::string>(object, "ca")},
             .key_type = reader.value<std::string>(object, "key_type"),
             .profile = reader.value<std::string>(object, "profile")};
 }
@@ -185,11 +201,14 @@ GenerationRecord read_generation(Reader& reader, const json& object) {
             .ordered_for = read_ordered_for(reader, object),
             .account = reader.value<std::string>(object, "account"),
             .order = reader.value<std::string>(object, "order"),
+            .renewal_id = reader.later_text(object, "renewal_id"),
             .sha256 = reader.value<std::string>(object, "sha256"),
             .serial = reader.value<std::string>(object, "serial"),
             .not_before = reader.required_instant(object, "not_before"),
             .not_after = reader.required_instant(object, "not_after"),
-            .issued_at = reader.required_instant(object, "issued_at")};
+            .issued_at = reader.required_instant(object, "issued_at"),
+            .revoked_at = object.contains("revoked_at") ? reader.instant(object, "revoked_at") : std::nullopt,
+            .revocation_reason = reader.later_text(object, "revocation_reason")};
 }
 
 deployers::Verdict read_verdict(Reader& reader, const json& object) {
@@ -261,17 +280,55 @@ PendingHook read_hook(Reader& reader, const json& object) {
             .failure = reader.optional<Failure>(object, "failure", read_failure)};
 }
 
+json write(const Revocation& r) {
+    return {{"generation", r.generation},
+            {"reason", r.reason},
+            {"not_later_than", instant(r.not_later_than)},
+            {"failure", write(r.failure)}};
+}
+
+Revocation read_revocation(Reader& reader, const json& object) {
+    return {.generation = reader.value<int>(object, "generation"),
+            .reason = reader.value<std::string>(object, "reason"),
+            .not_later_than = reader.instant(object, "not_later_than"),
+            .failure = reader.optional<Failure>(object, "failure", read_failure)};
+}
+
+json write(const std::optional<Suggestion>& s) {
+    if (!s) return nullptr;
+    return {{"generation", s->generation},
+            {"start", instant(s->start)},
+            {"end", instant(s->end)},
+            {"at", instant(s->at)},
+            {"explanation_url", s->explanation_url},
+            {"ask_again", base::format_instant(s->ask_again)},
+            {"failures", s->failures}};
+}
+
+Suggestion read_suggestion(Reader& reader, const json& object) {
+    return {.generation = reader.value<int>(object, "generation"),
+            .start = reader.instant(object, "start"),
+            .end = reader.instant(object, "end"),
+            .at = reader.instant(object, "at"),
+            .explanation_url = reader.value<std::string>(object, "explanation_url"),
+            .ask_again = reader.required_instant(object, "ask_again"),
+            .failures = reader.value<int>(object, "failures")};
+}
+
 json write(const Record& r) {
     json object = {{"name", r.name},
                    {"first_seen", base::format_instant(r.first_seen)},
                    {"served_told", r.served_told},
                    {"issuance", write(r.issuance)},
+                   {"ca_failures", r.ca_failures},
+                   {"suggestion", write(r.suggestion)},
                    {"endpoints", write(r.endpoints)},
                    {"endpoints_verified_at", instant(r.endpoints_verified_at)}};
-    for (const char* key : {"generations", "targets", "hooks"}) object[key] = json::array();
+    for (const char* key : {"generations", "targets", "hooks", "revocations"}) object[key] = json::array();
     for (const GenerationRecord& g : r.generations) object["generations"].push_back(write(g));
     for (const TargetRecord& t : r.targets) object["targets"].push_back(write(t));
     for (const PendingHook& h : r.hooks) object["hooks"].push_back(write(h));
+    for (const Revocation& one : r.revocations) object["revocations"].push_back(write(one));
     return object;
 }
 
@@ -281,10 +338,15 @@ Record read_record(Reader& reader, const json& object) {
             .generations = reader.list<GenerationRecord>(object, "generations", read_generation),
             .served_told = reader.value<int>(object, "served_told"),
             .issuance = reader.optional<Failure>(object, "issuance", read_failure),
+            .ca_failures = object.contains("ca_failures") ? reader.value<int>(object, "ca_failures") : 0,
+            .suggestion = reader.optional<Suggestion>(object, "suggestion", read_suggestion),
             .targets = reader.list<TargetRecord>(object, "targets", read_target),
             .endpoints = reader.list<deployers::EndpointVerdict>(object, "endpoints", read_endpoint),
             .endpoints_verified_at = reader.instant(object, "endpoints_verified_at"),
-            .hooks = reader.list<PendingHook>(object, "hooks", read_hook)};
+            .hooks = reader.list<PendingHook>(object, "hooks", read_hook),
+            .revocations = object.contains("revocations")
+                               ? reader.list<Revocation>(object, "revocations", read_revocation)
+                               : std::vector<Revocation>{}};
 }
 
 /// {"version", "digest", KEY: content}: the digest is that of the content as we write it.

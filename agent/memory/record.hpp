@@ -20,7 +20,9 @@ namespace agent {
 /// What an order was for; a configuration that says otherwise asks for a new one.
 struct OrderedFor {
     std::vector<std::string> names{};  // sorted
-    std::string ca{};
+    std::string ca{};                  // that it was ordered from
+    std::vector<std::string>
+        cas{};  // that were configured then: another list asks for a new order, another CA of it does not
     std::string key_type{};
     std::string profile{};
     friend bool operator==(const OrderedFor&, const OrderedFor&) = default;
@@ -30,13 +32,16 @@ struct OrderedFor {
 struct GenerationRecord {
     int number = 0;
     OrderedFor ordered_for{};
-    std::string account{};  // its URL
-    std::string order{};    // its URL
-    std::string sha256{};   // of the leaf, as seen on the wire
+    std::string account{};     // its URL
+    std::string order{};       // its URL
+    std::string renewal_id{};  // RFC 9773 §4.1; empty: it has none
+    std::string sha256{};      // of the leaf, as seen on the wire
     std::string serial{};
     base::Instant not_before{};
     base::Instant not_after{};
     base::Instant issued_at{};
+    std::optional<base::Instant> revoked_at{};  // from then on it is never deployed again
+    std::string revocation_reason{};            // as in RFC 5280: "keyCompromise"
     friend bool operator==(const GenerationRecord&, const GenerationRecord&) = default;
 };
 
@@ -81,22 +86,48 @@ struct PendingHook {
     friend bool operator==(const PendingHook&, const PendingHook&) = default;
 };
 
+/// A generation that is to be revoked: once it is seen nowhere any more, or at an instant, whatever is seen.
+struct Revocation {
+    int generation = 0;
+    std::string reason{};                           // as in RFC 5280
+    std::optional<base::Instant> not_later_than{};  // absent: only when it is out of sight
+    std::optional<Failure> failure{};
+    friend bool operator==(const Revocation&, const Revocation&) = default;
+};
+
+/// What the CA suggests for one generation (RFC 9773), and the instant that was drawn from it, once.
+struct Suggestion {
+    int generation = 0;
+    std::optional<base::Instant> start{};  // of the window; absent: none was given
+    std::optional<base::Instant> end{};
+    std::optional<base::Instant> at{};  // drawn uniformly from the window
+    std::string explanation_url{};
+    base::Instant ask_again{};
+    int failures = 0;  // questions in a row without a usable answer
+    friend bool operator==(const Suggestion&, const Suggestion&) = default;
+};
+
 struct Record {
     std::string name{};
     base::Instant first_seen{};
     std::vector<GenerationRecord> generations{};  // ascending
     int served_told = 0;                          // the generation whose `served` event has been raised
     std::optional<Failure> issuance{};
+    int ca_failures = 0;  // orders in a row that failed for a reason of the first CA's own
+    std::optional<Suggestion> suggestion{};
     std::vector<TargetRecord> targets{};
     std::vector<deployers::EndpointVerdict> endpoints{};  // the certificate's own
     std::optional<base::Instant> endpoints_verified_at{};
     std::vector<PendingHook> hooks{};
+    std::vector<Revocation> revocations{};
 
     /// The newest generation, which every target should serve; nullptr before the first.
     [[nodiscard]] const GenerationRecord* wanted() const;
     [[nodiscard]] const GenerationRecord* generation(int number) const;
     /// The generation with this leaf; nullptr if it is none of ours.
     [[nodiscard]] const GenerationRecord* generation_of(std::string_view sha256) const;
+    /// What is to be done to this generation; nullptr if it is not to be revoked.
+    [[nodiscard]] const Revocation* revocation(int number) const;
     [[nodiscard]] const TargetRecord* target(std::string_view target_name) const;
     /// The target's record, made if there was none.
     [[nodiscard]] TargetRecord& target_for(std::string_view target_name);

@@ -14,7 +14,7 @@
 
 namespace agent {
 
-enum class RenewalReason { NeverIssued, Lifetime, Configured, Forced, ConfigChanged };
+enum class RenewalReason { NeverIssued, Ari, Lifetime, Configured, Forced, ConfigChanged, Revoked };
 
 /// As in `status --json`: "never_issued", "lifetime", …
 [[nodiscard]] std::string_view to_string(RenewalReason reason);
@@ -46,9 +46,11 @@ struct TargetPlan {
 
 struct Plan {
     Renewal renewal{};
-    std::vector<TargetPlan> targets{};        // one for each target of the configuration, in its order
-    std::optional<base::Instant> look_at{};   // at the certificate's own endpoints
-    std::optional<base::Instant> hooks_at{};  // hooks that have not succeeded yet
+    std::vector<TargetPlan> targets{};         // one for each target of the configuration, in its order
+    std::optional<base::Instant> ask_ca_at{};  // for renewal information (RFC 9773); absent: never
+    std::optional<base::Instant> look_at{};    // at the certificate's own endpoints
+    std::optional<base::Instant> revoke_at{};  // what is to be revoked; absent: nothing, or not yet
+    std::optional<base::Instant> hooks_at{};   // hooks that have not succeeded yet
 
     [[nodiscard]] bool renewal_due(base::Instant now) const {
         return !renewal.held_until && renewal.at <= now;
@@ -68,16 +70,28 @@ struct Circumstances {
     Wishes wishes{};
 };
 
-[[nodiscard]] Plan plan(const CertificateConfig& certificate, const CaConfig& ca, const Record& record,
+[[nodiscard]] Plan plan(const CertificateConfig& certificate, const Record& record,
                         const Circumstances& circumstances);
 
-/// What an order for this certificate would be for.
-[[nodiscard]] OrderedFor wanted_order(const CertificateConfig& certificate, const CaConfig& ca);
+/// What an order for this certificate at this CA would be for.
+[[nodiscard]] OrderedFor wanted_order(const CertificateConfig& certificate, const std::string& ca);
 
 /// When a generation is renewed for its age alone (DESIGN.md §4): at 2/3 of its lifetime, 1/2 below ten days,
 /// or as configured.
 [[nodiscard]] base::Instant renewal_time(const CertificateConfig& certificate,
                                          const GenerationRecord& generation);
+
+/// The latest instant that a CA's suggestion may put a renewal off to: a twentieth of the lifetime before its
+/// end.
+[[nodiscard]] base::Instant latest_renewal(const GenerationRecord& generation);
+
+/// May the next CA of the list be asked, now that the first has failed with this error? After three orders
+/// that failed for a reason of the CA's own, or with less than a quarter of the lifetime left. `ca_failures`
+/// counts this one.
+[[nodiscard]] bool may_ask_another_ca(const CertificateConfig& certificate, const Record& record,
+                                      const base::Error& error, int ca_failures, base::Instant now);
+/// Is this the CA's own trouble, that another CA need not have?
+[[nodiscard]] bool is_of_the_ca(const base::Error& error);
 
 /// Changes whenever a target would be installed differently.
 [[nodiscard]] std::string fingerprint(const TargetConfig& target);

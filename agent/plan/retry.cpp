@@ -30,6 +30,8 @@ base::Seconds refused_delay(int count) {
 }
 
 base::Seconds issuance_delay(const base::Error& error, int count) {
+    // Somebody has to lift the pause at the CA first; once a day is how it is noticed.
+    if (error.code == base::Code::CaPaused) return 24h;
     switch (base::class_of(error.code)) {
         case base::ErrorClass::Transient:
         case base::ErrorClass::Conflict:

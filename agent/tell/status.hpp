@@ -17,6 +17,7 @@
 namespace agent {
 
 enum class CertificateState {
+    Revoked,
     Expired,
     Failing,
     Unserved,
@@ -74,9 +75,8 @@ struct CertificateStatus {
 };
 
 /// The status of one certificate. `has_open_order`: an order is being worked on, or waits to be gone on with.
-[[nodiscard]] CertificateStatus status_of(const CertificateConfig& certificate, const CaConfig& ca,
-                                          const Record& record, bool has_open_order,
-                                          base::Seconds verify_every, base::Instant now);
+[[nodiscard]] CertificateStatus status_of(const CertificateConfig& certificate, const Record& record,
+                                          bool has_open_order, base::Seconds verify_every, base::Instant now);
 /// The status of one that is no longer in the configuration.
 [[nodiscard]] CertificateStatus removed_status(const Record& record);
 

@@ -69,7 +69,7 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
     s.progress.step(certificate.name, "verify",
                     std::to_string(looked_at.size()) + (looked_at.size() == 1 ? " target" : " targets"));
     base::in_parallel(looked_at.size(), kTargetsAtOnce, [&](std::size_t i) {
-        const auto anchors = s.anchors(ca_of(s.config, certificate), looked_at[i]->roots);
+        const auto anchors = s.anchors(certificate, looked_at[i]->roots);
         if (!anchors) {
             seen[i] = tl::make_unexpected(anchors.error());
             return;
@@ -101,7 +101,7 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
 
 Result<void> look_at_certificate(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper) {
     const Record record = keeper.record();
-    const base::Anchors anchors = TRY(s.anchors(ca_of(s.config, certificate), ""));
+    const base::Anchors anchors = TRY(s.anchors(certificate, ""));
     s.progress.step(certificate.name, "verify", std::to_string(certificate.endpoints.size()) + " public");
     const auto verdicts = deployers::look(certificate.endpoints, expectation_of(record), anchors, s.clock);
     return keeper.change([&](Record& changed) {

@@ -2,6 +2,7 @@
 #include "agent/work/pass.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <spdlog/spdlog.h>
 
@@ -9,6 +10,7 @@
 #include "agent/work/deploy.hpp"
 #include "agent/work/look.hpp"
 #include "agent/work/renew.hpp"
+#include "agent/work/renewal_window.hpp"
 #include "agent/work/run_hooks.hpp"
 #include "base/parallel.hpp"
 
@@ -23,10 +25,7 @@ namespace {
 class Pass {
   public:
     Pass(Surroundings& surroundings, const CertificateConfig& certificate, const PassOptions& options)
-        : s_(surroundings),
-          certificate_(certificate),
-          options_(options),
-          ca_(ca_of(surroundings.config, certificate)) {}
+        : s_(surroundings), certificate_(certificate), options_(options) {}
 
     CertificateOutcome run() {
         outcome_.name = certificate_.name;
@@ -43,8 +42,11 @@ class Pass {
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
         const Plan first = plan_for(record, TRY(s_.store.open_order(certificate_.name)).has_value());
         if (options_.may_renew && options_.wishes.by_hand) outcome_.held_until = first.renewal.held_until;
-        if (!has_work(first)) return {};
+        if (!options_.revocation && !has_work(first)) return {};
         keeper_ = TRY(take_turn());
+        if (options_.revocation) TRY(want_revoked(s_, certificate_, *keeper_, *options_.revocation));
+        TRY(revoke_what_is_due());  // before anything else where its time has come
+        TRY(ask_ca_if_due());
         TRY(renew_if_due());
         if (keeper_->record().wanted() != nullptr) {
             // What a look finds drifted is repaired in the same pass; the public names are judged when all
@@ -53,13 +55,14 @@ class Pass {
             TRY(deploy_what_is_due());
             TRY(look_at_public_names_if_due());
             TRY(raise_served(certificate_, *keeper_));
+            TRY(revoke_what_is_due());
         }
         TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.retry_now || options_.wishes.by_hand));
         return prune();
     }
 
     [[nodiscard]] Plan plan_for(const Record& record, bool has_open_order) const {
-        return plan(certificate_, ca_, record,
+        return plan(certificate_, record,
                     {.now = s_.clock.now(),
                      .verify_every = s_.config.agent.verify_every,
                      .has_open_order = has_open_order,
@@ -72,9 +75,11 @@ class Pass {
 
     [[nodiscard]] bool has_work(const Plan& plan) const {
         const base::Instant now = s_.clock.now();
-        return (options_.may_renew && plan.renewal_due(now)) || !chosen(plan, TargetAction::Deploy).empty() ||
-               !chosen(plan, TargetAction::Look).empty() || (plan.look_at && *plan.look_at <= now) ||
-               (plan.hooks_at && *plan.hooks_at <= now);
+        const bool asks = plan.ask_ca_at && *plan.ask_ca_at <= now;
+        const bool revokes = plan.revoke_at && *plan.revoke_at <= now;
+        return (options_.may_renew && (plan.renewal_due(now) || asks || revokes)) ||
+               !chosen(plan, TargetAction::Deploy).empty() || !chosen(plan, TargetAction::Look).empty() ||
+               (plan.look_at && *plan.look_at <= now) || (plan.hooks_at && *plan.hooks_at <= now);
     }
 
     /// The targets this action is due for, among those asked for.
@@ -98,6 +103,18 @@ class Pass {
             s_.progress.step(certificate_.name, "waiting", "for another renewd");
             s_.clock.sleep(base::Milliseconds(100));
         }
+    }
+
+    Result<void> ask_ca_if_due() {
+        const Plan now_due = TRY(plan_again());
+        if (!options_.may_renew || !now_due.ask_ca_at || *now_due.ask_ca_at > s_.clock.now()) return {};
+        return ask_for_renewal_window(s_, *keeper_);
+    }
+
+    Result<void> revoke_what_is_due() {
+        if (!options_.may_renew) return {};
+        const bool eager = options_.wishes.retry_now || options_.wishes.by_hand;
+        return revoke_due(s_, certificate_, *keeper_, eager, tried_, outcome_.remarks);
     }
 
     Result<void> renew_if_due() {
@@ -145,6 +162,7 @@ class Pass {
             for (const int number : {target.installed, target.serving, target.attempting})
                 kept.push_back(number);
         }
+        for (const Revocation& waiting : record.revocations) kept.push_back(waiting.generation);
         const auto is_kept = [&](const GenerationRecord& g) {
             return std::ranges::find(kept, g.number) != kept.end();
         };
@@ -159,7 +177,7 @@ class Pass {
         if (!keeper_) return {};
         const Record record = keeper_->record();
         if (record.issuance) return "not renewed";
-        const CertificateStatus status = status_of(certificate_, ca_, record, /*has_open_order=*/false,
+        const CertificateStatus status = status_of(certificate_, record, /*has_open_order=*/false,
                                                    s_.config.agent.verify_every, s_.clock.now());
         const Served& served = status.served;
         if (served.expected == 0) return "nobody looks";
@@ -170,9 +188,9 @@ class Pass {
     Surroundings& s_;
     const CertificateConfig& certificate_;
     const PassOptions& options_;
-    const CaConfig& ca_;
     std::unique_ptr<Keeper> keeper_;
     CertificateOutcome outcome_;
+    std::set<int> tried_;  // to be revoked, in this pass
 };
 
 }  // namespace

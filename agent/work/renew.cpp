@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/renew.hpp"
 
+#include <algorithm>
+
 #include <spdlog/spdlog.h>
 
+#include "acme/renewal_info.hpp"
 #include "agent/plan/plan.hpp"
 #include "agent/plan/retry.hpp"
 #include "agent/tell/words.hpp"
@@ -17,11 +20,9 @@ namespace {
 
 class Issuance {
   public:
-    Issuance(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper)
-        : s_(surroundings),
-          certificate_(certificate),
-          keeper_(keeper),
-          ca_(ca_of(surroundings.config, certificate)) {}
+    Issuance(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
+             const CaConfig& ca)
+        : s_(surroundings), certificate_(certificate), keeper_(keeper), ca_(ca) {}
 
     Result<void> run() {
         TRY(check_space());
@@ -53,7 +54,7 @@ class Issuance {
     /// The order of an earlier run, if it is still for the same thing; else a new key, durable before anybody
     /// is asked.
     Result<OpenOrder> open_or_begin() {
-        const OrderedFor wanted = wanted_order(certificate_, ca_);
+        const OrderedFor wanted = wanted_order(certificate_, ca_.name);
         std::optional<OpenOrder> open = TRY(s_.store.open_order(certificate_.name));
         if (open && open->ordered_for == wanted) return std::move(*open);
         s_.progress.step(certificate_.name, "key", base::to_string(certificate_.key_type));
@@ -69,6 +70,8 @@ class Issuance {
         const acme::IssuanceRequest request{.names = certificate_.names,
                                             .profile = order_.ordered_for.profile,
                                             .key = TRY(base::PrivateKey::parse(order_.key_pem)),
+                                            .replaces = replaced_by_this(account.url),
+                                            .preferred_chain = ca_.preferred_chain,
                                             .order_url = order_.url};
         return acme::issue(
             s_.session(ca_), account, request,
@@ -82,6 +85,18 @@ class Issuance {
                  [this](std::string_view step, std::string_view detail) {
                      s_.progress.step(certificate_.name, step, detail);
                  }});
+    }
+
+    /// RFC 9773 §5: the same account's, for at least one of the names.
+    [[nodiscard]] std::string replaced_by_this(const std::string& account) const {
+        const Record record = keeper_.record();
+        const GenerationRecord* current = record.wanted();
+        if (current == nullptr || current->account != account) return {};
+        const auto& before = current->ordered_for.names;
+        const bool shares_a_name = std::ranges::any_of(certificate_.names, [&](const base::Identifier& name) {
+            return std::ranges::find(before, name.value) != before.end();
+        });
+        return shares_a_name ? current->renewal_id : std::string{};
     }
 
     Result<void> forget_order_url() {
@@ -102,6 +117,7 @@ class Issuance {
                                           .ordered_for = order_.ordered_for,
                                           .account = order_.account,
                                           .order = issued.order_url,
+                                          .renewal_id = acme::renewal_id(leaf),
                                           .sha256 = leaf.sha256(),
                                           .serial = leaf.serial(),
                                           .not_before = leaf.not_before(),
@@ -111,6 +127,7 @@ class Issuance {
         TRY(keeper_.change([&](Record& record) {
             record.generations.push_back(generation);
             record.issuance.reset();
+            record.ca_failures = 0;
             // What is still owed to hooks of earlier generations has been overtaken.
             std::erase_if(record.hooks, [](const PendingHook& hook) { return hook.event != "failed"; });
             record.hooks.push_back({.event = "renewed", .generation = generation.number});
@@ -118,6 +135,11 @@ class Issuance {
         s_.progress.step(certificate_.name, "generation", std::to_string(generation.number));
         s_.remember(certificate_.name,
                     {.what = "issued", .generation = generation.number, .text = "by " + ca_.name});
+        for (const std::string& remark : issued.remarks) {
+            s_.log.warn("{}: {}", certificate_.name, remark);
+            s_.remember(certificate_.name,
+                        {.what = "remark", .generation = generation.number, .text = remark});
+        }
         s_.log.info("{}: generation {} issued by {}, valid until {}", certificate_.name, generation.number,
                     ca_.name, base::format_instant(generation.not_after));
         return {};
@@ -132,11 +154,35 @@ class Issuance {
 
 }  // namespace
 
+namespace {
+
+/// From the first CA of the list; from the next where the first keeps failing and time is short. At most once
+/// each for one call, and so for one step of the backoff.
+Result<void> renew_somewhere(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
+                             int& ca_failures) {
+    auto result = Issuance(s, certificate, keeper, s.config.cas.at(certificate.ca.front())).run();
+    if (result) return result;
+    base::Error error = std::move(std::move(result).error()).during("order");
+    ca_failures = is_of_the_ca(error) ? keeper.record().ca_failures + 1 : 0;
+    for (std::size_t i = 1; i < certificate.ca.size(); ++i) {
+        if (!may_ask_another_ca(certificate, keeper.record(), error, ca_failures, s.clock.now())) break;
+        const CaConfig& other = s.config.cas.at(certificate.ca[i]);
+        s.log.warn("{}: {}; now {} is asked", certificate.name, error.message, other.name);
+        s.remember(certificate.name, {.what = "turned_to", .text = other.name, .error = error});
+        const auto elsewhere = Issuance(s, certificate, keeper, other).run();
+        if (elsewhere) return elsewhere;
+        error.message += "; " + elsewhere.error().message;
+    }
+    return tl::make_unexpected(std::move(error));
+}
+
+}  // namespace
+
 Result<void> renew(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper) {
-    auto result = Issuance(surroundings, certificate, keeper).run();
+    int ca_failures = 0;
+    auto result = renew_somewhere(surroundings, certificate, keeper, ca_failures);
     if (result) return result;
     base::Error error = std::move(result).error();
-    error = std::move(error).during("order");
     surroundings.log.warn("{}: {}", certificate.name, error.message);
     surroundings.remember(certificate.name, {.what = "not_issued", .error = error});
     const Record before = keeper.record();
@@ -146,6 +192,7 @@ Result<void> renew(Surroundings& surroundings, const CertificateConfig& certific
         current == nullptr ? std::nullopt : std::optional(current->not_after), surroundings.chance());
     TRY(keeper.change([&](Record& record) {
         record.issuance = failure;
+        record.ca_failures = ca_failures;
         if (failure.count == 1) {
             record.hooks.push_back({.event = "failed",
                                     .generation = current == nullptr ? 0 : current->number,

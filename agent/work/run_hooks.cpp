@@ -28,7 +28,7 @@ auto find_pending(Record& record, const PendingHook& hook) {
 hooks::Event event_of(Surroundings& s, const CertificateConfig& certificate, const Record& record,
                       const PendingHook& hook) {
     const base::Instant now = s.clock.now();
-    const CertificateStatus status = status_of(certificate, ca_of(s.config, certificate), record,
+    const CertificateStatus status = status_of(certificate, record,
                                                /*has_open_order=*/false, s.config.agent.verify_every, now);
     json target = nullptr;
     json error = nullptr;

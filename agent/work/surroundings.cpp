@@ -28,10 +28,6 @@ Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Fil
 
 Surroundings::~Surroundings() = default;
 
-const CaConfig& ca_of(const Config& config, const CertificateConfig& certificate) {
-    return config.cas.at(certificate.ca.front());
-}
-
 std::unique_ptr<HostConfig> host_of(const Config& config, const TargetConfig& target) {
     if (target.host.empty()) return nullptr;
     if (const auto known = config.hosts.find(target.host); known != config.hosts.end()) {
@@ -51,7 +47,11 @@ acme::Session& Surroundings::session(const CaConfig& ca) {
             acme::Authority{.name = ca.name,
                             .directory = ca.directory,
                             .trust = {.roots_file = ca.roots, .proxy = ca.proxy}},
-            transport, clock);
+            transport, clock,
+            acme::DirectoryShelf{
+                .recall = [this, &ca] { return store.kept_directory(ca.name, ca.directory); },
+                .keep = [this,
+                         &ca](const auto& kept) { store.keep_directory(ca.name, ca.directory, kept); }});
     }
     return *session;
 }
@@ -98,14 +98,16 @@ std::mutex& Surroundings::service_turn(const TargetConfig& target) {
     return *turn;
 }
 
-Result<base::Anchors> Surroundings::anchors(const CaConfig& ca, const std::string& extra_roots) {
-    const std::string key = ca.roots + '\n' + extra_roots;
+Result<base::Anchors> Surroundings::anchors(const CertificateConfig& certificate,
+                                            const std::string& extra_roots) {
+    std::vector<std::string> extra;
+    for (const std::string& ca : certificate.ca) extra.push_back(config.cas.at(ca).roots);
+    extra.push_back(extra_roots);
+    std::erase(extra, "");
+    std::string key;
+    for (const std::string& file : extra) key += file + '\n';
     const std::scoped_lock guard(mutex_);
     if (const auto known = anchors_.find(key); known != anchors_.end()) return known->second;
-    std::vector<std::string> extra;
-    for (const std::string& file : {ca.roots, extra_roots}) {
-        if (!file.empty()) extra.push_back(file);
-    }
     base::Anchors loaded = TRY(base::Anchors::load(extra));
     anchors_.emplace(key, loaded);
     return loaded;

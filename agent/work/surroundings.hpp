@@ -48,8 +48,9 @@ class Surroundings {
     /// One transaction at a time for a service (host and reload command): its config test sees all files at
     /// once.
     [[nodiscard]] std::mutex& service_turn(const TargetConfig& target);
-    /// The system's anchors with those of the CA and of the target.
-    [[nodiscard]] base::Result<base::Anchors> anchors(const CaConfig& ca, const std::string& extra_roots);
+    /// The system's anchors with those of the certificate's CAs and of the target.
+    [[nodiscard]] base::Result<base::Anchors> anchors(const CertificateConfig& certificate,
+                                                      const std::string& extra_roots);
     /// Adds to the certificate's history, and to the log where even that does not work: it never stops the
     /// work.
     void remember(const std::string& certificate, Happening happening);
@@ -73,8 +74,6 @@ class Surroundings {
     Accounts accounts_;
 };
 
-/// The CA a certificate is ordered from.
-[[nodiscard]] const CaConfig& ca_of(const Config& config, const CertificateConfig& certificate);
 /// The host a target runs on: one of the configuration's, or the one its "ssh://" name says; nullptr for this
 /// machine.
 [[nodiscard]] std::unique_ptr<HostConfig> host_of(const Config& config, const TargetConfig& target);

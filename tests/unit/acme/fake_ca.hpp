@@ -41,6 +41,7 @@ class Ca final : public base::Transport {
     After after{};
     Accounts accounts{};
     std::string meta = "{}";                        // of the directory
+    std::string renewal_info{};                     // of the directory; empty: it has none
     bool gives_nonces = true;                       // with every answer
     int finalize_looks = 1;                         // looks until a finalized order is valid
     int validation_looks = 0;                       // looks until answered challenges are judged
@@ -59,15 +60,19 @@ class Ca final : public base::Transport {
     Ca();
     ~Ca() override;
     Answer exchange(const base::HttpRequest& request) override;
+    std::vector<Answer> exchange_all(std::span<const base::HttpRequest> requests) override;
 
     [[nodiscard]] std::vector<std::string> log() const;
     void clear_log();
     [[nodiscard]] int count(const std::string& path) const;
+    /// Requests that had to wait for one another: those that were sent together count once.
+    [[nodiscard]] int round_trips() const;
     /// The JSON that was last sent there.
     [[nodiscard]] std::string payload(const std::string& path) const;
     [[nodiscard]] int issued() const;
 
   private:
+    Answer answer_one(const base::HttpRequest& request);
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -49,7 +49,7 @@ TEST_CASE("problem: what the planner may do about it") {
              Case{urn("somethingNew"), 503, "ca/server-error"},
              Case{urn("badCSR"), 400, "ca/refused"},
              Case{urn("malformed"), 400, "ca/refused"},
-             Case{urn("invalidProfile"), 400, "config/wrong-value"},
+             Case{urn("invalidProfile"), 400, "ca/profile-refused"},
              Case{"", 404, "ca/refused"},
              Case{"", 301, "ca/protocol"},
          }) {

@@ -186,8 +186,8 @@ TEST_CASE("wire: what we send") {
     CHECK(acme::revocation_payload("\xff\xfe", 0) == R"({"certificate":"__4"})");
     const std::vector<base::Identifier> names = {base::parse_identifier("example.com").value(),
                                                  base::parse_identifier("192.0.2.7").value()};
-    CHECK(acme::new_order_payload(names, "") ==
+    CHECK(acme::new_order_payload(names, "", "") ==
           R"({"identifiers":[{"type":"dns","value":"example.com"},{"type":"ip","value":"192.0.2.7"}]})");
-    CHECK(nlohmann::json::parse(acme::new_order_payload(names, "short")).at("profile") == "short");
+    CHECK(nlohmann::json::parse(acme::new_order_payload(names, "short", "")).at("profile") == "short");
     CHECK(acme::finalize_payload("\xff\xfe") == R"({"csr":"__4"})");
 }

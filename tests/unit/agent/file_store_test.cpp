@@ -14,7 +14,6 @@
 #include "tests/unit/base/temporary_directory.hpp"
 #include "tests/unit/base/test_ca.hpp"
 
-using fixtures::ca;
 using fixtures::certificate;
 using fixtures::kNow;
 using fixtures::well;
@@ -55,7 +54,7 @@ struct Material {
         const auto root = test_ca::make_root("Root");
         chain = {test_ca::issue(root, {.public_key = key.handle(), .names = certificate().names}),
                  root.certificate};
-        order = {.ordered_for = agent::wanted_order(certificate(), ca()),
+        order = {.ordered_for = agent::wanted_order(certificate(), "letsencrypt"),
                  .started_at = kNow,
                  .key_pem = key.to_pem().value()};
     }

@@ -12,10 +12,6 @@ using namespace std::chrono_literals;
 
 inline constexpr base::Instant kNow{1795262400s};  // 2026-11-21T12:00:00Z
 
-inline agent::CaConfig ca() {
-    return {.name = "letsencrypt", .directory = "https://ca.test/dir", .agree_tos = true};
-}
-
 inline agent::TargetConfig target(const std::string& name) {
     agent::TargetConfig config{.name = name, .deployer = "nginx"};
     config.parameters.include = "/etc/nginx/renewd/" + name + ".conf";
@@ -38,7 +34,7 @@ inline agent::CertificateConfig certificate(std::initializer_list<const char*> t
 inline agent::GenerationRecord generation(int number, base::Seconds age = 24h,
                                           base::Seconds lifetime = 90 * 24h) {
     return {.number = number,
-            .ordered_for = agent::wanted_order(certificate(), ca()),
+            .ordered_for = agent::wanted_order(certificate(), "letsencrypt"),
             .sha256 = "leaf" + std::to_string(number),
             .serial = "0" + std::to_string(number),
             .not_before = kNow - age,

@@ -11,7 +11,7 @@
 using namespace std::chrono_literals;
 using agent::RenewalReason;
 using agent::TargetAction;
-using fixtures::ca;
+
 using fixtures::certificate;
 using fixtures::failure;
 using fixtures::generation;
@@ -33,7 +33,7 @@ namespace {
 
 agent::Plan plan(const agent::CertificateConfig& certificate, const agent::Record& record,
                  const agent::Wishes& wishes = {}, bool has_open_order = false) {
-    return agent::plan(certificate, ca(), record,
+    return agent::plan(certificate, record,
                        {.now = kNow, .verify_every = 1h, .has_open_order = has_open_order, .wishes = wishes});
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("plan: when a certificate is renewed, and why") {
                   RenewalReason::ConfigChanged,
                   0s},
              Case{"another profile",
-                  [](auto& c, auto&) { c.profile = "shortlived"; },
+                  [](auto& c, auto&) { c.profiles["letsencrypt"] = "shortlived"; },
                   {},
                   false,
                   RenewalReason::ConfigChanged,
@@ -130,6 +130,106 @@ TEST_CASE("plan: when a certificate is renewed, and why") {
         CHECK(p.renewal.at - kNow == c.in);
         CHECK(p.renewal_due(kNow) == (c.in <= 0s));
     }
+}
+
+TEST_CASE("plan: what the CA suggests (RFC 9773) counts, as far as it is safe") {
+    struct Case {
+        std::string_view name;
+        base::Seconds start, end, at;  // from now
+        std::optional<base::Seconds> renew_before;
+        RenewalReason reason;
+        base::Seconds in;
+    };
+
+    // Generation 3 was issued a day ago for 90 days: by its age alone it is renewed in 59 days.
+    for (const Case& c : {
+             Case{"earlier", 240h, 288h, 250h, {}, RenewalReason::Ari, 250h},
+             Case{"later", 61 * 24h, 63 * 24h, 62 * 24h, {}, RenewalReason::Ari, 62 * 24h},
+             Case{"later than is safe", 100 * 24h, 110 * 24h, 105 * 24h, {}, RenewalReason::Ari, 2028h},
+             Case{"past: now", -48h, -24h, -30h, {}, RenewalReason::Ari, -30h},
+             Case{"the user has said when", 240h, 288h, 250h, 720h, RenewalReason::Configured, 59 * 24h},
+             Case{"but the CA will revoke", -48h, -24h, -30h, 720h, RenewalReason::Ari, -30h},
+         }) {
+        CAPTURE(c.name);
+        agent::CertificateConfig certificate = fixtures::certificate();
+        certificate.renew_before = c.renew_before;
+        agent::Record record = well();
+        record.suggestion = agent::Suggestion{
+            .generation = 3, .start = kNow + c.start, .end = kNow + c.end, .at = kNow + c.at};
+        const agent::Plan p = plan(certificate, record);
+        CHECK(p.renewal.reason == c.reason);
+        CHECK(p.renewal.at - kNow == c.in);
+
+        record.suggestion->generation = 2;  // of the one before: not heard any more
+        CHECK(plan(certificate, record).renewal.reason != RenewalReason::Ari);
+    }
+}
+
+TEST_CASE("plan: a suggested instant does not undo a backoff") {
+    agent::Record record = well();
+    record.suggestion =
+        agent::Suggestion{.generation = 3, .start = kNow - 2h, .end = kNow - 1h, .at = kNow - 90min};
+    record.issuance = failure(base::Code::CaUnreachable);
+    CHECK(plan(certificate(), record).renewal.at == kNow + 300s);
+}
+
+TEST_CASE("plan: when the CA is asked for its suggestion") {
+    agent::Record record = well();
+    CHECK_FALSE(plan(certificate(), record).ask_ca_at);  // no issuer's key in it: it cannot be named
+    record.generations.back().renewal_id = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE";
+    CHECK(plan(certificate(), record).ask_ca_at == kNow - 18h);  // six hours after issuance
+    record.suggestion = agent::Suggestion{.generation = 3, .ask_again = kNow + 2h};
+    CHECK(plan(certificate(), record).ask_ca_at == kNow + 2h);
+    record.suggestion->generation = 2;
+    CHECK(plan(certificate(), record).ask_ca_at == kNow - 18h);
+    record.generations.back().not_after = kNow;  // RFC 9773 §4.3: not after expiry
+    CHECK_FALSE(plan(certificate(), record).ask_ca_at);
+}
+
+TEST_CASE("plan: another CA of the list is asked when the first has failed three times, or time is short") {
+    struct Case {
+        std::string_view name;
+        base::Code code;
+        int ca_failures;
+        base::Seconds age;  // of 90 days
+        std::size_t cas;
+        bool want;
+    };
+
+    for (const Case& c : {
+             Case{"first failure", base::Code::CaUnreachable, 1, 61 * 24h, 2, false},
+             Case{"third failure", base::Code::CaServerError, 3, 61 * 24h, 2, true},
+             Case{"a limit of the CA", base::Code::CaRateLimited, 3, 61 * 24h, 2, true},
+             Case{"time is short", base::Code::CaUnreachable, 1, 70 * 24h, 2, true},
+             Case{"our own trouble", base::Code::CaValidationFailed, 9, 89 * 24h, 2, false},
+             Case{"our own trouble with DNS", base::Code::DnsNotPropagated, 9, 89 * 24h, 2, false},
+             Case{"nobody else to ask", base::Code::CaUnreachable, 9, 89 * 24h, 1, false},
+         }) {
+        CAPTURE(c.name);
+        agent::CertificateConfig certificate = fixtures::certificate();
+        if (c.cas == 2) certificate.ca.emplace_back("other");
+        agent::Record record = well();
+        record.generations = {generation(3, c.age)};
+        CHECK(agent::may_ask_another_ca(certificate, record, {.code = c.code}, c.ca_failures, kNow) ==
+              c.want);
+    }
+    // Before the first generation there is no lifetime to run short of.
+    agent::CertificateConfig certificate = fixtures::certificate();
+    certificate.ca.emplace_back("other");
+    const agent::Record fresh{.name = "example.com"};
+    CHECK_FALSE(agent::may_ask_another_ca(certificate, fresh, {.code = base::Code::CaUnreachable}, 2, kNow));
+    CHECK(agent::may_ask_another_ca(certificate, fresh, {.code = base::Code::CaUnreachable}, 3, kNow));
+}
+
+TEST_CASE(
+    "plan: a generation of the second CA is kept until it is due, and another list of CAs is a change") {
+    agent::CertificateConfig certificate = fixtures::certificate();
+    certificate.ca.emplace_back("other");
+    agent::Record record = well();
+    record.generations.back().ordered_for = agent::wanted_order(certificate, "other");
+    CHECK(plan(certificate, record).renewal.reason == RenewalReason::Lifetime);
+    certificate.ca.pop_back();
+    CHECK(plan(certificate, record).renewal.reason == RenewalReason::ConfigChanged);
 }
 
 TEST_CASE("plan: a limit that the CA has named holds even somebody who waits, and says until when") {

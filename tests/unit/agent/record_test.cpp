@@ -8,7 +8,7 @@
 #include "tests/unit/agent/fixtures.hpp"
 
 using namespace std::chrono_literals;
-using fixtures::ca;
+
 using fixtures::certificate;
 using fixtures::failure;
 using fixtures::kNow;
@@ -92,7 +92,7 @@ TEST_CASE("record: every cut of the file is noticed") {
 }
 
 TEST_CASE("record: an open order never carries its key") {
-    const agent::OpenOrder order{.ordered_for = agent::wanted_order(certificate(), ca()),
+    const agent::OpenOrder order{.ordered_for = agent::wanted_order(certificate(), "letsencrypt"),
                                  .account = "https://ca.test/acct/1",
                                  .url = "https://ca.test/order/1",
                                  .started_at = kNow,

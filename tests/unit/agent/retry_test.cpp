@@ -31,6 +31,7 @@ TEST_CASE("retry: the steps of each class, in the middle of their jitter") {
              Case{"refused, fourth", Effort::Issuance, Code::CaRefused, 4, 6h},
              Case{"refused, daily", Effort::Issuance, Code::CaRefused, 5, 24h},
              Case{"only a person can mend it", Effort::Issuance, Code::CaTermsNotAgreed, 1, 24h},
+             Case{"a person has to lift the pause", Effort::Issuance, Code::CaPaused, 1, 24h},
              Case{"deployment, first", Effort::Deployment, Code::HostUnreachable, 1, 30s},
              Case{"deployment, for ever", Effort::Deployment, Code::HostKeyChanged, 1000, 15min},
          }) {

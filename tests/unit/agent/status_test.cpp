@@ -11,7 +11,7 @@
 
 using namespace std::chrono_literals;
 using deployers::Verdict;
-using fixtures::ca;
+
 using fixtures::failure;
 using fixtures::generation;
 using fixtures::kNow;
@@ -22,7 +22,7 @@ namespace {
 
 agent::CertificateStatus status_of(const agent::CertificateConfig& certificate, const agent::Record& record,
                                    bool has_open_order = false) {
-    return agent::status_of(certificate, ca(), record, has_open_order, 1h, kNow);
+    return agent::status_of(certificate, record, has_open_order, 1h, kNow);
 }
 
 /// Generation 3 is installed on "web"; its endpoint shows `verdict`.

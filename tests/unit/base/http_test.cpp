@@ -239,8 +239,8 @@ TEST_CASE("http: a request of ours that is malformed is not sent") {
         check_error(transport.exchange({.url = "https://127.0.0.1:1/", .headers = {{name, value}}}),
                     "internal/unexpected", "malformed");
     }
-    check_error(transport.exchange({.method = "TRACE", .url = "https://127.0.0.1:1/"}),
-                "internal/unexpected", "TRACE is no method");
+    check_error(transport.exchange({.method = "TRACE", .url = "https://127.0.0.1:1/"}), "internal/unexpected",
+                "TRACE is no method");
 }
 
 TEST_CASE("http: who is not trusted, and what to do about it") {

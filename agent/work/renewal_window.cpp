@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/work/renewal_window.hpp"
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+namespace agent {
+
+using base::Result;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr base::Seconds kAskAgain = 6h;
+
+/// After a failure: 1, 2, 4… minutes.
+base::Seconds patience_after(int failures) {
+    base::Seconds wait = 1min;
+    for (int i = 1; i < failures && wait < kAskAgain; ++i) wait *= 2;
+    return std::min(wait, kAskAgain);
+}
+
+}  // namespace
+
+Suggestion next_suggestion(const std::optional<Suggestion>& before, int generation,
+                           const Result<acme::RenewalAnswer>& answer, base::Instant now, double chance) {
+    Suggestion next;
+    if (before && before->generation == generation) next = *before;
+    next.generation = generation;
+    if (!answer) {
+        // An answer that makes no sense is none, and asking again soon will not mend it.
+        const bool is_passing = base::class_of(answer.error().code) == base::ErrorClass::Transient;
+        next.failures += 1;
+        next.ask_again = now + (is_passing ? patience_after(next.failures) : kAskAgain);
+        return next;
+    }
+    next.failures = 0;
+    next.ask_again = now + answer->ask_again;
+    if (!answer->window) {
+        next.start = next.end = next.at = std::nullopt;
+        next.explanation_url.clear();
+        return next;
+    }
+    const acme::RenewalWindow& window = *answer->window;
+    if (next.start != window.start || next.end != window.end || !next.at)
+        next.at = acme::pick_instant(window, chance);
+    next.start = window.start;
+    next.end = window.end;
+    next.explanation_url = window.explanation_url;
+    return next;
+}
+
+Result<void> ask_for_renewal_window(Surroundings& s, Keeper& keeper) {
+    const Record record = keeper.record();
+    const GenerationRecord* current = record.wanted();
+    if (current == nullptr) return {};
+    const auto ca = s.config.cas.find(current->ordered_for.ca);
+    const auto answer = ca == s.config.cas.end()
+                            ? Result<acme::RenewalAnswer>(acme::RenewalAnswer{})  // nobody to ask any more
+                            : acme::fetch_renewal_window(s.session(ca->second), current->renewal_id);
+    if (!answer) s.log.info("{}: renewal information: {}", record.name, answer.error().message);
+    const Suggestion next =
+        next_suggestion(record.suggestion, current->number, answer, s.clock.now(), s.chance());
+    const bool is_new = next.at && (!record.suggestion || record.suggestion->at != next.at);
+    if (is_new) {
+        const std::string why =
+            next.explanation_url.empty() ? "" : "; the CA explains: " + next.explanation_url;
+        s.log.info("{}: {} suggests to renew between {} and {}{}", record.name, current->ordered_for.ca,
+                   base::format_instant(*next.start), base::format_instant(*next.end), why);
+        s.remember(record.name, {.what = "suggested",
+                                 .generation = current->number,
+                                 .text = "renewal at " + base::format_instant(*next.at) + why});
+    }
+    return keeper.change([&](Record& changed) { changed.suggestion = next; });
+}
+
+}  // namespace agent
