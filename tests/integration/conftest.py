@@ -12,12 +12,21 @@ import pytest
 
 from caproxy import CaProxy
 from nginx import Nginx
-from pebble import Pebble, make_https_pair
+from pebble import Pebble, make_https_pair, newest_binaries
 from processes import free_port
 from renewd import Renewd
 from sshd import Line, Sshd, User
 
 os.umask(0o022)
+
+
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'both_pebbles: runs with the Pebble of the system and with the newest')
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.definition.get_closest_marker('both_pebbles'):
+        metafunc.parametrize('pebble', ['system', 'newest'], indirect=True)
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -59,9 +68,23 @@ def fixture_make_pebble(place, https, open_for_test):
     return make
 
 
+@pytest.fixture(name='newest_binaries', scope='session')
+def fixture_newest_binaries():
+    return newest_binaries()
+
+
 @pytest.fixture(name='pebble')
-def fixture_pebble(make_pebble):
+def fixture_pebble(request, make_pebble):
+    """The system's Pebble. With both_pebbles the test runs a second time, with the newest."""
+    if getattr(request, 'param', 'system') == 'newest':
+        return make_pebble(binaries=request.getfixturevalue('newest_binaries'))
     return make_pebble()
+
+
+@pytest.fixture(name='newest_pebble')
+def fixture_newest_pebble(make_pebble, newest_binaries):
+    """For what only the newest can do: renewal information, profiles, dns-account-01, dns-persist-01."""
+    return make_pebble('newest', binaries=newest_binaries)
 
 
 @pytest.fixture(name='ca_proxy')
