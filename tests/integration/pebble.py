@@ -6,6 +6,7 @@ import pathlib
 import re
 import ssl
 import subprocess
+import urllib.error
 import urllib.request
 
 from processes import ENVIRONMENT, Daemon, free_port, listens, run, wait_until
@@ -103,6 +104,14 @@ class Pebble:
     def set_renewal_info(self, leaf_pem, answer):
         """Newest only: what renewalInfo answers for this certificate from now on, as it stands; '' is Pebble's own answer again."""
         self.ask(f'https://127.0.0.1:{self.management}/set-renewal-info/', {'Certificate': leaf_pem, 'ARIResponse': answer})
+
+    def certificate_status(self, serial):
+        """'Valid' or 'Revoked', and the reason of the revocation."""
+        try:
+            shown = json.loads(self.ask(f'https://127.0.0.1:{self.management}/cert-status-by-serial/{serial}'))
+        except urllib.error.HTTPError as error:
+            return f'HTTP {error.code}', None
+        return shown['Status'], shown.get('Reason', 0) if shown['Status'] == 'Revoked' else None
 
     def tell_names(self, path, **what):
         """Tells the DNS of the test CA something: tell_names('add-a', host='x.test', addresses=['127.0.0.2'])."""
