@@ -82,7 +82,10 @@ int revoke_command(Workshop& shop) {
     bool went_on = false;
     while (stays && anything_waits(shop) && shop.clock.now() < *wish->not_later_than + base::Seconds(1)) {
         shop.clock.sleep(kBetweenPasses);
-        (void)run_pass(*shop.surroundings, shop.certificates, {.wishes = {.retry_now = true}});
+        for (const CertificateOutcome& outcome :
+             run_pass(*shop.surroundings, shop.certificates, {.wishes = {.retry_now = true}})) {
+            for (const std::string& remark : outcome.remarks) tell(options, {.message = remark});
+        }
         went_on = true;
     }
     if (went_on) code = work_on(shop, {.wishes = {.retry_now = true}, .wait = options.wait});
