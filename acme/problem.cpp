@@ -26,7 +26,12 @@ constexpr auto kRules = std::to_array<Rule>({
     {"agreementRequired", Code::CaTermsNotAgreed, ""},
     {"badCSR", Code::CaRefused, "the CA does not take this kind of key or request; see key_type"},
     {"badNonce", Code::CaBadNonce, ""},
+    {"badPublicKey", Code::CaAccountRefused,
+     "the CA does not take this key: a new one, or another type of key"},
     {"badRevocationReason", Code::CaRevocationRefused, "give another reason"},
+    {"badSignatureAlgorithm", Code::CaAccountRefused,
+     "the CA does not take the account's type of key; for another:  renewd account rollover CA --key-type "
+     "TYPE"},
     {"caa", Code::CaIdentifierRefused,
      "a CAA record of the name (or of a domain above it) does not allow this CA"},
     {"dns", Code::CaIdentifierRefused,

@@ -37,6 +37,8 @@ TEST_CASE("problem: what the planner may do about it") {
              Case{urn("agreementRequired"), 403, "ca/terms-not-agreed"},
              Case{urn("unauthorized"), 403, "ca/account-refused"},
              Case{urn("externalAccountRequired"), 403, "ca/binding-required"},
+             Case{urn("badPublicKey"), 400, "ca/account-refused"},
+             Case{urn("badSignatureAlgorithm"), 400, "ca/account-refused"},
              Case{urn("badRevocationReason"), 400, "ca/revocation-refused"},
              Case{urn("malformed"), 409, "ca/key-in-use"},
              Case{urn("invalidContact"), 400, "ca/account-refused"},
