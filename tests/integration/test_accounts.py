@@ -95,6 +95,7 @@ def test_show_without_and_with_an_account(renewd):
     assert 'did you mean "test"' in renewd.run('account', 'show', 'tset', expect=2).err
 
 
+@pytest.mark.both_pebbles
 @pytest.mark.parametrize('key_type', ['ecdsa-p256', 'ecdsa-p384', 'rsa-2048'])
 def test_rollover(renewd, pebble, key_type):
     """The account has a new key: renewals go on with it, and the old one opens nothing."""
@@ -131,6 +132,7 @@ def test_rollover_killed_before_the_answer(renewd, pebble, ca_proxy):
     assert pebble.accounts() == 1
 
 
+@pytest.mark.both_pebbles
 def test_next_key_that_is_another_accounts(renewd, pebble):
     """What lies there as the next key opens another account: dropped, and the old one stays in force."""
     renewd.configure(certificate())

@@ -20,6 +20,7 @@ def pending(renewd):
     return [one['generation'] for one in record['revocations']]
 
 
+@pytest.mark.both_pebbles
 @pytest.mark.parametrize('words, reason', [([], 0), (['--reason', 'keyCompromise'], 1), (['--reason', '4'], 4)])
 def test_revoke_replaces_first(renewd, pebble, nginx, words, reason):
     """A new certificate, deployed and seen served; then the old one is revoked, for the reason that was given."""
