@@ -28,6 +28,8 @@ inline constexpr std::size_t kOrderNamesMax = 2500;
 inline constexpr std::size_t kChallengesMax = 32;
 /// Names of the CA in one dns-persist-01 challenge (acme-dns-persist §4).
 inline constexpr std::size_t kIssuerDomainsMax = 10;
+/// Contacts of an account.
+inline constexpr std::size_t kContactsMax = 32;
 /// Profiles of one directory.
 inline constexpr std::size_t kProfilesMax = 64;
 /// Refused names that a message spells out; the others are counted.

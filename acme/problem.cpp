@@ -26,6 +26,12 @@ constexpr auto kRules = std::to_array<Rule>({
     {"agreementRequired", Code::CaTermsNotAgreed, ""},
     {"badCSR", Code::CaRefused, "the CA does not take this kind of key or request; see key_type"},
     {"badNonce", Code::CaBadNonce, ""},
+    {"badPublicKey", Code::CaAccountRefused,
+     "the CA does not take this key: a new one, or another type of key"},
+    {"badRevocationReason", Code::CaRevocationRefused, "give another reason"},
+    {"badSignatureAlgorithm", Code::CaAccountRefused,
+     "the CA does not take the account's type of key; for another:  renewd account rollover CA --key-type "
+     "TYPE"},
     {"caa", Code::CaIdentifierRefused,
      "a CAA record of the name (or of a domain above it) does not allow this CA"},
     {"dns", Code::CaIdentifierRefused,
@@ -87,6 +93,11 @@ std::vector<FailedName> named_subproblems(const Problem& problem) {
         if (!each.identifier.empty()) named.push_back({.name = each.identifier, .problem = each});
     }
     return named;
+}
+
+/// §7.3.5: a key that is another account's. A conflict about names (a `replaces` that is taken) is none.
+bool is_key_conflict(const Problem& problem, const RefusalContext& context) {
+    return problem.status == 409 && context.names == 0;
 }
 
 /// The https URL in a text, up to white space; empty if there is none.
@@ -188,7 +199,9 @@ std::string validation_hint(std::string_view type, std::string_view challenge) {
 
 base::Error refusal(const Problem& problem, const RefusalContext& context) {
     const std::vector<FailedName> named = named_subproblems(problem);
-    const Code code = code_of(problem, !named.empty(), context.retry_at.has_value());
+    const Code code = is_key_conflict(problem, context)
+                          ? Code::CaKeyInUse
+                          : code_of(problem, !named.empty(), context.retry_at.has_value());
     std::string message = "the CA " + std::string(context.ca) + " ";
     if (!named.empty()) {
         message += "refused " + count_of(named.size(), context.names) + " (" + list_names(named) + ")";

@@ -37,6 +37,12 @@ struct Directory {
     std::map<std::string, std::string> profiles{};  // meta.profiles: name and description (acme-profiles §3)
 };
 
+/// An account as the CA shows it (§7.1.2).
+struct AccountView {
+    std::string status{};                // "valid", "deactivated", "revoked"; empty where it does not say
+    std::vector<std::string> contact{};  // URLs; some CAs keep none, or do not tell
+};
+
 enum class OrderStatus { Pending, Ready, Processing, Valid, Invalid, Unknown };
 
 /// An order (§7.1.3).

@@ -238,9 +238,17 @@ base::Result<Authorization> parse_authorization(std::string_view body, std::stri
     return authorization;
 }
 
-std::string parse_account_status(std::string_view body) {
+AccountView parse_account(std::string_view body) {
     const json object = json::parse(body, nullptr, /*allow_exceptions=*/false);
-    return object.is_object() ? text_of(object, "status") : std::string{};
+    if (!object.is_object()) return {};
+    AccountView view{.status = text_of(object, "status")};
+    const auto contact = object.find("contact");
+    if (contact == object.end() || !contact->is_array()) return view;
+    for (const json& each : *contact) {
+        if (each.is_string() && view.contact.size() < kContactsMax)
+            view.contact.push_back(each.get<std::string>());
+    }
+    return view;
 }
 
 Problem parse_problem(std::string_view body, int http_status) {
@@ -249,10 +257,36 @@ Problem parse_problem(std::string_view body, int http_status) {
     return read_problem(object, http_status, /*is_top=*/true);
 }
 
-std::string new_account_payload(const std::vector<std::string>& contact, bool agree_tos) {
+std::vector<std::string> contact_urls(const std::vector<std::string>& contact) {
+    std::vector<std::string> urls;
+    for (const std::string& each : contact) urls.push_back(contact_url(each));
+    return urls;
+}
+
+std::string new_account_payload(const std::vector<std::string>& contact, bool agree_tos,
+                                std::string_view binding) {
     json payload = json::object();
     if (agree_tos) payload["termsOfServiceAgreed"] = true;
-    for (const std::string& each : contact) payload["contact"].push_back(contact_url(each));
+    if (!contact.empty()) payload["contact"] = contact_urls(contact);
+    if (!binding.empty()) payload["externalAccountBinding"] = json::parse(binding, nullptr, false);
+    return dump(payload);
+}
+
+std::string find_account_payload() {
+    return dump(json{{"onlyReturnExisting", true}});
+}
+
+std::string contact_payload(const std::vector<std::string>& contact) {
+    return dump(json{{"contact", contact_urls(contact)}});
+}
+
+std::string key_change_payload(std::string_view account_url, std::string_view old_jwk) {
+    return dump(json{{"account", account_url}, {"oldKey", json::parse(old_jwk, nullptr, false)}});
+}
+
+std::string revocation_payload(std::string_view der, int reason) {
+    json payload = {{"certificate", base::base64url(der)}};
+    if (reason != 0) payload["reason"] = reason;
     return dump(payload);
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "acme/jws.hpp"
 #include "acme/solvers/dns/propagation.hpp"
 #include "acme/solvers/dns/provider.hpp"
 #include "base/clock.hpp"
@@ -18,6 +19,7 @@
 #include "base/http.hpp"
 #include "base/identifier.hpp"
 #include "base/key.hpp"
+#include "base/secret_source.hpp"
 #include "deployers/deployer.hpp"
 #include "deployers/probe/endpoint.hpp"
 
@@ -34,6 +36,13 @@ struct AgentConfig {
     std::vector<std::string> plugin_path{};  // directories, beside the built-in ones
 };
 
+/// The CA's own account that ours is to belong to (RFC 8555 §7.3.4); its key is read when one is registered.
+struct BindingConfig {
+    std::string kid{};
+    base::SecretSource key{};
+    acme::MacAlgorithm algorithm = acme::MacAlgorithm::Hs256;
+};
+
 struct CaConfig {
     std::string name{};
     std::string directory{};
@@ -45,6 +54,7 @@ struct CaConfig {
     std::string
         roots{};  // PEM file: anchors for the CA's own HTTPS and for what its certificates are served with
     std::string proxy{};
+    std::optional<BindingConfig> eab{};
 };
 
 struct DnsConfig {

@@ -231,7 +231,8 @@ void Reading::read_cas(Config& config) {
         ca.roots = section.path("roots").value_or("");
         if (!ca.roots.empty()) check_readable(section, "roots", ca.roots, /*is_secret=*/false);
         ca.proxy = section.text("proxy").value_or("");
-        section.not_built({"eab", "client"});
+        ca.eab = read_binding(section);
+        section.not_built({"client"});
         section.finish();
     }
 }

@@ -32,6 +32,9 @@ void read_solvers(const Tables& tables, Config& config, Problems& problems);
 /// [certificate.X] with its targets, on top of [defaults]; needs the CAs, solvers and hosts read before.
 void read_certificates(const Tables& tables, Config& config, Problems& problems);
 
+/// `eab` of a CA's table; nothing where there is none, or where a problem was found.
+std::optional<BindingConfig> read_binding(Section& ca);
+
 /// Reports keys of [defaults.target] that no target has.
 void check_target_defaults(const toml::table& table, const Config& config, Problems& problems);
 

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers of the tests themselves: what a test says about renewd is worth what these say about the world."""
+import json
 import socket
 import time
 
+import pytest
+
 from processes import free_port, listens, run, wait_until
+from renewd import certificate
 from tls import is_pair, leaf_of, served
 
 
@@ -13,6 +17,7 @@ def self_signed(directory, name='www.example.test'):
         f'subjectAltName=DNS:{name}')
 
 
+@pytest.mark.both_pebbles
 def test_pebble_answers_and_counts(pebble):
     before = pebble.requests()
     answer = run('curl', '-sf', '--cacert', pebble.roots, pebble.url)
@@ -21,6 +26,22 @@ def test_pebble_answers_and_counts(pebble):
     assert pebble.requests()[len(before):] == ['GET /dir', 'HEAD /nonce-plz']
     assert (pebble.orders(), pebble.issued(), pebble.accounts()) == (0, 0, 0)
     assert pebble.roots.read_text().count('BEGIN CERTIFICATE') == 2
+
+
+def test_newest_pebble_has_what_newer_cas_have(newest_pebble):
+    """Seen by its directory: the tests of these features run against a CA that has them."""
+    assert newest_pebble.features() >= {'renewalInfo', 'keyChange', 'revokeCert', 'profiles', 'newOrder'}
+    assert newest_pebble.ask(newest_pebble.url.replace('/dir', '/nonce-plz')) == b''
+
+
+def test_newest_pebble_answers_as_told_about_a_renewal(newest_pebble, make_renewd):
+    renewd = make_renewd(newest_pebble)
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    leaf = leaf_of(renewd.live() / 'cert.pem')
+    newest_pebble.set_renewal_info(leaf.pem, '{"told": true}')
+    where = json.loads(newest_pebble.ask(newest_pebble.url))['renewalInfo']
+    assert newest_pebble.ask(f'{where}/{leaf.renewal_id}') == b'{"told": true}'
 
 
 def test_ca_proxy_passes_on_holds_back_and_invents(pebble, ca_proxy):

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/http.hpp"
+#include "tests/unit/acme/fake_accounts.hpp"
 #include "tests/unit/base/test_ca.hpp"
 
 namespace fakes {
@@ -38,6 +39,7 @@ class Ca final : public base::Transport {
 
     Before before{};
     After after{};
+    Accounts accounts{};
     std::string meta = "{}";                        // of the directory
     std::string renewal_info{};                     // of the directory; empty: it has none
     bool gives_nonces = true;                       // with every answer

@@ -188,8 +188,17 @@ TEST_CASE("wire: problems, whatever the body is") {
         CHECK(none.type.empty());
         CHECK(none.status == 502);
     }
-    CHECK(acme::parse_account_status(R"({"status":"deactivated"})") == "deactivated");
-    CHECK(acme::parse_account_status("").empty());
+}
+
+TEST_CASE("wire: an account, whatever the body is") {
+    const acme::AccountView view =
+        acme::parse_account(R"({"status":"deactivated","contact":["mailto:a@b.example",7]})");
+    CHECK(view.status == "deactivated");
+    CHECK(view.contact == std::vector<std::string>{"mailto:a@b.example"});
+    for (const std::string_view body : {"", "[]", "7", R"({"status":7,"contact":"x"})"}) {
+        CHECK(acme::parse_account(body).status.empty());
+        CHECK(acme::parse_account(body).contact.empty());
+    }
 }
 
 TEST_CASE("wire: what we send") {
@@ -197,6 +206,13 @@ TEST_CASE("wire: what we send") {
         acme::new_account_payload({"ops@example.com", "mailto:a%20b@example.com", "tel:+1"}, true) ==
         R"({"contact":["mailto:ops@example.com","mailto:a%20b@example.com","tel:+1"],"termsOfServiceAgreed":true})");
     CHECK(acme::new_account_payload({}, false) == "{}");
+    CHECK(acme::find_account_payload() == R"({"onlyReturnExisting":true})");
+    CHECK(acme::contact_payload({"ops@example.com"}) == R"({"contact":["mailto:ops@example.com"]})");
+    CHECK(acme::contact_payload({}) == R"({"contact":[]})");
+    CHECK(acme::key_change_payload("https://ca.test/a/1", R"({"kty":"EC"})") ==
+          R"({"account":"https://ca.test/a/1","oldKey":{"kty":"EC"}})");
+    CHECK(acme::revocation_payload("\xff\xfe", 4) == R"({"certificate":"__4","reason":4})");
+    CHECK(acme::revocation_payload("\xff\xfe", 0) == R"({"certificate":"__4"})");
     const std::vector<base::Identifier> names = {base::parse_identifier("example.com").value(),
                                                  base::parse_identifier("192.0.2.7").value()};
     CHECK(acme::new_order_payload(names, "", "") ==

@@ -3,6 +3,7 @@
 // key and what would be right.
 #include "agent/config/config.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <ostream>
 
@@ -246,4 +247,35 @@ names = ["example.com", "a.example.com", "one.example.com"]
     CHECK(agent::solver_for(*config, certificate, certificate.names[0])->name == "web");
     CHECK(agent::solver_for(*config, certificate, certificate.names[1])->name == "below");
     CHECK(agent::solver_for(*config, certificate, certificate.names[2])->name == "one");
+}
+
+TEST_CASE("config: an external account binding, its key from wherever secrets come from") {
+    const auto with_binding = [](const Files& files, const std::string& binding) {
+        files.write("renewd.toml", "[ca.x]\ndirectory = \"https://x.test/dir\"\neab = " + binding + "\n");
+    };
+    const Files files;
+    files.write("eab", "c2VjcmV0", 0600);
+    with_binding(files, R"({ kid = "k1", key_file = ")" + files.path("eab") + "\" }");
+    REQUIRE(files.read());
+    const agent::BindingConfig binding = files.read()->cas.at("x").eab.value();
+    CHECK(binding.kid == "k1");
+    CHECK(binding.key.name == files.path("eab"));
+    CHECK((binding.algorithm == acme::MacAlgorithm::Hs256));
+    with_binding(files, R"({ kid = "k1", key_env = "EAB", algorithm = "HS512" })");
+    CHECK((files.read()->cas.at("x").eab.value().algorithm == acme::MacAlgorithm::Hs512));
+
+    for (const auto& [wrong, told] :
+         {std::pair(R"({ key_env = "EAB" })", "\"kid\" is missing"),
+          std::pair(R"({ kid = "k1" })", "accepted: key_file, key_credential, key_env, key_command"),
+          std::pair(R"({ kid = "k1", key = "c2VjcmV0" })", "is a secret"),
+          std::pair(R"({ kid = "k1", key_env = "EAB", algorithm = "RS256" })", "\"HS256\", \"HS384\""),
+          std::pair(R"({ kid = "k1", key_env = "EAB", alg = "HS256" })", "unknown key \"alg\""),
+          std::pair(R"("k1")", "needs a table")}) {
+        CAPTURE(wrong);
+        with_binding(files, wrong);
+        const std::string problems = files.problems();
+        CHECK(problems.find(told) != std::string::npos);
+        CHECK(problems.find("c2VjcmV0") == std::string::npos);
+        CHECK(std::ranges::count(problems, '\n') == 1);
+    }
 }
