@@ -16,10 +16,10 @@ namespace {
 
 /// newAccount is idempotent (§7.3.1: the same key finds the same account), so a lost answer is asked for
 /// again.
-Result<base::HttpResponse> register_key(Session& session, const Account& account, const std::string& url,
-                                        const std::string& payload) {
-    auto answer = session.post(account, url, payload);
-    if (!answer && answer.error().code == Code::CaUnreachable) answer = session.post(account, url, payload);
+Result<Session::Posted> register_key(Session& session, const Account& account, const std::string& payload) {
+    auto answer = session.post_to(account, &Directory::new_account, payload, {});
+    if (!answer && answer.error().code == Code::CaUnreachable)
+        answer = session.post_to(account, &Directory::new_account, payload, {});
     return answer;
 }
 
@@ -36,8 +36,7 @@ Result<Account> find_or_create_account(Session& session, const base::PrivateKey&
                           "read them, then set agree_tos = true in [ca." + ca + "]");
     }
     Account account{.key = key};
-    const base::HttpResponse answer =
-        TRY(register_key(session, account, directory.new_account, new_account_payload(contact, agree_tos)));
+    const auto [answer, asked] = TRY(register_key(session, account, new_account_payload(contact, agree_tos)));
     const std::string status = parse_account_status(answer.body);
     if (status == "deactivated" || status == "revoked") {
         return base::fail(Code::CaAccountRefused, "the account at CA " + ca + " has been " + status,
@@ -48,7 +47,7 @@ Result<Account> find_or_create_account(Session& session, const base::PrivateKey&
         return base::fail(Code::CaProtocol,
                           "the CA " + ca + " answered newAccount without the account's URL");
     }
-    account.url = TRY(resolve_url(directory.new_account, location));
+    account.url = TRY(resolve_url(asked, location));
     return account;
 }
 

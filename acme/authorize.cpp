@@ -27,16 +27,16 @@ struct Open {
     ChallengeTask task{};
 };
 
-Result<Authorization> fetch(const Flow& flow, const std::string& url) {
-    const base::HttpResponse answer = TRY(flow.session.post(flow.account, url, std::nullopt));
-    return parse_authorization(answer.body, url);
-}
-
-/// All of them, in the order of the URLs (which means nothing).
+/// All of them at once, in the order of the URLs (which means nothing).
 std::vector<Result<Authorization>> fetch_all(const Flow& flow, const std::vector<std::string>& urls) {
-    std::vector<Result<Authorization>> fetched(urls.size(),
-                                               base::fail(Code::InternalUnexpected, "not fetched"));
-    base::in_parallel(urls.size(), kAtOnce, [&](std::size_t i) { fetched[i] = fetch(flow, urls[i]); });
+    std::vector<Call> calls;
+    for (const std::string& url : urls) calls.push_back({.url = url});
+    std::vector<Result<Authorization>> fetched;
+    for (auto& answer : flow.session.post_all(flow.account, std::move(calls))) {
+        const std::string& url = urls[fetched.size()];
+        fetched.push_back(answer ? parse_authorization(answer->body, url)
+                                 : base::Failure(std::move(answer).error()));
+    }
     return fetched;
 }
 
@@ -133,17 +133,35 @@ Result<void> wait_until_seen(const std::vector<Open>& open) {
 
 /// §7.5.1: the body is exactly {}. A lost request may have been heard: the challenge is looked at before it
 /// is said again.
-Result<void> answer(const Flow& flow, const Open& open) {
-    if (open.challenge.status != ChallengeStatus::Pending) return {};
-    auto said = flow.session.post(flow.account, open.challenge.url, "{}");
-    if (said) return {};
-    const Code code = said.error().code;
-    if (code != Code::CaUnreachable && code != Code::CaServerError)
-        return base::Failure(std::move(said).error());
-    const Authorization now = TRY(fetch(flow, open.authorization.url));
+Result<void> answer_again(const Flow& flow, const Open& open) {
+    Result<Authorization> looked = std::move(fetch_all(flow, {open.authorization.url}).front());
+    const Authorization now = TRY(std::move(looked));
     const auto found = std::ranges::find(now.challenges, open.challenge.url, &Challenge::url);
     if (found == now.challenges.end() || found->status != ChallengeStatus::Pending) return {};
     TRY(flow.session.post(flow.account, open.challenge.url, "{}"));
+    return {};
+}
+
+/// Every challenge that is still to be answered, at once.
+Result<void> answer_all(const Flow& flow, const std::vector<Open>& open) {
+    std::vector<const Open*> unanswered;
+    std::vector<Call> calls;
+    for (const Open& each : open) {
+        if (each.challenge.status != ChallengeStatus::Pending) continue;
+        unanswered.push_back(&each);
+        calls.push_back({.url = each.challenge.url, .payload = "{}"});
+    }
+    auto answers = flow.session.post_all(flow.account, std::move(calls));
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (answers[i]) continue;
+        base::Error error = std::move(answers[i]).error();
+        const bool may_have_been_heard =
+            error.code == Code::CaUnreachable || error.code == Code::CaServerError;
+        const Result<void> said = may_have_been_heard ? answer_again(flow, *unanswered[i])
+                                                      : Result<void>(base::Failure(std::move(error)));
+        if (!said)
+            return base::Failure(base::Error(said.error()).within(unanswered[i]->task.identifier.value));
+    }
     return {};
 }
 
@@ -201,7 +219,7 @@ Result<void> answer_challenges(const Flow& flow, const Order& order, Presented& 
     }));
     TRY(wait_until_seen(open));
     // Only now, that all of them are up: the first answer makes the CA look.
-    return for_each_at_once(open, [&](Open& each) { return answer(flow, each); });
+    return answer_all(flow, open);
 }
 
 void adopt_challenges(const Flow& flow, const Order& order, Presented& presented) {

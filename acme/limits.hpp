@@ -36,10 +36,12 @@ inline constexpr std::size_t kNamesToldMax = 20;
 
 // --- nonces (RFC 8555 §6.5)
 // ------------------------------------------------------------------------------------
-inline constexpr std::size_t kNoncesKept = 32;
+/// As many as one order of 100 names uses at once.
+inline constexpr std::size_t kNoncesKept = 128;
 inline constexpr base::Seconds kNonceAgeMax{300};
-/// acmez and lego stop about here, too: beyond it the CA is broken, not unlucky.
-inline constexpr unsigned kNonceTries = 10;
+/// A CA that rejects nine of ten is survived (once in 500 requests it is not); one that rejects all is given
+/// up on within kNoncePatience.
+inline constexpr unsigned kNonceTries = 60;
 inline constexpr base::Seconds kNoncePatience{20};
 
 // --- waiting

@@ -86,10 +86,11 @@ Result<void> check_profile(const Flow& flow) {
 }
 
 Result<OrderView> place_order(const Flow& flow) {
-    const std::string target = TRY(flow.session.directory()).new_order;
-    const base::HttpResponse answer = TRY(
-        flow.session.post(flow.account, target, new_order_payload(flow.request.names, flow.request.profile),
-                          flow.request.names.size()));
+    const std::size_t names = flow.request.names.size();
+    // The next thing asked for is every authorization at once, each with a nonce of its own.
+    const auto [answer, target] = TRY(flow.session.post_to(
+        flow.account, &Directory::new_order, new_order_payload(flow.request.names, flow.request.profile),
+        {.names = names, .spare_nonces = names - 1}));
     const std::string_view location = answer.header("location");
     if (location.empty()) {
         return base::fail(Code::CaProtocol,

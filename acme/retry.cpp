@@ -49,8 +49,8 @@ base::Milliseconds look_wait(unsigned look, std::optional<base::Seconds> asked) 
 
 base::Milliseconds nonce_pause(unsigned tries) {
     // The first rejection is nearly always an aged nonce: the fresh one of the answer may go at once.
-    if (tries <= 1) return base::Milliseconds{0};
-    return doubled(base::Milliseconds{50}, tries - 2, base::Milliseconds{2'000});
+    if (tries <= 2) return base::Milliseconds{0};
+    return doubled(base::Milliseconds{25}, tries - 3, base::Milliseconds{300});
 }
 
 base::Milliseconds resend_pause(unsigned tries) {

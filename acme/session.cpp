@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+// What a session knows of its CA: the directory, nonces, the clock. Signed requests are session_post.cpp's.
 #include "acme/session.hpp"
 
 #include <mutex>
 #include <utility>
 
-#include "acme/jws.hpp"
 #include "acme/limits.hpp"
-#include "acme/nonces.hpp"
 #include "acme/problem.hpp"
 #include "acme/retry.hpp"
+#include "acme/session_state.hpp"
 #include "acme/url.hpp"
 #include "acme/wire.hpp"
 #include "base/encoding.hpp"
@@ -20,22 +20,12 @@ using base::HttpRequest;
 using base::HttpResponse;
 using base::Result;
 
-struct Session::State {
-    std::mutex directory_mutex{};  // held while it is fetched: the others wait instead of asking, too
-    std::optional<Directory> directory{};
-    base::Steady directory_since{};
-
-    NoncePool nonces{};
-
-    std::mutex skew_mutex{};
-    std::optional<base::Seconds> skew{};
-};
-
-Session::Session(Authority authority, base::Transport& transport, base::Clock& clock)
+Session::Session(Authority authority, base::Transport& transport, base::Clock& clock, DirectoryShelf shelf)
     : authority_(std::move(authority)),
       transport_(transport),
       clock_(clock),
-      state_(std::make_unique<State>()) {}
+      shelf_(std::move(shelf)),
+      state_(std::make_unique<State>(has_known_rates(authority_.directory))) {}
 
 Session::~Session() = default;
 
@@ -44,10 +34,9 @@ std::optional<base::Seconds> Session::clock_skew() const {
     return state_->skew;
 }
 
-/// One exchange, with what every answer teaches us: the CA's clock, and that after an I/O error no nonce is
-/// good.
-Result<HttpResponse> Session::exchange_once(const HttpRequest& request) {
-    auto response = transport_.exchange(request);
+/// What every answer teaches us: the CA's clock, that it wants us slower, and that after an I/O error no
+/// nonce is good.
+Result<HttpResponse> Session::learn_from(Result<HttpResponse> response) {
     if (!response) {
         state_->nonces.clear();
         base::Error error = std::move(response).error();
@@ -55,6 +44,7 @@ Result<HttpResponse> Session::exchange_once(const HttpRequest& request) {
         if (lost) error.code = Code::CaUnreachable;
         return base::Failure(std::move(error).within("the CA " + authority_.name));
     }
+    if (response->status == 429 || response->status == 503) state_->pace.complained();
     if (const auto date = base::parse_http_date(response->header("date"))) {
         const std::scoped_lock lock(state_->skew_mutex);
         state_->skew = *date - clock_.now();
@@ -80,21 +70,27 @@ bool Session::may_resend(const base::Error& error, unsigned tries) {
            (!error.retry_at || *error.retry_at - clock_.now() <= kResendWaitMax);
 }
 
+HttpRequest Session::plain_request(const std::string& method, const std::string& url) const {
+    return {.method = method,
+            .url = url,
+            .trust = authority_.trust,
+            .body_max = kAnswerBytesMax,
+            .redirects_max = 3};
+}
+
 /// GET or HEAD, unsigned: the directory and newNonce.
 Result<HttpResponse> Session::get(const std::string& method, const std::string& url) {
-    const HttpRequest request{.method = method,
-                              .url = url,
-                              .trust = authority_.trust,
-                              .body_max = kAnswerBytesMax,
-                              .redirects_max = 3};
+    const HttpRequest request = plain_request(method, url);
     for (unsigned tries = 1;; ++tries) {
-        auto response = exchange_once(request);
+        auto response = learn_from(transport_.exchange(request));
         if (response && response->status >= 200 && response->status < 300) return response;
         base::Error error = response ? refusal_of(*response, /*names=*/0) : response.error();
         if (!may_resend(error, tries)) return base::Failure(std::move(error));
         clock_.sleep(resend_pause(tries));
     }
 }
+
+// --- the directory
 
 Result<Directory> Session::fetch_directory() {
     if (!authority_.directory.starts_with("https://")) {
@@ -114,87 +110,84 @@ Result<Directory> Session::fetch_directory() {
         return base::Failure(std::move(error));
     }
     auto directory = parse_directory(response->body, authority_.directory);
-    if (directory) return directory;
-    return base::Failure(
-        std::move(directory.error()).within("CA " + authority_.name + ", " + authority_.directory));
+    if (!directory) {
+        return base::Failure(
+            std::move(directory.error()).within("CA " + authority_.name + ", " + authority_.directory));
+    }
+    if (shelf_.keep) shelf_.keep({.body = response->body, .fetched_at = clock_.now()});
+    return directory;
+}
+
+/// What an earlier run fetched, while it is fresh. A body that cannot be read any more counts as none.
+std::optional<Directory> Session::recall_directory() {
+    if (!shelf_.recall || state_->shelf_is_stale) return std::nullopt;
+    const std::optional<KeptDirectory> kept = shelf_.recall();
+    if (!kept) return std::nullopt;
+    const base::Seconds age = clock_.now() - kept->fetched_at;
+    if (age < base::Seconds{0} || age > kDirectoryAgeMax) return std::nullopt;
+    auto directory = parse_directory(kept->body, authority_.directory);
+    if (!directory) return std::nullopt;
+    state_->directory_since = clock_.steady() - age;
+    return std::move(*directory);
 }
 
 Result<Directory> Session::directory() {
     const std::scoped_lock lock(state_->directory_mutex);
-    const bool fresh = state_->directory && clock_.steady() - state_->directory_since <= kDirectoryAgeMax;
-    if (!fresh) {
+    const auto is_fresh = [&] {
+        return state_->directory && clock_.steady() - state_->directory_since <= kDirectoryAgeMax;
+    };
+    if (!is_fresh()) state_->directory = recall_directory();
+    if (!is_fresh()) {
         state_->directory = TRY(fetch_directory());
         state_->directory_since = clock_.steady();
+        state_->shelf_is_stale = false;
     }
     return *state_->directory;
 }
 
-/// A URL of a cached directory that is gone: the CA has moved its resources, the next call asks again.
-void Session::forget_directory_with(const std::string& url) {
+/// A URL of it is gone: the CA has moved its resources, the next call asks again.
+void Session::forget_directory() {
     const std::scoped_lock lock(state_->directory_mutex);
-    if (!state_->directory) return;
-    if (url == state_->directory->new_account || url == state_->directory->new_order)
-        state_->directory.reset();
+    state_->directory.reset();
+    state_->shelf_is_stale = true;
 }
 
-Result<std::string> Session::take_nonce() {
-    if (auto kept = state_->nonces.take(clock_.steady())) return std::move(*kept);
-    const std::string url = TRY(directory()).new_nonce;
-    // §7.2: HEAD answers 200 and GET 204; a proxy that drops the header from one may let it through in the
-    // other.
-    for (const char* method : {"HEAD", "GET"}) {
-        const HttpResponse response = TRY(get(method, url));
+// --- nonces
+
+/// Up to `wanted` nonces, one at least, in one round trip where the CA's pace allows it. §7.2: HEAD answers
+/// 200 and GET 204; a proxy that drops the header from one may let it through in the other.
+Result<std::vector<std::string>> Session::fetch_nonces(std::size_t wanted) {
+    std::string url = TRY(directory()).new_nonce;
+    const std::size_t spare =
+        wanted > 1 ? state_->pace.take(Pace::Kind::Nonce, wanted - 1, clock_.steady()) : 0;
+    while (state_->pace.take(Pace::Kind::Nonce, 1, clock_.steady()) == 0)
+        clock_.sleep(state_->pace.wait(Pace::Kind::Nonce, clock_.steady()));
+    std::vector<std::string> nonces;
+    const auto keep = [&](const HttpResponse& response) {
         const std::string_view nonce = response.header("replay-nonce");
-        if (is_nonce(nonce)) return std::string(nonce);
+        if (is_nonce(nonce)) nonces.emplace_back(nonce);
+    };
+    if (spare > 0) {
+        const std::vector<HttpRequest> requests(spare + 1, plain_request("HEAD", url));
+        for (auto& response : transport_.exchange_all(requests)) {
+            auto learnt = learn_from(std::move(response));
+            if (learnt && learnt->status >= 200 && learnt->status < 300) keep(*learnt);
+        }
     }
+    for (const char* method : {"HEAD", "GET"}) {
+        if (!nonces.empty()) return nonces;
+        auto response = get(method, url);
+        if (!response && response.error().code == Code::CaRefused) {
+            forget_directory();
+            url = TRY(directory()).new_nonce;
+            response = get(method, url);
+        }
+        keep(TRY(std::move(response)));
+    }
+    if (!nonces.empty()) return nonces;
     return base::fail(Code::CaProtocol, "the CA " + authority_.name + " answers at " +
                                             base::printable(url, 200) +
                                             " without a usable Replay-Nonce header");
-}
-
-/// What one call of post() has tried so far.
-struct Session::Effort {
-    base::Steady since{};
-    unsigned rejected_nonces = 0;
-    unsigned sent_again = 0;
-    std::string nonce{};  // of the answer that rejected the last one; §6.5: it MUST be used
-};
-
-Result<HttpResponse> Session::post(const Account& account, const std::string& url,
-                                   const std::optional<std::string>& payload, std::size_t names) {
-    Effort effort{.since = clock_.steady()};
-    while (true) {
-        if (effort.nonce.empty()) effort.nonce = TRY(take_nonce());
-        HttpRequest request{.method = "POST",
-                            .url = url,
-                            .headers = {{"Content-Type", "application/jose+json"}},
-                            .body = TRY(sign(account.key, {.url = url,
-                                                           .nonce = std::exchange(effort.nonce, {}),
-                                                           .kid = account.url,
-                                                           .payload = payload})),
-                            .trust = authority_.trust,
-                            .body_max = kAnswerBytesMax};
-        auto response = exchange_once(request);
-        const std::string fresh = response ? std::string(response->header("replay-nonce")) : std::string();
-        if (response && response->status >= 200 && response->status < 300) {
-            state_->nonces.put(fresh, clock_.steady());
-            return response;
-        }
-        base::Error error = response ? refusal_of(*response, names) : response.error();
-        if (error.code == Code::CaBadNonce) {
-            const bool late = clock_.steady() - effort.since >= kNoncePatience;
-            if (++effort.rejected_nonces >= kNonceTries || late) return base::Failure(std::move(error));
-            if (is_nonce(fresh)) effort.nonce = fresh;
-            clock_.sleep(nonce_pause(effort.rejected_nonces));
-            continue;
-        }
-        state_->nonces.put(fresh, clock_.steady());
-        if (payload || !may_resend(error, ++effort.sent_again)) {
-            if (response && (response->status == 404 || response->status == 405)) forget_directory_with(url);
-            return base::Failure(std::move(error));
-        }
-        clock_.sleep(resend_pause(effort.sent_again));
-    }
 }
 
 }  // namespace acme

@@ -3,9 +3,11 @@
 // terms of resources; everything about JWS, badNonce and problem documents ends here.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "acme/types.hpp"
 #include "base/clock.hpp"
@@ -28,10 +30,30 @@ struct Account {
     std::string url{};
 };
 
+/// One signed request.
+struct Call {
+    std::string url{};
+    std::optional<std::string> payload{};  // the JWS payload (RFC 8555 §6.2); nothing: POST-as-GET (§6.3)
+    /// How many identifiers it is about, for the words of a refusal ("refused 2 of 40 names").
+    std::size_t names = 0;
+};
+
+/// A directory as it was fetched.
+struct KeptDirectory {
+    std::string body{};
+    base::Instant fetched_at{};
+};
+
+/// Where a directory outlives the process, so that a run need not ask for it again; both may be empty.
+struct DirectoryShelf {
+    std::function<std::optional<KeptDirectory>()> recall{};
+    std::function<void(const KeptDirectory&)> keep{};
+};
+
 /// Thread safe. Blocks for as long as its exchanges take; waits between tries by `clock`.
 class Session {
   public:
-    Session(Authority authority, base::Transport& transport, base::Clock& clock);
+    Session(Authority authority, base::Transport& transport, base::Clock& clock, DirectoryShelf shelf = {});
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -40,14 +62,33 @@ class Session {
     /// ca/protocol.
     [[nodiscard]] base::Result<Directory> directory();
 
-    /// POST with `payload` as the JWS payload (RFC 8555 §6.2), or POST-as-GET for nothing (§6.3). Signed with
-    /// the account's URL, or with its public key where that is not known yet. Repeats a rejected nonce with
-    /// the nonce of the answer (§6.5). An answer of 4xx or 5xx is an error made of its problem document;
-    /// `names` is how many identifiers the request is about, for its words ("refused 2 of 40 names"). A lost
-    /// answer is ca/unreachable; only POST-as-GET is sent again by itself, because it changes nothing.
+    /// Signed with the account's URL, or with its public key where that is not known yet. Repeats a rejected
+    /// nonce with the nonce of the answer (§6.5). An answer of 4xx or 5xx is an error made of its problem
+    /// document. A lost answer is ca/unreachable; only POST-as-GET is sent again by itself, because it
+    /// changes nothing.
     [[nodiscard]] base::Result<base::HttpResponse> post(const Account& account, const std::string& url,
                                                         const std::optional<std::string>& payload,
                                                         std::size_t names = 0);
+    /// All of them at once, over one connection: as many round trips as the slowest needs. The answers are in
+    /// the order of the calls. `spare_nonces`: how many nonces the caller will want next, fetched along the
+    /// way.
+    [[nodiscard]] std::vector<base::Result<base::HttpResponse>> post_all(const Account& account,
+                                                                         std::vector<Call> calls,
+                                                                         std::size_t spare_nonces = 0);
+
+    /// The same to a resource of the directory; where that URL is gone, the directory is fetched again first.
+    struct Posted {
+        base::HttpResponse response{};
+        std::string url{};  // that was asked
+    };
+
+    struct Besides {
+        std::size_t names = 0;         // as in Call
+        std::size_t spare_nonces = 0;  // as for post_all
+    };
+
+    [[nodiscard]] base::Result<Posted> post_to(const Account& account, std::string Directory::* resource,
+                                               const std::string& payload, const Besides& besides);
 
     /// How far the CA's clock is ahead of ours, by the last answer that had a date; to judge by whoever
     /// decides expiry.
@@ -59,17 +100,25 @@ class Session {
 
   private:
     struct State;
-    struct Effort;
+    struct Attempt;
     [[nodiscard]] base::Result<Directory> fetch_directory();
-    [[nodiscard]] base::Result<std::string> take_nonce();
-    [[nodiscard]] base::Result<base::HttpResponse> exchange_once(const base::HttpRequest& request);
+    [[nodiscard]] std::optional<Directory> recall_directory();
+    [[nodiscard]] base::Result<std::vector<std::string>> fetch_nonces(std::size_t wanted);
+    [[nodiscard]] base::Result<void> hand_out_nonces(std::vector<Attempt*>& wave);
+    [[nodiscard]] base::Result<base::HttpResponse> learn_from(base::Result<base::HttpResponse> response);
+    [[nodiscard]] base::HttpRequest plain_request(const std::string& method, const std::string& url) const;
     [[nodiscard]] base::Result<base::HttpResponse> get(const std::string& method, const std::string& url);
+    [[nodiscard]] base::Result<base::HttpRequest> signed_request(const Account& account, Attempt& attempt);
+    void settle(const Account& account, std::vector<Attempt>& attempts, std::size_t spare_nonces);
+    void send(const Account& account, std::vector<Attempt*>& wave, std::size_t spare_nonces);
+    void judge(Attempt& attempt, base::Result<base::HttpResponse> response);
     [[nodiscard]] bool may_resend(const base::Error& error, unsigned tries);
     [[nodiscard]] base::Error refusal_of(const base::HttpResponse& response, std::size_t names);
-    void forget_directory_with(const std::string& url);
+    void forget_directory();
     Authority authority_;
     base::Transport& transport_;
     base::Clock& clock_;
+    DirectoryShelf shelf_;
     std::unique_ptr<State> state_;
 };
 

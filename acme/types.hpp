@@ -28,6 +28,8 @@ struct Directory {
     std::string new_nonce{};                        // §7.2
     std::string new_account{};                      // §7.3
     std::string new_order{};                        // §7.4
+    std::string key_change{};                       // §7.3.5; empty where the CA has none
+    std::string revoke_cert{};                      // §7.6; empty where the CA has none
     std::string terms_of_service{};                 // meta.termsOfService, for people
     std::vector<std::string> caa_identities{};      // meta.caaIdentities
     bool external_account_required = false;         // meta.externalAccountRequired (§7.3.4)

@@ -162,7 +162,9 @@ base::Result<Directory> parse_directory(std::string_view body, std::string_view 
     const json object = TRY(parse_object(body, kWhat));
     Directory directory{.new_nonce = TRY(required_url(object, "newNonce", request_url, kWhat)),
                         .new_account = TRY(required_url(object, "newAccount", request_url, kWhat)),
-                        .new_order = TRY(required_url(object, "newOrder", request_url, kWhat))};
+                        .new_order = TRY(required_url(object, "newOrder", request_url, kWhat)),
+                        .key_change = TRY(optional_url(object, "keyChange", request_url)),
+                        .revoke_cert = TRY(optional_url(object, "revokeCert", request_url))};
     if (const auto meta = object.find("meta"); meta != object.end() && meta->is_object()) {
         read_meta(*meta, directory);
     }

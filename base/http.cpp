@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <future>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <thread>
@@ -62,9 +63,9 @@ struct CurlTransport::Driver {
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
 
-    void hand_over(std::unique_ptr<Job> job) {
+    void hand_over(std::vector<std::unique_ptr<Job>> jobs) {
         const std::lock_guard lock(mutex);
-        arriving.push_back(std::move(job));
+        std::ranges::move(jobs, std::back_inserter(arriving));
         curl_multi_wakeup(multi.get());
     }
 
@@ -124,6 +125,13 @@ struct CurlTransport::Driver {
     std::thread thread;
 };
 
+std::vector<Result<HttpResponse>> Transport::exchange_all(std::span<const HttpRequest> requests) {
+    std::vector<Result<HttpResponse>> answers;
+    answers.reserve(requests.size());
+    for (const HttpRequest& request : requests) answers.push_back(exchange(request));
+    return answers;
+}
+
 std::string_view HttpResponse::header(std::string_view name) const {
     const auto found = std::ranges::find(headers, name, &std::pair<std::string, std::string>::first);
     return found == headers.end() ? std::string_view() : std::string_view(found->second);
@@ -143,11 +151,25 @@ CurlTransport::CurlTransport(std::string user_agent)
 CurlTransport::~CurlTransport() = default;
 
 Result<HttpResponse> CurlTransport::exchange(const HttpRequest& request) {
-    auto job = std::make_unique<Job>(request);
-    TRY(job->exchange.prepare(driver_->user_agent));
-    std::future<Result<HttpResponse>> outcome = job->outcome.get_future();
-    driver_->hand_over(std::move(job));
-    return outcome.get();  // the driver, and with it `this`, may be gone by then
+    return std::move(exchange_all({&request, 1}).front());
+}
+
+std::vector<Result<HttpResponse>> CurlTransport::exchange_all(std::span<const HttpRequest> requests) {
+    std::vector<Result<HttpResponse>> answers;
+    std::vector<std::unique_ptr<Job>> jobs;
+    std::vector<std::pair<std::size_t, std::future<Result<HttpResponse>>>> outcomes;
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        auto job = std::make_unique<Job>(requests[i]);
+        const Result<void> prepared = job->exchange.prepare(driver_->user_agent);
+        answers.emplace_back(prepared ? Failure(Error{}) : Failure(prepared.error()));
+        if (!prepared) continue;
+        outcomes.emplace_back(i, job->outcome.get_future());
+        jobs.push_back(std::move(job));
+    }
+    driver_->hand_over(std::move(jobs));
+    // The driver, and with it `this`, may be gone by the time of an answer.
+    for (auto& [i, outcome] : outcomes) answers[i] = outcome.get();
+    return answers;
 }
 
 }  // namespace base

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,6 +54,8 @@ class Transport {
     /// Blocks up to request.deadline. Any HTTP status is a response; errors are net/unreachable, net/timeout,
     /// net/untrusted (TLS), net/refused-scheme, net/too-large.
     virtual Result<HttpResponse> exchange(const HttpRequest& request) = 0;
+    /// Several at once; blocks until the last one has ended. The answers are in the order of the requests.
+    virtual std::vector<Result<HttpResponse>> exchange_all(std::span<const HttpRequest> requests);
 };
 
 class CurlTransport final : public Transport {
@@ -63,6 +66,7 @@ class CurlTransport final : public Transport {
     CurlTransport(const CurlTransport&) = delete;
     CurlTransport& operator=(const CurlTransport&) = delete;
     Result<HttpResponse> exchange(const HttpRequest& request) override;
+    std::vector<Result<HttpResponse>> exchange_all(std::span<const HttpRequest> requests) override;
 
   private:
     struct Driver;

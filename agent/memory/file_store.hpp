@@ -40,6 +40,10 @@ class FileStore final : public Store {
                                                        const std::string& directory) override;
     base::Result<void> save_account(const std::string& ca, const std::string& directory,
                                     const StoredAccount& account) override;
+    std::optional<acme::KeptDirectory> kept_directory(const std::string& ca,
+                                                      const std::string& directory) override;
+    void keep_directory(const std::string& ca, const std::string& directory,
+                        const acme::KeptDirectory& kept) override;
     base::Result<void> remember(const std::string& certificate, const std::string& line) override;
     base::Result<std::uint64_t> free_bytes() override;
 

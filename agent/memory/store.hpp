@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "acme/session.hpp"
 #include "agent/memory/record.hpp"
 #include "base/certificate.hpp"
 #include "base/error.hpp"
@@ -74,6 +75,13 @@ class Store {
         const std::string& ca, const std::string& directory) = 0;
     [[nodiscard]] virtual base::Result<void> save_account(const std::string& ca, const std::string& directory,
                                                           const StoredAccount& account) = 0;
+
+    /// The CA's directory as it was fetched last, to be used while it is fresh; nothing if there is none.
+    /// Keeping one is best effort.
+    [[nodiscard]] virtual std::optional<acme::KeptDirectory> kept_directory(const std::string& ca,
+                                                                            const std::string& directory) = 0;
+    virtual void keep_directory(const std::string& ca, const std::string& directory,
+                                const acme::KeptDirectory& kept) = 0;
 
     /// Adds a line to what happened.
     [[nodiscard]] virtual base::Result<void> remember(const std::string& certificate,

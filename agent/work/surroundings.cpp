@@ -50,7 +50,11 @@ acme::Session& Surroundings::session(const CaConfig& ca) {
             acme::Authority{.name = ca.name,
                             .directory = ca.directory,
                             .trust = {.roots_file = ca.roots, .proxy = ca.proxy}},
-            transport, clock);
+            transport, clock,
+            acme::DirectoryShelf{
+                .recall = [this, &ca] { return store.kept_directory(ca.name, ca.directory); },
+                .keep = [this,
+                         &ca](const auto& kept) { store.keep_directory(ca.name, ca.directory, kept); }});
     }
     return *session;
 }

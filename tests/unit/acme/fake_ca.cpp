@@ -255,6 +255,7 @@ struct Ca::State {
     Ca& ca;
     mutable std::mutex mutex{};
     std::vector<std::string> log{};
+    int round_trips = 0;
     std::map<std::string, int> counts{};
     std::map<std::string, json> payloads{};
     std::set<std::string> nonces{};
@@ -270,7 +271,18 @@ Ca::Ca() : state_(std::make_unique<State>(*this)) {}
 Ca::~Ca() = default;
 
 Ca::Answer Ca::exchange(const base::HttpRequest& request) {
+    return std::move(exchange_all({&request, 1}).front());
+}
+
+std::vector<Ca::Answer> Ca::exchange_all(std::span<const base::HttpRequest> requests) {
     const std::scoped_lock lock(state_->mutex);
+    ++state_->round_trips;
+    std::vector<Answer> answers;
+    for (const base::HttpRequest& request : requests) answers.push_back(answer_one(request));
+    return answers;
+}
+
+Ca::Answer Ca::answer_one(const base::HttpRequest& request) {
     const std::string path = request.url.substr(std::min(kOrigin.size(), request.url.size()));
     state_->log.push_back(request.method + " " + path);
     const int count = ++state_->counts[path];
@@ -296,6 +308,11 @@ std::vector<std::string> Ca::log() const {
 void Ca::clear_log() {
     state_->log.clear();
     state_->counts.clear();
+    state_->round_trips = 0;
+}
+
+int Ca::round_trips() const {
+    return state_->round_trips;
 }
 
 int Ca::count(const std::string& path) const {

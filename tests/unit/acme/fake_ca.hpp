@@ -57,15 +57,19 @@ class Ca final : public base::Transport {
     Ca();
     ~Ca() override;
     Answer exchange(const base::HttpRequest& request) override;
+    std::vector<Answer> exchange_all(std::span<const base::HttpRequest> requests) override;
 
     [[nodiscard]] std::vector<std::string> log() const;
     void clear_log();
     [[nodiscard]] int count(const std::string& path) const;
+    /// Requests that had to wait for one another: those that were sent together count once.
+    [[nodiscard]] int round_trips() const;
     /// The JSON that was last sent there.
     [[nodiscard]] std::string payload(const std::string& path) const;
     [[nodiscard]] int issued() const;
 
   private:
+    Answer answer_one(const base::HttpRequest& request);
     struct State;
     std::unique_ptr<State> state_;
 };

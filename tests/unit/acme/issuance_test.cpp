@@ -48,6 +48,23 @@ TEST_CASE("issuance: one fresh name takes nine requests, and no more") {
                                 "finalize: 1 name", "download: "});
 }
 
+TEST_CASE(
+    "issuance: round trips that wait for one another: eight in a fresh process, seven in a running one") {
+    for (const int names : {1, 2, 100}) {
+        CAPTURE(names);
+        std::vector<std::string> all;
+        for (int i = 0; i < names; ++i) all.push_back("n" + std::to_string(i) + ".example");
+        World world(all);
+        REQUIRE(world.session.directory());  // what a kept directory saves
+        world.ca.clear_log();
+        REQUIRE(world.issue());
+        CHECK(world.ca.round_trips() == 8);
+        world.ca.clear_log();
+        REQUIRE(world.issue());
+        CHECK(world.ca.round_trips() == 7);
+    }
+}
+
 TEST_CASE("issuance: many names, one of them authorized already; all are up before any is answered") {
     World world({"a.example", "b.example", "c.example", "d.example"});
     world.ca.reused = {"b.example"};

@@ -22,15 +22,15 @@ TEST_CASE("nonces: only what may be one (RFC 8555 §6.5.1)") {
     }
 }
 
-TEST_CASE("nonces: the newest first, each once, at most 32, at most five minutes old") {
+TEST_CASE("nonces: the newest first, each once, at most 128, at most five minutes old") {
     acme::NoncePool pool;
     const base::Steady start{};
     CHECK_FALSE(pool.take(start));
     pool.put("not a nonce", start);
     CHECK_FALSE(pool.take(start));
 
-    for (int i = 0; i < 40; ++i) pool.put("n" + std::to_string(i), start);
-    for (int i = 39; i >= 8; --i) CHECK(pool.take(start).value() == "n" + std::to_string(i));
+    for (int i = 0; i < 136; ++i) pool.put("n" + std::to_string(i), start);
+    for (int i = 135; i >= 8; --i) CHECK(pool.take(start).value() == "n" + std::to_string(i));
     CHECK_FALSE(pool.take(start));
 
     pool.put("old", start);

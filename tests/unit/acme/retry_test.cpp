@@ -65,9 +65,10 @@ TEST_CASE("retry: the first look is soon, the later ones as the CA asks, within 
 
 TEST_CASE("retry: pauses grow and are bounded") {
     CHECK(acme::nonce_pause(1) == 0ms);
-    CHECK(acme::nonce_pause(2) == 50ms);
-    CHECK(acme::nonce_pause(4) == 200ms);
-    CHECK(acme::nonce_pause(100) == 2s);
+    CHECK(acme::nonce_pause(2) == 0ms);
+    CHECK(acme::nonce_pause(3) == 25ms);
+    CHECK(acme::nonce_pause(5) == 100ms);
+    CHECK(acme::nonce_pause(100) == 300ms);
     CHECK(acme::resend_pause(1) == 250ms);
     CHECK(acme::resend_pause(2) == 500ms);
     CHECK(acme::resend_pause(100) == 2s);

@@ -54,9 +54,67 @@ TEST_CASE("session: the directory is asked for again after 12 hours, and when a 
     CHECK(world.ca.count("/dir") == 2);
 
     world.ca.before = first("/order", 1, reply(405));
-    CHECK(code_of(world.session.post(world.account, kOrder, kNames)) == "ca/refused");
-    REQUIRE(world.session.directory());
+    CHECK(code_of(world.session.post_to(world.account, &acme::Directory::new_order, kNames, {})) ==
+          "ca/refused");
     CHECK(world.ca.count("/dir") == 3);
+    CHECK(world.ca.count("/order") == 1);  // the new directory names the same URL: the CA means it
+}
+
+TEST_CASE("session: a directory that was kept saves a request, until it is old, broken, or gone") {
+    fakes::Clock clock;
+    std::optional<acme::KeptDirectory> shelf;
+    const acme::DirectoryShelf shelves{.recall = [&] { return shelf; },
+                                       .keep = [&](const acme::KeptDirectory& kept) { shelf = kept; }};
+    Ca ca;
+    const auto asks = [&] {
+        ca.clear_log();
+        acme::Session session({.name = "fake", .directory = fakes::kOrigin + "/dir"}, ca, clock, shelves);
+        REQUIRE(session.directory());
+        REQUIRE(session.directory());
+        return ca.count("/dir");
+    };
+    CHECK(asks() == 1);
+    CHECK(asks() == 0);
+    clock.sleep(11h);
+    CHECK(asks() == 0);
+    clock.sleep(2h);
+    CHECK(asks() == 1);
+    shelf->fetched_at += 1h;  // from the future: our clock was wrong
+    CHECK(asks() == 1);
+    shelf->body = "<html>";
+    CHECK(asks() == 1);
+}
+
+TEST_CASE(
+    "session: a kept directory whose URL is gone is fetched again, and the request goes to the new one") {
+    World world({});
+    world.ca.before = first("/moved", 1, reply(404));
+    const std::string kept = R"({"newNonce":"https://ca.test/nonce","newAccount":"https://ca.test/account",)"
+                       R"("newOrder":"https://ca.test/moved"})";
+    acme::Session session(
+        {.name = "fake", .directory = fakes::kOrigin + "/dir"}, world.ca, world.clock,
+        {.recall = [&] { return acme::KeptDirectory{.body = kept, .fetched_at = fakes::kNow}; }});
+    const auto posted = session.post_to(world.account, &acme::Directory::new_order, kNames, {});
+    REQUIRE(posted);
+    CHECK(posted->url == kOrder);
+    CHECK(world.ca.count("/moved") == 1);
+}
+
+TEST_CASE("session: many requests go at once, each with a nonce of its own") {
+    World world({});
+    REQUIRE(world.session.post(world.account, kOrder, kNames));
+    world.ca.clear_log();
+    const std::vector<acme::Call> calls(40, {.url = kOrder + "/1"});
+    for (const auto& answer : world.session.post_all(world.account, calls)) CHECK(answer.has_value());
+    CHECK(world.ca.count("/order/1") == 40);
+    CHECK(world.ca.count("/nonce") == 39);
+    CHECK(world.ca.round_trips() == 2);  // the nonces, the requests
+
+    world.ca.clear_log();
+    world.ca.before = first("/order/1", 20, problem(400, "badNonce"));
+    for (const auto& answer : world.session.post_all(world.account, calls)) CHECK(answer.has_value());
+    CHECK(world.ca.count("/order/1") == 60);
+    CHECK(world.ca.round_trips() == 2);  // half of them twice
 }
 
 TEST_CASE("session: what is no directory") {
@@ -102,11 +160,11 @@ TEST_CASE("session: a rejected nonce is replaced by that of the rejection, with 
           Log{"GET /dir", "HEAD /nonce", "POST /order", "POST /order", "POST /order", "POST /order"});
 }
 
-TEST_CASE("session: a CA that rejects every nonce is given up on after ten tries, within 20 s") {
+TEST_CASE("session: a CA that rejects every nonce is given up on after sixty tries, within 20 s") {
     World world({});
     world.ca.before = first("/order", 1000, problem(400, "badNonce", "again"));
     CHECK(code_of(world.session.post(world.account, kOrder, kNames)) == "ca/bad-nonce");
-    CHECK(world.ca.count("/order") == 10);
+    CHECK(world.ca.count("/order") == 60);
     CHECK(world.clock.passed() <= 20s);
 }
 
