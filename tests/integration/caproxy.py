@@ -32,7 +32,7 @@ class Rule:
     hold: bool = False               # the answer is held back until release(), then lost
     set_headers: dict = dataclasses.field(default_factory=dict)
     del_headers: tuple = ()
-    replace: tuple = ()              # (regular expression, text), in the CA's body
+    replace: tuple = ()              # (regular expression, text), in the CA's body and in the values of its headers
     rate: float | None = None        # bytes of the body a second
     cut: int | None = None           # the connection ends after so many bytes of the body
     used: int = 0
@@ -200,8 +200,8 @@ class CaProxy:
         answer.headers += rule.set_headers.items()
         if rule.replace:
             pattern, text = rule.replace
-            answer.body, count = re.subn(pattern.encode(), text.encode() if isinstance(text, str) else text, answer.body)
-            assert count, f'{pattern} is not in {answer.body[:500]}'
+            answer.body = re.sub(pattern.encode(), text.encode(), answer.body)
+            answer.headers = [(name, re.sub(pattern, text, value)) for name, value in answer.headers]
         elif rule.status is None and rule.body is not None:
             answer.body = rule.body.encode()
         answer.rate, answer.cut = rule.rate, rule.cut

@@ -81,6 +81,17 @@ def fixture_pebble(request, make_pebble):
     return make_pebble()
 
 
+@pytest.fixture(name='shared_pebble', scope='session')
+def fixture_shared_pebble(tmp_path_factory, https):
+    """One for all tests of a worker that leave it as they found it: it makes two RSA keys at each start. See pebble.Since."""
+    pebble = Pebble(tmp_path_factory.mktemp('shared') / 'pebble', https)
+    try:
+        pebble.start()
+        yield pebble
+    finally:
+        pebble.close()
+
+
 @pytest.fixture(name='newest_pebble')
 def fixture_newest_pebble(make_pebble, newest_binaries):
     """For what only the newest can do: renewal information, profiles, dns-account-01, dns-persist-01."""

@@ -48,7 +48,7 @@ class Request:
 class Answer:
     status: int = 200
     headers: list = dataclasses.field(default_factory=list)
-    body: bytes | Iterable[bytes] = b''  # pieces without end are sent until the client has had enough
+    body: bytes | Iterable[bytes] = b''  # pieces: an answer without a length, sent until the client has had enough
     rate: float | None = None            # bytes of the body a second
     cut: int | None = None               # the connection ends after so many bytes of the body
     drop: bool = False                   # the connection ends instead of an answer
@@ -120,6 +120,8 @@ class Httpd:
             await writer.drain()
             return not endless
         for piece in answer.body if endless else [answer.body[:answer.cut]]:
+            if writer.transport.is_closing():
+                return False
             if answer.rate is None:
                 writer.write(piece)
                 await writer.drain()

@@ -129,3 +129,20 @@ class Pebble:
         """What was asked of the ACME side, in order, as 'POST /order-plz'; ids are cut off."""
         asked = re.findall(r'((?:GET|HEAD|POST) /[\w-]+)\S* -> calling handler', self.log.read_text())
         return [request for request in asked if request.split('/')[1] not in ('roots', 'intermediates')]
+
+
+class Since:
+    """A Pebble that others have used before: the same, but it counts from now on."""
+
+    def __init__(self, pebble):
+        self._pebble = pebble
+        self._before = {what: getattr(pebble, what)() for what in ('orders', 'issued', 'accounts')}
+        self._asked = len(pebble.requests())
+
+    def __getattr__(self, name):
+        if name in self._before:
+            return lambda: getattr(self._pebble, name)() - self._before[name]
+        return getattr(self._pebble, name)
+
+    def requests(self):
+        return self._pebble.requests()[self._asked:]

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """A CA that means ill gets an error that says what was wrong, and nothing else: no file, no program, no memory, no time."""
-import itertools
 import json
 import os
 import pathlib
@@ -18,6 +17,14 @@ from processes import ENVIRONMENT, run
 from renewd import NAME, Outcome, Renewd, certificate
 
 MEMORY_MAX = 100 * 1024  # KiB
+# A small process of its own, because a child begins with the peak memory of whoever started it.
+MEASURED = '''
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], 'w') as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code)
+'''
 ESCAPES = '\x1b[2J\x1b]0;pwned\x07\r\u202egnorw\u0085\x9b31m'
 
 
@@ -35,23 +42,24 @@ class Watched(Renewd):
         (self.webroot / '.well-known').mkdir(exist_ok=True)
         log = self.directory / 'strace.log'
         before = self.tree()
-        argv = ['strace', '-f', '-qq', '--seccomp-bpf', '-e', 'trace=execve,execveat', '-o', log,
+        argv = ['/usr/bin/python3', '-c', MEASURED, self.directory / 'memory', 'strace', '-f', '-qq', '--seccomp-bpf', '-e', 'trace=execve,execveat', '-o', log,
                 *(f'-E{name}={value}' for name, value in (preload or {}).items()), self.binary, 'renew', '--config', self.config]
         with (self.directory / 'said').open('w+') as said:
             process = subprocess.Popen(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=ENVIRONMENT,
                                        cwd=self.directory, start_new_session=True)
             timer = threading.Timer(seconds, os.killpg, (process.pid, signal.SIGKILL))
             timer.start()
-            _, status, usage = os.wait4(process.pid, 0)
+            process.wait()
             timer.cancel()
-            process.returncode = os.waitstatus_to_exitcode(status)
             said.seek(0)
             outcome = Outcome(process.returncode, said.read(), '')
-        (self.directory / 'said').unlink()
         assert outcome.code != -signal.SIGKILL, f'still at work after {seconds} s: {outcome}'
+        memory = int((self.directory / 'memory').read_text())
+        for file in ('said', 'memory'):
+            (self.directory / file).unlink()
         assert self.tree() == before
         assert len([line for line in log.read_text().splitlines() if 'execve' in line]) == 1, log.read_text()
-        assert usage.ru_maxrss < MEMORY_MAX, f'{usage.ru_maxrss} KiB'
+        assert memory < MEMORY_MAX, f'{memory} KiB'
         assert not [one for one in outcome.text if not one.isprintable() and one != '\n'], ascii(outcome.text)
         assert not list(self.webroot.rglob('acme-challenge/*')), 'a challenge is left behind'
         assert 'PRIVATE KEY' not in outcome.text
@@ -117,7 +125,7 @@ def text(change):
 
 
 def endless(piece=b' ' * 65536):
-    return send(200, [('Replay-Nonce', 'nonce-of-an-endless-answer')], itertools.repeat(piece))
+    return send(200, [('Replay-Nonce', 'nonce-of-an-endless-answer')], (piece,) * 1000)
 
 
 def problem(status, headers=(), **members):
