@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults between renewd and a CA that means well: each run says what happened and loses nothing, and the next one heals. The rows
 (H1, N2, …) are those of docs/acme-coverage.md."""
+import base64
 import datetime
 import json
 import re
@@ -208,6 +209,17 @@ def test_rejected_nonce_is_replaced_by_that_of_the_rejection(agent, pebble, ca_p
     assert pebble.orders() <= 1
 
 
+def test_nine_of_ten_nonces_are_rejected(make_pebble, make_renewd, faster):
+    """N1: patience enough for that, too. (One run in sixty has no luck, and the next goes on.)"""
+    pebble = make_pebble('other', nonce_reject=90)
+    renewd = make_renewd(pebble, 'other-agent')
+    renewd.configure(certificate())
+    for _ in range(3):
+        if renewd.run('renew', environment=faster(10)).code == 0:
+            break
+    assert pebble.issued() == 1 and pebble.orders() <= 2
+
+
 LOST = [(ACCOUNT, 'POST', 0, 1), (ORDERS, 'POST', None, 2), (AUTHORIZATION, 'POST', 0, 1), (CHALLENGE, 'POST', 0, 1), (FINALIZE, 'POST', 0, 1),
         (ORDER, 'POST', 0, 1), (CERTIFICATE, 'POST', 0, 1), ('^/dir', 'GET', 0, 1), (NONCE, 'HEAD', 0, 1)]
 
@@ -321,7 +333,8 @@ def test_processing_for_a_while(agent, pebble, ca_proxy):
 
 
 def test_request_that_is_refused(agent, pebble, ca_proxy):
-    """F3: badCSR says what may be wrong, and is not repeated by itself; the request has the names and no common name."""
+    """F3 A8: badCSR says what may be wrong, and is not repeated by itself; the request has the names, no common name, and a key that
+    is not the account's."""
     ca_proxy.refuse(FINALIZE, 400, 'badCSR', 'we do not like this key')
     agent.run('renew', expect=3)
     error = agent.certificate()['last_error']
@@ -330,6 +343,8 @@ def test_request_that_is_refused(agent, pebble, ca_proxy):
     heals(agent, pebble, orders=2)
     text = csr_of(agent, ca_proxy.requests(FINALIZE)[-1])
     assert f'DNS:{NAME}' in text and not re.search(r'Subject:.*CN', text)
+    account = base64.urlsafe_b64decode(ca_proxy.requests(ACCOUNT)[0].protected['jwk']['x'] + '==').hex()
+    assert 'pub:' in text and account not in re.sub(r'[\s:]', '', text)
 
 
 def csr_of(agent, request):
