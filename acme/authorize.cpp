@@ -148,13 +148,18 @@ Result<void> wait_until_seen(const std::vector<Open>& open) {
     return {};
 }
 
-/// §7.5.1: the body is exactly {}. A lost request may have been heard: the challenge is looked at before it
-/// is said again.
-Result<void> answer_again(const Flow& flow, const Open& open) {
+/// §7.5.1: the body is exactly {}. A lost request may have been heard, and one that was sent twice is refused
+/// the second time: the challenge is looked at before it is said again. A CA that wants to be left alone is.
+Result<void> answer_again(const Flow& flow, const Open& open, base::Error error) {
+    const bool heard_or_lost = error.code == Code::CaUnreachable || error.code == Code::CaServerError ||
+                               error.code == Code::CaRefused;
+    const bool wants_peace = error.retry_at && *error.retry_at - flow.session.clock().now() > kResendWaitMax;
+    if (!heard_or_lost || wants_peace) return base::Failure(std::move(error));
     Result<Authorization> looked = std::move(fetch_all(flow, {open.authorization.url}).front());
     const Authorization now = TRY(std::move(looked));
     const auto found = std::ranges::find(now.challenges, open.challenge.url, &Challenge::url);
     if (found == now.challenges.end() || found->status != ChallengeStatus::Pending) return {};
+    if (error.code == Code::CaRefused) return base::Failure(std::move(error));
     TRY(flow.session.post(flow.account, open.challenge.url, "{}"));
     return {};
 }
@@ -171,11 +176,7 @@ Result<void> answer_all(const Flow& flow, const std::vector<Open>& open) {
     auto answers = flow.session.post_all(flow.account, std::move(calls));
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i]) continue;
-        base::Error error = std::move(answers[i]).error();
-        const bool may_have_been_heard =
-            error.code == Code::CaUnreachable || error.code == Code::CaServerError;
-        const Result<void> said = may_have_been_heard ? answer_again(flow, *unanswered[i])
-                                                      : Result<void>(base::Failure(std::move(error)));
+        const Result<void> said = answer_again(flow, *unanswered[i], std::move(answers[i]).error());
         if (!said)
             return base::Failure(base::Error(said.error()).within(unanswered[i]->task.identifier.value));
     }
@@ -210,7 +211,13 @@ FailedName failure_of(const Authorization& authorization) {
     return failed;
 }
 
-bool has_failed(AuthorizationStatus status) {
+/// smallstep's CA leaves an authorization pending when a challenge has failed: another one might be answered.
+/// We answer one.
+bool has_failed(const Authorization& authorization) {
+    const AuthorizationStatus status = authorization.status;
+    if (status == AuthorizationStatus::Pending)
+        return std::ranges::find(authorization.challenges, ChallengeStatus::Invalid, &Challenge::status) !=
+               authorization.challenges.end();
     return status == AuthorizationStatus::Invalid || status == AuthorizationStatus::Deactivated ||
            status == AuthorizationStatus::Expired || status == AuthorizationStatus::Revoked;
 }
@@ -256,7 +263,7 @@ void adopt_challenges(const Flow& flow, const Order& order, Presented& presented
 std::optional<base::Error> find_failures(const Flow& flow, const Order& order) {
     std::vector<FailedName> failed;
     for (const Result<Authorization>& each : fetch_all(flow, order.authorizations)) {
-        if (!each || !has_failed(each->status)) continue;
+        if (!each || !has_failed(*each)) continue;
         failed.push_back(failure_of(*each));
     }
     if (failed.empty()) return std::nullopt;

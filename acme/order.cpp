@@ -37,6 +37,11 @@ std::string list_of(const std::vector<base::Identifier>& names) {
 
 Result<OrderView> view_of(const Flow& flow, const base::HttpResponse& answer, const std::string& url) {
     OrderView view{.order = TRY(parse_order(answer.body, url))};
+    const std::size_t wanted = view.order.authorizations.size();
+    if (wanted > kAuthorizationsPerName * flow.request.names.size()) {
+        return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " wants " + std::to_string(wanted) +
+                                                " authorizations for " + flow.names());
+    }
     view.retry_after = parse_retry_after(answer.header("retry-after"), flow.session.clock().now());
     return view;
 }

@@ -43,9 +43,9 @@ base::Result<std::string> optional_url(const json& object, const char* member, s
 
 base::Result<std::string> required_url(const json& object, const char* member, std::string_view request_url,
                                        std::string_view what) {
-    std::string url = TRY(optional_url(object, member, request_url));
-    if (url.empty()) return malformed(what, "\"" + std::string(member) + "\" is missing");
-    return url;
+    const std::string reference = text_of(object, member);
+    if (reference.empty()) return malformed(what, "\"" + std::string(member) + "\" is missing or no text");
+    return resolve_url(request_url, reference);
 }
 
 /// A member that must be an array of at most `count_max`; missing is empty.

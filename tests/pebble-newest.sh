@@ -54,13 +54,26 @@ fetch() {
 }
 
 # The mirrors of the system, however its sources are written: first those known to be Debian's, then any that has this release.
+# A system without package lists has to be asked with lists of our own.
 . /etc/os-release
-targets() { apt-get indextargets --format "$1 \$(REPO_URI)" 'Created-By: Packages' 'Component: main' 2>>"$log" || true; }
-mirrors=$({
-  targets '$(ORIGIN)/$(LABEL)' | sed -n 's#^Debian/Debian ##p'
-  targets '$(RELEASE)' | sed -n "s#^${VERSION_CODENAME-stable} ##p"
-} | awk '!seen[$0]++')
-[ -n "$mirrors" ] || fail "the system's package sources name no Debian mirror"
+targets() {
+  apt-get indextargets "$2" "$3" --format "$1 \$(REPO_URI)" 'Created-By: Packages' 'Component: main' 2>>"$log" || true
+}
+mirrors() {
+  {
+    targets '$(ORIGIN)/$(LABEL)' "$@" | sed -n 's#^Debian/Debian ##p'
+    targets '$(RELEASE)' "$@" | sed -n "s#^${VERSION_CODENAME-stable} ##p"
+  } | awk '!seen[$0]++'
+}
+mirrors=$(mirrors -o Acquire::Languages=none)
+if [ -z "$mirrors" ]; then
+  own=$cache/system-lists
+  mkdir -p "$own/partial"
+  apt-get -q -o Dir::State::Lists="$own" -o Acquire::Languages=none -o APT::Sandbox::User=root update >>"$log" 2>&1 </dev/null || true
+  mirrors=$(mirrors -o Dir::State::Lists="$own")
+  rm -rf "$own"
+fi
+[ -n "$mirrors" ] || fail "the system's package sources name no Debian mirror that answers"
 
 for mirror in $mirrors; do
   echo "from $mirror" >>"$log"

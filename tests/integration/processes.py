@@ -62,10 +62,13 @@ class Daemon:
         self.environment = {**ENVIRONMENT, **(environment or {})}
         self.process = None
 
-    def start(self, port, address='127.0.0.1'):
+    def begin(self):
         with self.log.open('ab') as log:
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=self.environment, start_new_session=True)
+
+    def start(self, port, address='127.0.0.1'):
+        self.begin()
         wait_until(lambda: listens(port, address) or self.process.poll() is not None, f'{self.argv[0]} to listen')
         assert self.process.poll() is None, f'{self.argv[0]} ended at once: {self.log.read_text()[-2000:]}'
 

@@ -117,11 +117,11 @@ def test_half_of_all_nonces_are_rejected(make_pebble, make_renewd, newest_binari
     assert pebble.orders() == pebble.issued() == 1
 
 
-def test_every_nonce_is_rejected(make_pebble, make_renewd):
+def test_every_nonce_is_rejected(make_pebble, make_renewd, faster):
     """100 %: it ends, soon, and says why."""
     renewd = make_renewd(make_pebble(nonce_reject=100))
     renewd.configure(certificate())
-    renewd.run('renew', expect=3, timeout=30)
+    renewd.run('renew', expect=3, timeout=30, environment=faster(10))
     assert renewd.certificate()['last_error']['code'] == 'ca/bad-nonce'
 
 
