@@ -136,7 +136,8 @@ class Checker {
     /// Challenges of our own, presented and taken away again: what a CA would see of them.
     void try_issuance(const CertificateConfig& certificate) {
         for (const Trial& trial : preflight(*shop_.surroundings, certificate)) {
-            const std::string subject = certificate.name + ": " + trial.what;
+            const bool names_it = trial.what.starts_with(certificate.name);
+            const std::string subject = names_it ? trial.what : certificate.name + ", " + trial.what;
             if (trial.error) {
                 fail(subject,
                      trial.error->message + (trial.error->hint.empty() ? "" : "; " + trial.error->hint),

@@ -99,10 +99,17 @@ json next_of(const Overview& overview) {
 }
 
 json renewal_of(const CertificateStatus& status) {
+    const auto& said = status.record.suggestion;
+    const GenerationRecord* wanted = status.record.wanted();
+    const bool has_window =
+        said && said->start && said->end && wanted != nullptr && said->generation == wanted->number;
+    const bool explains = has_window && !said->explanation_url.empty();
     return {{"at", base::format_instant(status.plan.renewal.held_until.value_or(status.plan.renewal.at))},
             {"reason", to_string(status.plan.renewal.reason)},
-            {"window", nullptr},
-            {"explanation_url", nullptr}};
+            {"window", has_window ? json{{"start", base::format_instant(*said->start)},
+                                         {"end", base::format_instant(*said->end)}}
+                                  : json(nullptr)},
+            {"explanation_url", explains ? json(said->explanation_url) : json(nullptr)}};
 }
 
 }  // namespace
@@ -140,9 +147,9 @@ json to_json(const CertificateStatus& status) {
     json object = {
         {"name", record.name},
         {"names", std::move(names)},
-        {"ca", status.config != nullptr ? status.config->ca.front()
-               : wanted != nullptr      ? wanted->ordered_for.ca
-                                        : ""},
+        {"ca", wanted != nullptr          ? wanted->ordered_for.ca
+               : status.config != nullptr ? status.config->ca.front()
+                                          : ""},
         {"contact", contact.empty() ? json(nullptr) : json(contact)},
         {"state", to_string(status.state)},
         {"generation", wanted == nullptr ? 0 : wanted->number},

@@ -67,8 +67,9 @@ timeout = "5s"
 '''
 
     def configure(self, *parts, **head):
-        """Writes the configuration: the head, then `parts`."""
-        self.write('\n'.join([self.head(**head), *parts]))
+        """Writes the configuration: the head, then `parts`. Names of tests are private, unless a part brings a [dns] of its own."""
+        dns = [] if any('[dns]' in part for part in parts) else ['[dns]\npublic = false\n']
+        self.write('\n'.join([self.head(**head), *dns, *parts]))
 
     def write(self, text):
         self.config.write_text(text)
