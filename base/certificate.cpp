@@ -52,25 +52,6 @@ std::string name_text(const X509_NAME* name) {
     return printable(contents(memory.get()));
 }
 
-std::string string_of(const ASN1_STRING* text) {
-    return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-            static_cast<std::size_t>(ASN1_STRING_length(text))};
-}
-
-/// The identifier a subject alternative name stands for, if we have a word for it.
-std::optional<Identifier> identifier_of(const GENERAL_NAME* name) {
-    if (name->type == GEN_IPADD) {
-        std::string address = address_text(string_of(name->d.iPAddress));
-        if (address.empty()) return std::nullopt;
-        return Identifier{.type = IdentifierType::Ip, .value = std::move(address)};
-    }
-    if (name->type != GEN_DNS) return std::nullopt;
-    Result<Identifier> identifier = parse_identifier(string_of(name->d.dNSName));
-    // An address written as a DNS name covers nothing (RFC 6125 §B.2): it must not pass for the address.
-    if (!identifier || identifier->type != IdentifierType::Dns) return std::nullopt;
-    return std::move(*identifier);
-}
-
 /// The bytes of one PEM body: base64 in lines, no headers.
 std::optional<std::string> decode_body(std::string_view body) {
     if (body.find_first_of("-_") != std::string_view::npos) return std::nullopt;
