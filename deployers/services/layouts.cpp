@@ -92,6 +92,9 @@ base::Result<Installation> plan_fixed_paths(const Generation& generation,
         TRY(check_key_mode(installation.published[i].path, installation.published[i].mode));
     }
     for (const Generation& one : earlier) {
+        // Where the user has put another key of his in place, the chain of the one before is no sound state
+        // any more: that the service does not pass its test with it is mended by the new chain.
+        if (one.request_key != generation.request_key) continue;
         installation.known.push_back(digests_of_files(fixed_files(one, parameters)));
     }
     TRY(check(installation));

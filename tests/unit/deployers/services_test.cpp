@@ -256,6 +256,13 @@ TEST_CASE("layouts: a generation without a key goes where no key is wanted, and 
         CHECK(nginx->plan(with_key, {generation}, parameters));
         const auto plan = nginx->plan(generation, {with_key}, parameters);
         CHECK(plan.has_value() == c.key.empty());
+        Generation same_key = make_generation(1);
+        same_key.request_key = generation.request_key;
+        if (plan) {
+            // With another key at the service, the files of an earlier generation are no sound state.
+            CHECK(plan->known.empty());
+            CHECK(nginx->plan(generation, {same_key, with_key}, parameters)->known.size() == 1);
+        }
         if (plan) {
             CHECK(plan->published.size() == c.paths.size());
             for (const auto& file : plan->published)
