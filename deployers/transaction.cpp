@@ -78,19 +78,17 @@ void end_with(Course& course, Error error) {
 
 /// Of the private key; where that is not ours, of the leaf, if it is the one that the request was made with.
 Result<std::string> public_key_of(const Generation& wanted) {
-    const std::string hint = "renewd renew " + wanted.certificate + " --force";
+    std::string fault = "The key in the certificate is not that of the request it was issued for";
     if (wanted.has_key()) {
         const auto key = base::PrivateKey::parse(wanted.key_pem);
         if (key) return key->public_key_der();
-        return base::fail(Code::DeployUnproven,
-                          "nothing was changed. Its key cannot be used: " + key.error().message, hint);
+        fault = "Its key cannot be used: " + key.error().message;
+    } else {
+        std::string key = wanted.chain.empty() ? "" : wanted.chain.front().public_key_der();
+        if (key.empty() || base::sha256_hex(key) == wanted.request_key) return key;
     }
-    std::string public_key = wanted.chain.empty() ? "" : wanted.chain.front().public_key_der();
-    if (wanted.chain.empty() || base::sha256_hex(public_key) == wanted.request_key) return public_key;
-    return base::fail(Code::DeployUnproven,
-                      "nothing was changed. The key in the certificate is not that of the request it was "
-                      "issued for",
-                      hint);
+    return base::fail(Code::DeployUnproven, "nothing was changed. " + fault,
+                      "renewd renew " + wanted.certificate + " --force");
 }
 
 Result<void> prove(const Course& course) {

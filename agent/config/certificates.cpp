@@ -12,9 +12,12 @@ using base::Code;
 
 namespace {
 
+constexpr std::size_t kNamesMax = 100;
+
 void read_names(Section& section, CertificateConfig& certificate) {
     if (!certificate.csr.empty() && !section.has("names")) {
         if (certificate.request) certificate.names = certificate.request->names;
+        if (certificate.names.size() > kNamesMax) section.wrong("csr", "asks for more than 100 names");
         return;
     }
     const auto written = section.texts("names").value_or(std::vector<std::string>{certificate.name});
@@ -30,7 +33,7 @@ void read_names(Section& section, CertificateConfig& certificate) {
     }
     if (written.empty())
         section.wrong("names", "is empty; leave it out, and the certificate's own name is taken");
-    if (written.size() > 100)
+    if (written.size() > kNamesMax)
         section.wrong("names", "holds more than 100 names; no public CA puts more into one certificate");
 }
 
