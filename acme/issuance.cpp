@@ -203,13 +203,28 @@ class Progress {
     base::Error finalize_error_{.code = Code::CaServerError};
 };
 
+/// §11.1: CAs refuse it (badCSR), and who serves such a certificate lets a web server sign for the account.
+Result<void> check_key(const Flow& flow) {
+    if (public_key_der(flow.request) != flow.account.key.public_key_der()) return {};
+    return base::fail(Code::ConfigConflict,
+                      "the key of the certificate is the key of the account at CA " + flow.ca() +
+                          ", which it must never be (RFC 8555 §11.1)",
+                      "make another key, and a request with it");
+}
+
 Result<OrderView> open_order(const Flow& flow) {
+    TRY(check_key(flow));
     if (!flow.request.order_url.empty()) return reopen_order(flow);
     TRY(check_profile(flow));
     return place_order(flow);
 }
 
 }  // namespace
+
+std::string public_key_der(const IssuanceRequest& request) {
+    if (const auto* own = std::get_if<base::Request>(&request.key)) return own->public_key_der;
+    return std::get<base::PrivateKey>(request.key).public_key_der();
+}
 
 Result<Issued> issue(Session& session, const Account& account, const IssuanceRequest& request,
                      const IssuanceEffects& effects) {

@@ -7,24 +7,31 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "acme/session.hpp"
 #include "acme/solvers/solver.hpp"
 #include "base/certificate.hpp"
+#include "base/request.hpp"
 
 namespace acme {
 
 struct IssuanceRequest {
     std::vector<base::Identifier> names{};
     std::string profile{};  // sent only if not empty; checked against the directory first
-    base::PrivateKey key;   // durable before the call; never the account's (§11.1)
+    /// Durable before the call, and never the account's (§11.1). A request of the user's own is sent as it
+    /// is, and is for exactly `names`.
+    std::variant<base::PrivateKey, base::Request> key;
     std::string
         replaces{};  // RFC 9773 §5: renewal_id() of what this one follows; left out where it is refused
     std::string preferred_chain{};  // common name of the issuer at its top; empty: the CA's first
     std::string order_url{};        // an order of an earlier run to go on with; empty: a new one
     base::Seconds patience{600};    // how long the CA may take; then ca/order-pending, to be resumed later
 };
+
+/// The public half, DER SubjectPublicKeyInfo.
+[[nodiscard]] std::string public_key_der(const IssuanceRequest& request);
 
 /// How the flow reaches the world. `solver_for` may answer nullptr: solver/none names the identifier.
 struct IssuanceEffects {
@@ -47,7 +54,7 @@ struct Issued {
 /// Blocks until issued, refused, or `patience` has passed. Goes on from whatever state the order is in; what
 /// it presented is always cleaned up. ca/order-gone: the order of `order_url` cannot be used any more (404,
 /// expired, invalid from an earlier run), place a new one. ca/order-pending: call again later with the same
-/// order. Else the CA's own refusal.
+/// order. config/conflict: the key is the account's. Else the CA's own refusal.
 [[nodiscard]] base::Result<Issued> issue(Session& session, const Account& account,
                                          const IssuanceRequest& request, const IssuanceEffects& effects);
 

@@ -61,7 +61,7 @@ bool has_expired(const Flow& flow, const Order& order) {
 }
 
 Result<base::Chain> prove(const Flow& flow, base::Chain chain) {
-    auto proven = base::prove_pair(chain, flow.request.key.public_key_der(), flow.request.names,
+    auto proven = base::prove_pair(chain, public_key_der(flow.request), flow.request.names,
                                    flow.session.clock().now(), Code::CaWrongCertificate);
     if (!proven) {
         return base::Failure(
@@ -177,8 +177,17 @@ Result<OrderView> look_at_order(const Flow& flow, const std::string& url) {
     return view_of(flow, answer, url);
 }
 
+namespace {
+
+Result<std::string> request_der(const IssuanceRequest& request) {
+    if (const auto* own = std::get_if<base::Request>(&request.key)) return own->der;
+    return base::make_request(std::get<base::PrivateKey>(request.key), request.names);
+}
+
+}  // namespace
+
 Result<OrderView> send_request(const Flow& flow, const Order& order) {
-    const std::string request = TRY(base::make_request(flow.request.key, flow.request.names));
+    const std::string request = TRY(request_der(flow.request));
     const base::HttpResponse answer = TRY(flow.session.post(
         flow.account, order.finalize, finalize_payload(request), flow.request.names.size()));
     return view_of(flow, answer, order.url);

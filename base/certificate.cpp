@@ -52,30 +52,6 @@ std::string name_text(const X509_NAME* name) {
     return printable(contents(memory.get()));
 }
 
-std::string string_of(const ASN1_STRING* text) {
-    return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-            static_cast<std::size_t>(ASN1_STRING_length(text))};
-}
-
-/// The identifier a subject alternative name stands for, if we have a word for it.
-std::optional<Identifier> identifier_of(const GENERAL_NAME* name) {
-    if (name->type == GEN_IPADD) {
-        std::string address = address_text(string_of(name->d.iPAddress));
-        if (address.empty()) return std::nullopt;
-        return Identifier{.type = IdentifierType::Ip, .value = std::move(address)};
-    }
-    if (name->type != GEN_DNS) return std::nullopt;
-    const std::string text = string_of(name->d.dNSName);
-    // An IA5String (RFC 5280 §4.2.1.6): no client would see the A-labels in what is not ASCII.
-    const bool is_ascii =
-        std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-    if (!is_ascii) return std::nullopt;
-    Result<Identifier> identifier = parse_identifier(text);
-    // An address written as a DNS name covers nothing (RFC 6125 §B.2): it must not pass for the address.
-    if (!identifier || identifier->type != IdentifierType::Dns) return std::nullopt;
-    return std::move(*identifier);
-}
-
 /// The bytes of one PEM body: base64 in lines, no headers.
 std::optional<std::string> decode_body(std::string_view body) {
     if (body.find_first_of("-_") != std::string_view::npos) return std::nullopt;

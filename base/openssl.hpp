@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <openssl/bio.h>
@@ -12,6 +13,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+
+#include "base/identifier.hpp"
 
 namespace base {
 
@@ -69,5 +72,11 @@ template <auto Encode, class T>
 
 /// What has been written to a memory BIO.
 [[nodiscard]] std::string contents(BIO* memory);
+
+/// The bytes of an ASN.1 string.
+[[nodiscard]] std::string string_of(const ASN1_STRING* text);
+
+/// The identifier a subject alternative name stands for, if we have a word for it.
+[[nodiscard]] std::optional<Identifier> identifier_of(const GENERAL_NAME* name);
 
 }  // namespace base

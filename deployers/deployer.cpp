@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "deployers/formats.hpp"
 #include "deployers/services/services.hpp"
 
 namespace deployers {
@@ -31,6 +32,14 @@ std::string_view to_string(Form form) {
             return "combined";
     }
     return "";
+}
+
+std::string_view key_with_private_key(const Parameters& parameters) {
+    if (!parameters.include.empty() || !parameters.versions.empty()) return "include";
+    for (const FixedPath& fixed : parameters.paths) {
+        if (holds_key(fixed.form)) return to_string(fixed.form);
+    }
+    return {};
 }
 
 const Deployer* find_deployer(std::string_view name) {

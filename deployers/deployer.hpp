@@ -40,6 +40,10 @@ struct Parameters {
     std::vector<std::string> test{}, reload{}, restart{};
 };
 
+/// The first of a target's keys that would put the private key on the host ("key", "combined", "include");
+/// empty if none does.
+[[nodiscard]] std::string_view key_with_private_key(const Parameters& parameters);
+
 /// What a service brings with it where the configuration is silent.
 struct ServiceDefaults {
     std::vector<std::string> test{}, reload{}, restart{};

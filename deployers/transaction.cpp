@@ -76,15 +76,26 @@ void end_with(Course& course, Error error) {
     course.outcome.error = std::move(error).within(course.where).during("deploy");
 }
 
+/// Of the private key; where that is not ours, of the leaf, if it is the one that the request was made with.
+Result<std::string> public_key_of(const Generation& wanted) {
+    std::string fault = "The key in the certificate is not that of the request it was issued for";
+    if (wanted.has_key()) {
+        const auto key = base::PrivateKey::parse(wanted.key_pem);
+        if (key) return key->public_key_der();
+        fault = "Its key cannot be used: " + key.error().message;
+    } else {
+        std::string key = wanted.chain.empty() ? "" : wanted.chain.front().public_key_der();
+        if (key.empty() || base::sha256_hex(key) == wanted.request_key) return key;
+    }
+    return base::fail(Code::DeployUnproven, "nothing was changed. " + fault,
+                      "renewd renew " + wanted.certificate + " --force");
+}
+
 Result<void> prove(const Course& course) {
     const Generation& wanted = *course.request.wanted;
-    const auto key = base::PrivateKey::parse(wanted.key_pem);
-    if (!key)
-        return base::fail(Code::DeployUnproven,
-                          "nothing was changed. Its key cannot be used: " + key.error().message,
-                          "renewd renew " + wanted.certificate + " --force");
-    auto proof = base::prove_pair(wanted.chain, key->public_key_der(), wanted.names, course.clock.now(),
-                                  Code::DeployUnproven);
+    const std::string public_key = TRY(public_key_of(wanted));
+    auto proof =
+        base::prove_pair(wanted.chain, public_key, wanted.names, course.clock.now(), Code::DeployUnproven);
     if (proof) return {};
     Error error = std::move(proof).error();
     error.message = "nothing was changed. Key and certificate are not what they should be: " + error.message;

@@ -125,6 +125,7 @@ class Checker {
                 certificate.name,
                 "[ca." + ca.name + "] does not say agree_tos = true; a CA with terms will refuse an account");
         try_issuance(certificate);
+        if (certificate.request) ok(certificate.name, "key: " + key_words(certificate));
         if (certificate.targets.empty())
             note(certificate.name, "has no target: it is issued and kept, and served nowhere");
         for (const deployers::Endpoint& endpoint : certificate.endpoints)
@@ -179,7 +180,8 @@ class Checker {
         for (const deployers::Endpoint& endpoint : target.endpoints)
             check_resolves(subject, endpoint.text, endpoint.address, endpoint.host);
         const auto defaults = deployers::find_deployer(target.deployer)->defaults();
-        if (defaults.has_include && target.parameters.include.empty()) {
+        const bool is_pair = !deployers::key_with_private_key(target.parameters).empty();
+        if (defaults.has_include && target.parameters.include.empty() && is_pair) {
             note(subject,
                  "fixed paths are two renames; include and versions would make key and chain change in one");
         }

@@ -12,7 +12,14 @@ using base::Code;
 
 namespace {
 
+constexpr std::size_t kNamesMax = 100;
+
 void read_names(Section& section, CertificateConfig& certificate) {
+    if (!certificate.csr.empty() && !section.has("names")) {
+        if (certificate.request) certificate.names = certificate.request->names;
+        if (certificate.names.size() > kNamesMax) section.wrong("csr", "asks for more than 100 names");
+        return;
+    }
     const auto written = section.texts("names").value_or(std::vector<std::string>{certificate.name});
     for (const std::string& text : written) {
         auto identifier = base::parse_identifier(text);
@@ -29,7 +36,7 @@ void read_names(Section& section, CertificateConfig& certificate) {
     }
     if (written.empty())
         section.wrong("names", "is empty; leave it out, and the certificate's own name is taken");
-    if (written.size() > 100)
+    if (written.size() > kNamesMax)
         section.wrong("names", "holds more than 100 names; no public CA puts more into one certificate");
 }
 
@@ -215,7 +222,9 @@ void read_certificates(const Tables& tables, Config& config, Problems& problems)
         if (reports_bare_name(name, *table, problems)) continue;
         CertificateConfig certificate{.name = name};
         Section section(*table, "certificate \"" + name + "\"", problems, tables.defaults);
+        read_csr(section, certificate);
         read_names(section, certificate);
+        check_csr_names(section, certificate);
         read_cas(section, certificate, config);
         read_solver(section, certificate, config);
         certificate.key_type =
@@ -232,7 +241,8 @@ void read_certificates(const Tables& tables, Config& config, Problems& problems)
         read_endpoints(section, certificate);
         read_hooks(section, certificate);
         read_targets(section, target_defaults, certificate, config, owners);
-        section.not_built({"deploy_to", "window", "window_ends_at", "csr", "key_origin", "freeze"});
+        check_csr_use(section, certificate, table->contains("key_type"));
+        section.not_built({"deploy_to", "window", "window_ends_at", "key_origin", "freeze"});
         section.finish();
         config.certificates.emplace(name, std::move(certificate));
     }
@@ -240,8 +250,8 @@ void read_certificates(const Tables& tables, Config& config, Problems& problems)
     if (tables.defaults == nullptr) return;
     Section defaults(*tables.defaults, "[defaults]", problems);
     for (const std::string_view key : {"ca", "solver", "key_type", "contact", "profile", "renew", "rollout",
-                                       "endpoints", "hooks", "target", "names"}) {
-        if (defaults.has(key) && key == "names")
+                                       "endpoints", "hooks", "target", "names", "csr"}) {
+        if (defaults.has(key) && (key == "names" || key == "csr"))
             defaults.wrong(key, "belongs to a certificate, not to [defaults]");
     }
     defaults.finish();

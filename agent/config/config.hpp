@@ -19,6 +19,7 @@
 #include "base/http.hpp"
 #include "base/identifier.hpp"
 #include "base/key.hpp"
+#include "base/request.hpp"
 #include "base/secret_source.hpp"
 #include "deployers/deployer.hpp"
 #include "deployers/probe/endpoint.hpp"
@@ -112,6 +113,8 @@ struct CertificateConfig {
     std::vector<std::string> ca{};  // first one first
     std::string solver{};           // its default; empty where every name is taken by some solver's `for`
     base::KeyType key_type = base::KeyType::EcdsaP256;
+    std::string csr{};  // the file of the user's own request; empty: renewd makes key and request
+    std::optional<base::Request> request{};         // what is in it
     std::map<std::string, std::string> profiles{};  // by CA, of every CA there is; none: the CA chooses
     std::string contact{};
     std::optional<base::Seconds> renew_before{};   // before expiry; absent: by share of the lifetime

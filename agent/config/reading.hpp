@@ -34,6 +34,13 @@ void read_certificates(const Tables& tables, Config& config, Problems& problems)
 
 /// `eab` of a CA's table; nothing where there is none, or where a problem was found.
 std::optional<BindingConfig> read_binding(Section& ca);
+/// `csr` of a certificate: the file, and the request in it where it is a good one.
+void read_csr(Section& section, CertificateConfig& certificate);
+/// `names` beside `csr` must be those of the request.
+void check_csr_names(Section& section, const CertificateConfig& certificate);
+/// What must hold once everything else of a certificate with `csr` has been read: one target, no private key
+/// in it, and no other key type.
+void check_csr_use(Section& section, const CertificateConfig& certificate, bool has_own_key_type);
 
 /// Reports keys of [defaults.target] that no target has.
 void check_target_defaults(const toml::table& table, const Config& config, Problems& problems);

@@ -18,6 +18,8 @@ using base::Result;
 namespace {
 
 constexpr std::uint64_t kHistoryMax = 1'048'576;
+constexpr const char* kKeyFile = "/privkey.pem";
+constexpr const char* kRequestFile = "/request.der";  // in its place, where the key is the user's own
 
 /// The number a generation's directory is named with; 0 if it is none.
 int generation_number(const std::string& name) {
@@ -154,14 +156,19 @@ Result<std::optional<OpenOrder>> FileStore::open_order(const std::string& certif
     const auto text = TRY(as_state(read_if_there(files_, next + "/order.json", kStateFileMax)));
     if (!text) return std::optional<OpenOrder>{};
     auto order = parse_order(*text);
-    auto key = base::read_file(files_, next + "/privkey.pem", kPemFileMax);
+    const bool has_request = order && !order->ordered_for.request_key.empty();
+    auto key = base::read_file(files_, next + (has_request ? kRequestFile : kKeyFile), kPemFileMax);
     if (!order && order.error().code == Code::StateNewer)
         return tl::make_unexpected(std::move(order).error());
     if (!order || !key) {
         return base::fail(Code::StateCorrupt, next + " holds an order that cannot be read",
                           "look at it, then remove " + next + " to order anew");
     }
-    order->key_pem = base::Secret(std::move(*key));
+    if (has_request) {
+        order->request_der = std::move(*key);
+    } else {
+        order->key_pem = base::Secret(std::move(*key));
+    }
     return std::optional(std::move(*order));
 }
 
@@ -169,7 +176,9 @@ Result<void> FileStore::begin_order(const std::string& certificate, const OpenOr
     const std::string next = home(certificate) + "/next";
     TRY(as_state(base::remove_tree(files_, next)));
     TRY(as_state(base::make_directories(files_, next, kPrivateDirectory)));
-    TRY(as_state(base::write_durably(files_, next + "/privkey.pem", order.key_pem.reveal(), kPrivate)));
+    const bool has_request = !order.request_der.empty();
+    TRY(as_state(base::write_durably(files_, next + (has_request ? kRequestFile : kKeyFile),
+                                     has_request ? order.request_der : order.key_pem.reveal(), kPrivate)));
     return order_placed(certificate, order);
 }
 
@@ -222,7 +231,8 @@ Result<deployers::Generation> FileStore::generation(const std::string& certifica
         generation.names.push_back(TRY(base::parse_identifier(name)));
     }
     generation.chain = TRY(base::parse_chain(TRY(as_state(read("/fullchain.pem")))));
-    generation.key_pem = base::Secret(TRY(as_state(read("/privkey.pem"))));
+    generation.request_key = meta.ordered_for.request_key;
+    if (generation.has_key()) generation.key_pem = base::Secret(TRY(as_state(read(kKeyFile))));
     if (generation.chain.front().sha256() != meta.sha256) {
         return base::fail(Code::StateCorrupt,
                           directory + "/fullchain.pem is not the certificate that was issued");

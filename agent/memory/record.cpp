@@ -161,8 +161,13 @@ json write(const std::optional<Failure>& failure) {
 }
 
 json write(const OrderedFor& o) {
-    return {
-        {"names", o.names}, {"ca", o.ca}, {"cas", o.cas}, {"key_type", o.key_type}, {"profile", o.profile}};
+    return {{"names", o.names},
+            {"ca", o.ca},
+            {"cas", o.cas},
+            {"key_type", o.key_type},
+            {"profile", o.profile},
+            {"key", o.request_key.empty() ? "renewd" : "request"},
+            {"request_key", o.request_key}};
 }
 
 json write(const GenerationRecord& g) {
@@ -193,7 +198,8 @@ OrderedFor read_ordered_for(Reader& reader, const json& object) {
             .cas = object.contains("cas") ? reader.list<std::string>(object, "cas", read_string)
                                           : std::vector{reader.value<std::string>(object, "ca")},
             .key_type = reader.value<std::string>(object, "key_type"),
-            .profile = reader.value<std::string>(object, "profile")};
+            .profile = reader.value<std::string>(object, "profile"),
+            .request_key = reader.later_text(object, "request_key")};
 }
 
 GenerationRecord read_generation(Reader& reader, const json& object) {

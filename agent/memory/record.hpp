@@ -25,6 +25,8 @@ struct OrderedFor {
         cas{};  // that were configured then: another list asks for a new order, another CA of it does not
     std::string key_type{};
     std::string profile{};
+    /// Of a request of the user's own: the SHA-256 of its public key. Empty: the key is ours.
+    std::string request_key{};
     friend bool operator==(const OrderedFor&, const OrderedFor&) = default;
 };
 
@@ -45,13 +47,14 @@ struct GenerationRecord {
     friend bool operator==(const GenerationRecord&, const GenerationRecord&) = default;
 };
 
-/// An order being worked on: what it is for, its key, and, once the CA has answered, its URL.
+/// An order being worked on: what it is for, its key or request, and, once the CA has answered, its URL.
 struct OpenOrder {
     OrderedFor ordered_for{};
     std::string account{};
     std::string url{};  // empty: the order may not exist yet
     base::Instant started_at{};
     base::Secret key_pem{};
+    std::string request_der{};  // in place of the key: a request of the user's own
 };
 
 /// A thing that keeps failing: how often, since when, why, and when it is tried again.
@@ -144,7 +147,7 @@ struct Record {
 [[nodiscard]] std::string to_text(const GenerationRecord& generation);
 [[nodiscard]] base::Result<GenerationRecord> parse_generation(std::string_view text);
 
-/// Without its key, which has a file of its own.
+/// Without its key or request, which has a file of its own.
 [[nodiscard]] std::string to_text(const OpenOrder& order);
 [[nodiscard]] base::Result<OpenOrder> parse_order(std::string_view text);
 

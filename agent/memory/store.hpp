@@ -49,7 +49,7 @@ class Store {
     /// The order being worked on; nothing if there is none.
     [[nodiscard]] virtual base::Result<std::optional<OpenOrder>> open_order(
         const std::string& certificate) = 0;
-    /// Makes key and intent durable, before anything is asked of a CA.
+    /// Makes key (or request) and intent durable, before anything is asked of a CA.
     [[nodiscard]] virtual base::Result<void> begin_order(const std::string& certificate,
                                                          const OpenOrder& order) = 0;
     /// Makes the order's URL durable, before anything is done with it.

@@ -59,6 +59,10 @@ OrderedFor wanted_order(const CertificateConfig& certificate, const std::string&
                       .cas = certificate.ca,
                       .key_type = std::string(base::to_string(certificate.key_type)),
                       .profile = profile == certificate.profiles.end() ? "" : profile->second};
+    if (certificate.request) {
+        wanted.key_type = certificate.request->key_type;
+        wanted.request_key = certificate.request->key_sha256();
+    }
     for (const base::Identifier& name : certificate.names) wanted.names.push_back(name.value);
     std::ranges::sort(wanted.names);
     return wanted;

@@ -64,6 +64,11 @@ std::string_view to_string(TargetState state) {
     return "unknown";
 }
 
+std::string key_words(const CertificateConfig& certificate) {
+    if (!certificate.request) return std::string(base::to_string(certificate.key_type));
+    return "the user's own (csr " + certificate.csr + "), " + certificate.request->key_type;
+}
+
 TargetState state_of(const TargetConfig& config, const TargetRecord* target, const Record& record) {
     const GenerationRecord* wanted = record.wanted();
     if (target == nullptr || wanted == nullptr) return TargetState::Pending;

@@ -80,6 +80,9 @@ struct CertificateStatus {
 /// The status of one that is no longer in the configuration.
 [[nodiscard]] CertificateStatus removed_status(const Record& record);
 
+/// Whose key it is, for people: "ecdsa-p256", or "the user's own (csr FILE), ecdsa-p256".
+[[nodiscard]] std::string key_words(const CertificateConfig& certificate);
+
 [[nodiscard]] TargetState state_of(const TargetConfig& config, const TargetRecord* target,
                                    const Record& record);
 

@@ -112,6 +112,20 @@ json renewal_of(const CertificateStatus& status) {
             {"explanation_url", explains ? json(said->explanation_url) : json(nullptr)}};
 }
 
+/// Of what is asked for; of a removed certificate, what was.
+json key_of(const CertificateStatus& status) {
+    const GenerationRecord* wanted = status.record.wanted();
+    if (status.config == nullptr && wanted == nullptr) return nullptr;
+    const bool is_own = status.config != nullptr ? status.config->request.has_value()
+                                                 : !wanted->ordered_for.request_key.empty();
+    const std::string type = status.config == nullptr ? wanted->ordered_for.key_type
+                             : is_own                 ? status.config->request->key_type
+                                                      : std::string(base::to_string(status.config->key_type));
+    return {{"origin", is_own ? "request" : "renewd"},
+            {"type", type},
+            {"csr", is_own && status.config != nullptr ? json(status.config->csr) : json(nullptr)}};
+}
+
 }  // namespace
 
 json to_json(const TargetStatus& target) {
@@ -150,6 +164,7 @@ json to_json(const CertificateStatus& status) {
         {"ca", wanted != nullptr          ? wanted->ordered_for.ca
                : status.config != nullptr ? status.config->ca.front()
                                           : ""},
+        {"key", key_of(status)},
         {"contact", contact.empty() ? json(nullptr) : json(contact)},
         {"state", to_string(status.state)},
         {"generation", wanted == nullptr ? 0 : wanted->number},

@@ -2,15 +2,18 @@
 #include "agent/work/renew.hpp"
 
 #include <algorithm>
+#include <variant>
 
 #include <spdlog/spdlog.h>
 
 #include "acme/renewal_info.hpp"
 #include "agent/plan/plan.hpp"
 #include "agent/plan/retry.hpp"
+#include "agent/tell/status.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/preflight.hpp"
 #include "base/key.hpp"
+#include "base/request.hpp"
 
 namespace agent {
 
@@ -52,17 +55,26 @@ class Issuance {
                           "free some space; it goes on by itself");
     }
 
-    /// The order of an earlier run, if it is still for the same thing; else a new key, durable before anybody
-    /// is asked.
+    /// The order of an earlier run, if it is still for the same thing; else a new key, or the user's own
+    /// request, durable before anybody is asked.
     Result<OpenOrder> open_or_begin() {
         const OrderedFor wanted = wanted_order(certificate_, ca_.name);
         std::optional<OpenOrder> open = TRY(s_.store.open_order(certificate_.name));
         if (open && open->ordered_for == wanted) return std::move(*open);
-        s_.progress.step(certificate_.name, "key", base::to_string(certificate_.key_type));
-        const base::PrivateKey key = TRY(base::PrivateKey::generate(certificate_.key_type));
-        OpenOrder order{.ordered_for = wanted, .started_at = s_.clock.now(), .key_pem = TRY(key.to_pem())};
+        s_.progress.step(certificate_.name, "key", key_words(certificate_));
+        OpenOrder order{.ordered_for = wanted, .started_at = s_.clock.now()};
+        if (certificate_.request) {
+            order.request_der = certificate_.request->der;
+        } else {
+            order.key_pem = TRY(TRY(base::PrivateKey::generate(certificate_.key_type)).to_pem());
+        }
         TRY(s_.store.begin_order(certificate_.name, order));
         return order;
+    }
+
+    [[nodiscard]] Result<std::variant<base::PrivateKey, base::Request>> key_or_request() const {
+        if (order_.request_der.empty()) return TRY(base::PrivateKey::parse(order_.key_pem));
+        return TRY(base::parse_request(order_.request_der));
     }
 
     Result<acme::Issued> issue_once() {
@@ -70,7 +82,7 @@ class Issuance {
         order_.account = account.url;
         const acme::IssuanceRequest request{.names = certificate_.names,
                                             .profile = order_.ordered_for.profile,
-                                            .key = TRY(base::PrivateKey::parse(order_.key_pem)),
+                                            .key = TRY(key_or_request()),
                                             .replaces = replaced_by_this(account.url),
                                             .preferred_chain = ca_.preferred_chain,
                                             .order_url = order_.url};

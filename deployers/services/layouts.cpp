@@ -29,6 +29,18 @@ base::Result<void> check_key_mode(const std::string& path, int mode) {
                       "the certificates alone were meant");
 }
 
+/// A generation for a request of the user's own has no private key to give away.
+base::Result<void> check_has_key(const Generation& generation, const Parameters& parameters) {
+    const std::string_view form = key_with_private_key(parameters);
+    if (generation.has_key() || form.empty()) return {};
+    return base::fail(Code::ConfigWrongValue,
+                      "target " + parameters.target + ": \"" + std::string(form) +
+                          "\" would hold the private key, and generation " +
+                          std::to_string(generation.number) +
+                          " has none: it was issued for a request of the user's own",
+                      "set fixed paths without a key: fullchain, or cert and chain");
+}
+
 std::vector<FilePlan> fixed_files(const Generation& generation, const Parameters& parameters) {
     std::vector<FilePlan> files;
     for (const FixedPath& fixed : parameters.paths) {
@@ -72,6 +84,7 @@ base::Result<Installation> plan_fixed_paths(const Generation& generation,
         return base::fail(Code::ConfigWrongValue, "target " + parameters.target + " names no file to write",
                           "set fullchain and key, or combined");
     }
+    TRY(check_has_key(generation, parameters));
     Installation installation = begin(generation, parameters);
     installation.published = fixed_files(generation, parameters);
     for (std::size_t i = 0; i < parameters.paths.size(); ++i) {
@@ -79,6 +92,9 @@ base::Result<Installation> plan_fixed_paths(const Generation& generation,
         TRY(check_key_mode(installation.published[i].path, installation.published[i].mode));
     }
     for (const Generation& one : earlier) {
+        // Where the user has put another key of his in place, the chain of the one before is no sound state
+        // any more: that the service does not pass its test with it is mended by the new chain.
+        if (one.request_key != generation.request_key) continue;
         installation.known.push_back(digests_of_files(fixed_files(one, parameters)));
     }
     TRY(check(installation));
@@ -92,6 +108,7 @@ base::Result<Installation> plan_include(const Generation& generation, const std:
             Code::ConfigWrongValue,
             "target " + parameters.target + " needs include and versions, both, and then no fixed path");
     }
+    TRY(check_has_key(generation, parameters));
     Installation installation = begin(generation, parameters);
     const std::string directory = parameters.versions + "/" + version_name(generation) + "/";
     installation.staged = {{.path = directory + "fullchain.pem",

@@ -229,3 +229,49 @@ TEST_CASE("deployers: what they do not plan") {
         CHECK(plan.error().message.find(c.words) != std::string::npos);
     }
 }
+
+TEST_CASE("layouts: a generation without a key goes where no key is wanted, and is refused elsewhere") {
+    Generation generation = make_generation(2);
+    generation.key_pem = {};
+    generation.request_key = base::sha256_hex(generation.chain.front().public_key_der());
+    const Generation with_key = make_generation(1);
+
+    struct Case {
+        std::string_view key;  // the one that is refused; empty: none
+        std::vector<FixedPath> paths;
+    };
+
+    for (const Case& c :
+         {Case{"", {{.form = Form::Fullchain, .path = "/tls/a.crt"}}},
+          Case{"",
+               {{.form = Form::Cert, .path = "/tls/a.crt"}, {.form = Form::Chain, .path = "/tls/chain.crt"}}},
+          Case{"key",
+               {{.form = Form::Fullchain, .path = "/tls/a.crt"}, {.form = Form::Key, .path = "/tls/a.key"}}},
+          Case{"combined", {{.form = Form::Combined, .path = "/tls/a.pem"}}}, Case{"include", {}}}) {
+        CAPTURE(c.key);
+        Parameters parameters = include_parameters();
+        if (!c.paths.empty()) parameters = {.target = "web", .paths = c.paths};
+        CHECK(deployers::key_with_private_key(parameters) == c.key);
+        const auto* nginx = deployers::find_deployer("nginx");
+        CHECK(nginx->plan(with_key, {generation}, parameters));
+        const auto plan = nginx->plan(generation, {with_key}, parameters);
+        CHECK(plan.has_value() == c.key.empty());
+        Generation same_key = make_generation(1);
+        same_key.request_key = generation.request_key;
+        if (plan) {
+            // With another key at the service, the files of an earlier generation are no sound state.
+            CHECK(plan->known.empty());
+            CHECK(nginx->plan(generation, {same_key, with_key}, parameters)->known.size() == 1);
+        }
+        if (plan) {
+            CHECK(plan->published.size() == c.paths.size());
+            for (const auto& file : plan->published)
+                CHECK(file.content.reveal().find("PRIVATE KEY") == std::string::npos);
+        } else {
+            CHECK(base::to_string(plan.error().code) == "config/wrong-value");
+            CHECK(plan.error().message == "target web: \"" + std::string(c.key) +
+                                              "\" would hold the private key, and generation 2 has none: it "
+                                              "was issued for a request of the user's own");
+        }
+    }
+}

@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/encoding.hpp"
 #include "tests/unit/deployers/deployment_stage.hpp"
 
 namespace {
@@ -64,6 +65,16 @@ TEST_CASE("deploy: files that were there already are reloaded and seen, not writ
           "example.com on web: an earlier deployment had been cut off here; it has been cleared up");
 }
 
+TEST_CASE("deploy: a certificate for a request of the user's own is proven without a private key") {
+    Stage stage;
+    stage.generation.key_pem = {};
+    stage.generation.request_key = base::sha256_hex(world().wanted.leaf().public_key_der());
+    stage.host.on_install = stage.serving(world().wanted);
+    const DeploymentOutcome outcome = stage.run();
+    CHECK_FALSE(outcome.error);
+    CHECK(outcome.served);
+}
+
 TEST_CASE("deploy: what is no proven pair never reaches the host") {
     Stage stage;
     std::string_view words;
@@ -74,6 +85,17 @@ TEST_CASE("deploy: what is no proven pair never reaches the host") {
     SUBCASE("no key") {
         stage.generation.key_pem = {};
         words = "Its key cannot be used";
+    }
+    SUBCASE("a request's, made with another key") {
+        stage.generation.key_pem = {};
+        stage.generation.request_key = base::sha256_hex(world().earlier.leaf().public_key_der());
+        words = "is not that of the request";
+    }
+    SUBCASE("a request's, and no certificate") {
+        stage.generation.key_pem = {};
+        stage.generation.request_key = base::sha256_hex(world().wanted.leaf().public_key_der());
+        stage.generation.chain.clear();
+        words = "there is no certificate";
     }
     SUBCASE("no certificate") {
         stage.generation.chain.clear();
