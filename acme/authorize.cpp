@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "acme/jws.hpp"
@@ -18,6 +19,8 @@ namespace {
 
 using base::Code;
 using base::Result;
+
+constexpr std::string_view kDnsPersist = "dns-persist-01";
 
 /// Work that stands open for one name.
 struct Open {
@@ -57,6 +60,26 @@ std::string offered_types(const Authorization& authorization) {
     return out.empty() ? "nothing" : base::printable(out, 200);
 }
 
+Result<ChallengeTask> make_task(const Flow& flow, const base::Identifier& name, const Challenge& challenge) {
+    ChallengeTask task{.identifier = name, .account_url = flow.account.url};
+    if (challenge.type == kDnsPersist) {
+        // acme-dns-persist §4: no token, and the names of the CA in its place.
+        task.issuer_domains = challenge.issuer_domains;
+        if (!task.issuer_domains.empty()) return task;
+        return base::fail(Code::CaProtocol,
+                          "the CA " + flow.ca() + " sent a dns-persist-01 challenge for " + name.value +
+                              " whose issuer-domain-names are none, more than ten, or no domain names");
+    }
+    if (!base::is_base64url(challenge.token, kTokenBytesMax)) {
+        return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " sent a token for " + name.value +
+                                                " that is none: \"" + base::printable(challenge.token, 80) +
+                                                "\"");
+    }
+    task.token = challenge.token;
+    task.key_authorization = key_authorization(challenge.token, flow.account.key);
+    return task;
+}
+
 /// The challenge that the configured solver answers, with its token checked before anybody makes a path of
 /// it.
 Result<Open> choose(const Flow& flow, Authorization authorization) {
@@ -77,18 +100,12 @@ Result<Open> choose(const Flow& flow, Authorization authorization) {
         return base::fail(Code::SolverNone,
                           "the solver for " + name.value + " answers " + std::string(solver->type()) +
                               ", but the CA " + flow.ca() + " offers " + offered_types(authorization),
-                          name.is_wildcard() ? "a wildcard needs a solver of type dns-01" : "");
-    }
-    if (!base::is_base64url(challenge->token, kTokenBytesMax)) {
-        return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " sent a token for " + name.value +
-                                                " that is none: \"" + base::printable(challenge->token, 80) +
-                                                "\"");
+                          name.is_wildcard() ? "a wildcard needs a solver of type dns-01, dns-account-01 or "
+                                               "dns-persist-01"
+                                             : "");
     }
     Open open{.challenge = *challenge, .solver = solver};
-    open.task = ChallengeTask{.identifier = name,
-                              .token = challenge->token,
-                              .key_authorization = key_authorization(challenge->token, flow.account.key),
-                              .account_url = flow.account.url};
+    open.task = TRY(make_task(flow, name, *challenge));
     open.authorization = std::move(authorization);
     return open;
 }
@@ -131,13 +148,18 @@ Result<void> wait_until_seen(const std::vector<Open>& open) {
     return {};
 }
 
-/// §7.5.1: the body is exactly {}. A lost request may have been heard: the challenge is looked at before it
-/// is said again.
-Result<void> answer_again(const Flow& flow, const Open& open) {
+/// §7.5.1: the body is exactly {}. A lost request may have been heard, and one that was sent twice is refused
+/// the second time: the challenge is looked at before it is said again. A CA that wants to be left alone is.
+Result<void> answer_again(const Flow& flow, const Open& open, base::Error error) {
+    const bool heard_or_lost = error.code == Code::CaUnreachable || error.code == Code::CaServerError ||
+                               error.code == Code::CaRefused;
+    const bool wants_peace = error.retry_at && *error.retry_at - flow.session.clock().now() > kResendWaitMax;
+    if (!heard_or_lost || wants_peace) return base::Failure(std::move(error));
     Result<Authorization> looked = std::move(fetch_all(flow, {open.authorization.url}).front());
     const Authorization now = TRY(std::move(looked));
     const auto found = std::ranges::find(now.challenges, open.challenge.url, &Challenge::url);
     if (found == now.challenges.end() || found->status != ChallengeStatus::Pending) return {};
+    if (error.code == Code::CaRefused) return base::Failure(std::move(error));
     TRY(flow.session.post(flow.account, open.challenge.url, "{}"));
     return {};
 }
@@ -154,11 +176,7 @@ Result<void> answer_all(const Flow& flow, const std::vector<Open>& open) {
     auto answers = flow.session.post_all(flow.account, std::move(calls));
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i]) continue;
-        base::Error error = std::move(answers[i]).error();
-        const bool may_have_been_heard =
-            error.code == Code::CaUnreachable || error.code == Code::CaServerError;
-        const Result<void> said = may_have_been_heard ? answer_again(flow, *unanswered[i])
-                                                      : Result<void>(base::Failure(std::move(error)));
+        const Result<void> said = answer_again(flow, *unanswered[i], std::move(answers[i]).error());
         if (!said)
             return base::Failure(base::Error(said.error()).within(unanswered[i]->task.identifier.value));
     }
@@ -166,27 +184,40 @@ Result<void> answer_all(const Flow& flow, const std::vector<Open>& open) {
 }
 
 /// Why a failed authorization failed: its challenge knows.
-Problem problem_of(const Authorization& authorization) {
+FailedName failure_of(const Authorization& authorization) {
+    FailedName failed{.name = authorization.identifier.value};
     for (const Challenge& each : authorization.challenges) {
-        if (each.error) return *each.error;
+        if (!each.error) continue;
+        failed.problem = *each.error;
+        failed.challenge = each.type;
+        return failed;
     }
     switch (authorization.status) {
         case AuthorizationStatus::Expired:
-            return Problem{.detail = "its authorization expired"};
+            failed.problem.detail = "its authorization expired";
+            break;
         case AuthorizationStatus::Deactivated:
-            return Problem{.detail = "its authorization was deactivated"};
+            failed.problem.detail = "its authorization was deactivated";
+            break;
         case AuthorizationStatus::Revoked:
-            return Problem{.detail = "its authorization was revoked"};
+            failed.problem.detail = "its authorization was revoked";
+            break;
         case AuthorizationStatus::Pending:
         case AuthorizationStatus::Valid:
         case AuthorizationStatus::Invalid:
         case AuthorizationStatus::Unknown:
             break;
     }
-    return {};
+    return failed;
 }
 
-bool has_failed(AuthorizationStatus status) {
+/// smallstep's CA leaves an authorization pending when a challenge has failed: another one might be answered.
+/// We answer one.
+bool has_failed(const Authorization& authorization) {
+    const AuthorizationStatus status = authorization.status;
+    if (status == AuthorizationStatus::Pending)
+        return std::ranges::find(authorization.challenges, ChallengeStatus::Invalid, &Challenge::status) !=
+               authorization.challenges.end();
     return status == AuthorizationStatus::Invalid || status == AuthorizationStatus::Deactivated ||
            status == AuthorizationStatus::Expired || status == AuthorizationStatus::Revoked;
 }
@@ -232,8 +263,8 @@ void adopt_challenges(const Flow& flow, const Order& order, Presented& presented
 std::optional<base::Error> find_failures(const Flow& flow, const Order& order) {
     std::vector<FailedName> failed;
     for (const Result<Authorization>& each : fetch_all(flow, order.authorizations)) {
-        if (!each || !has_failed(each->status)) continue;
-        failed.push_back({.name = each->identifier.value, .problem = problem_of(*each)});
+        if (!each || !has_failed(*each)) continue;
+        failed.push_back(failure_of(*each));
     }
     if (failed.empty()) return std::nullopt;
     std::ranges::sort(failed, {}, &FailedName::name);

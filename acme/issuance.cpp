@@ -2,6 +2,7 @@
 #include "acme/issuance.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <string>
 #include <utility>
 
@@ -67,6 +68,11 @@ class Progress {
                 return base::Failure(std::move(said.error()).during(step_));
             }
             acted();
+        } else if (looks_ > 1 && std::has_single_bit(looks_)) {
+            // Some CAs (smallstep's) leave the order pending when a name has failed. Asked rarely: it is a
+            // request a name.
+            if (auto failures = find_failures(flow_, order_))
+                return base::Failure(std::move(*failures).during(step_));
         }
         return look(step_);
     }
@@ -90,7 +96,7 @@ class Progress {
             // too.
             if (order_.status != OrderStatus::Ready) return {};
         } else {
-            if (!may_have_been_heard(view.error()))
+            if (!may_have_been_heard(view.error()) || wants_peace(view.error()))
                 return base::Failure(finalize_refused(view.error()).during(step_));
             finalize_error_ = std::move(view).error();
         }
@@ -107,8 +113,7 @@ class Progress {
     }
 
     /// Waits, then looks at the order. Hiccups are survived: the order goes on at the CA whether we can see
-    /// it or not. A CA that wants to be left alone for longer is: the caller comes back to the same order
-    /// then.
+    /// it or not.
     Result<void> look(std::string_view step) {
         base::Clock& clock = flow_.session.clock();
         const auto left = std::chrono::duration_cast<base::Milliseconds>(deadline_ - clock.steady());
@@ -122,14 +127,18 @@ class Progress {
         }
         const base::Error& error = view.error();
         const auto kind = base::class_of(error.code);
-        const bool short_wait = !error.retry_at || *error.retry_at - clock.now() <= kLookWaitMax;
-        const bool passing =
-            short_wait && (kind == base::ErrorClass::Transient || kind == base::ErrorClass::RateLimited);
+        const bool passing = !wants_peace(error) &&
+                             (kind == base::ErrorClass::Transient || kind == base::ErrorClass::RateLimited);
         if (!passing || ++failed_looks_ >= kFailedLooksMax)
             return base::Failure(base::Error(error).during(step));
         retry_after_.reset();
         if (error.retry_at) retry_after_ = *error.retry_at - clock.now();
         return {};
+    }
+
+    /// The CA wants to be left alone for longer than we stay: the caller comes back to the same order then.
+    [[nodiscard]] bool wants_peace(const base::Error& error) const {
+        return error.retry_at && *error.retry_at - flow_.session.clock().now() > kLookWaitMax;
     }
 
     /// We did something: the next look comes soon, whatever the CA said before.

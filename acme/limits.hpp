@@ -24,8 +24,15 @@ inline constexpr std::size_t kNonceBytesMax = 1024;
 /// Identifiers and authorizations of one order, and subproblems of one problem: Pebble takes 2,000, Let's
 /// Encrypt 100.
 inline constexpr std::size_t kOrderNamesMax = 2500;
+/// Authorizations that an order may want for each of its names: RFC 8555 §7.1.3 promises no one-to-one
+/// relationship, but each is a request and a challenge.
+inline constexpr std::size_t kAuthorizationsPerName = 8;
 /// Challenges of one authorization: five types are known.
 inline constexpr std::size_t kChallengesMax = 32;
+/// Names of the CA in one dns-persist-01 challenge (acme-dns-persist §4).
+inline constexpr std::size_t kIssuerDomainsMax = 10;
+/// Contacts of an account.
+inline constexpr std::size_t kContactsMax = 32;
 /// Profiles of one directory.
 inline constexpr std::size_t kProfilesMax = 64;
 /// Refused names that a message spells out; the others are counted.

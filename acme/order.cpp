@@ -37,6 +37,11 @@ std::string list_of(const std::vector<base::Identifier>& names) {
 
 Result<OrderView> view_of(const Flow& flow, const base::HttpResponse& answer, const std::string& url) {
     OrderView view{.order = TRY(parse_order(answer.body, url))};
+    const std::size_t wanted = view.order.authorizations.size();
+    if (wanted > kAuthorizationsPerName * flow.request.names.size()) {
+        return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " wants " + std::to_string(wanted) +
+                                                " authorizations for " + flow.names());
+    }
     view.retry_after = parse_retry_after(answer.header("retry-after"), flow.session.clock().now());
     return view;
 }
@@ -75,7 +80,7 @@ Result<void> check_profile(const Flow& flow) {
     std::string offered;
     for (const auto& [name, description] : directory.profiles)
         offered += (offered.empty() ? "" : ", ") + name;
-    return base::fail(Code::ConfigWrongValue, "the CA " + flow.ca() + " has no profile \"" + profile + "\"",
+    return base::fail(Code::CaProfileRefused, "the CA " + flow.ca() + " has no profile \"" + profile + "\"",
                       offered.empty() ? "this CA offers no profiles: leave `profile` out"
                                       : "it offers: " + base::printable(offered, 300));
 }

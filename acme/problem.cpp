@@ -26,6 +26,12 @@ constexpr auto kRules = std::to_array<Rule>({
     {"agreementRequired", Code::CaTermsNotAgreed, ""},
     {"badCSR", Code::CaRefused, "the CA does not take this kind of key or request; see key_type"},
     {"badNonce", Code::CaBadNonce, ""},
+    {"badPublicKey", Code::CaAccountRefused,
+     "the CA does not take this key: a new one, or another type of key"},
+    {"badRevocationReason", Code::CaRevocationRefused, "give another reason"},
+    {"badSignatureAlgorithm", Code::CaAccountRefused,
+     "the CA does not take the account's type of key; for another:  renewd account rollover CA --key-type "
+     "TYPE"},
     {"caa", Code::CaIdentifierRefused,
      "a CAA record of the name (or of a domain above it) does not allow this CA"},
     {"dns", Code::CaIdentifierRefused,
@@ -89,6 +95,11 @@ std::vector<FailedName> named_subproblems(const Problem& problem) {
     return named;
 }
 
+/// §7.3.5: a key that is another account's. A conflict about names (a `replaces` that is taken) is none.
+bool is_key_conflict(const Problem& problem, const RefusalContext& context) {
+    return problem.status == 409 && context.names == 0;
+}
+
 /// The https URL in a text, up to white space; empty if there is none.
 std::string_view url_in(std::string_view text) {
     const std::size_t start = text.find("https://");
@@ -150,12 +161,29 @@ std::string bare_answer(int status) {
     return "answered HTTP " + std::to_string(status) + " without saying why";
 }
 
-std::string validation_hint(std::string_view type) {
+std::string dns_validation_hint(std::string_view kind) {
+    if (kind == "dns") return "do the zone's name servers answer everywhere? check its delegation and DNSSEC";
+    return "is the record where the world looks for it? check the zone's delegation (NS), CNAMEs of "
+           "_acme-challenge, and where `propagation` looks";
+}
+
+/// What to look at, by what the CA says and how it looked.
+std::string validation_hint(std::string_view type, std::string_view challenge) {
     const std::string_view kind = short_type(type);
+    const bool is_told = kind == "connection" || kind == "dns" || kind == "unauthorized" ||
+                         kind == "incorrectResponse" || kind == "tls";
+    const bool is_alpn = challenge == "tls-alpn-01";
+    if (is_told && challenge.starts_with("dns-")) return dns_validation_hint(kind);
     if (kind == "connection") {
-        return "is port 80 of every address of the name (IPv4 and IPv6) reachable from the internet?";
+        return std::string("is port ") + (is_alpn ? "443" : "80") +
+               " of every address of the name (IPv4 and IPv6) reachable from the internet?";
     }
     if (kind == "dns") return "does the name exist, and lead here? check its A and AAAA records and DNSSEC";
+    if (is_told && is_alpn) {
+        return "something else answers at port 443 of the name: tls-alpn-01 needs renewd itself there, "
+               "without "
+               "a proxy that ends TLS before it";
+    }
     if (kind == "unauthorized" || kind == "incorrectResponse") {
         return "something else answers for the name: does every address of it lead to this machine (or to "
                "the webroot)?";
@@ -171,7 +199,9 @@ std::string validation_hint(std::string_view type) {
 
 base::Error refusal(const Problem& problem, const RefusalContext& context) {
     const std::vector<FailedName> named = named_subproblems(problem);
-    const Code code = code_of(problem, !named.empty(), context.retry_at.has_value());
+    const Code code = is_key_conflict(problem, context)
+                          ? Code::CaKeyInUse
+                          : code_of(problem, !named.empty(), context.retry_at.has_value());
     std::string message = "the CA " + std::string(context.ca) + " ";
     if (!named.empty()) {
         message += "refused " + count_of(named.size(), context.names) + " (" + list_names(named) + ")";
@@ -195,7 +225,7 @@ base::Error validation_failed(std::string_view ca, const std::vector<FailedName>
     return base::Error{.code = Code::CaValidationFailed,
                        .message = "the CA " + std::string(ca) + " could not validate " +
                                   count_of(failed.size(), names) + " (" + list_names(failed) + ")",
-                       .hint = validation_hint(type),
+                       .hint = validation_hint(type, failed.front().challenge),
                        .problem = base::printable(type, 200)};
 }
 

@@ -31,7 +31,8 @@ struct RefusalContext {
 /// What became of one name.
 struct FailedName {
     std::string name{};
-    Problem problem{};  // of its challenge; a problem without type where the CA gave none
+    Problem problem{};        // of its challenge; a problem without type where the CA gave none
+    std::string challenge{};  // the type of that challenge; empty where it is not known
 };
 
 /// ca/validation-failed for these of `names` names. `failed` is not empty.

@@ -37,6 +37,12 @@ struct Directory {
     std::map<std::string, std::string> profiles{};  // meta.profiles: name and description (acme-profiles §3)
 };
 
+/// An account as the CA shows it (§7.1.2).
+struct AccountView {
+    std::string status{};                // "valid", "deactivated", "revoked"; empty where it does not say
+    std::vector<std::string> contact{};  // URLs; some CAs keep none, or do not tell
+};
+
 enum class OrderStatus { Pending, Ready, Processing, Valid, Invalid, Unknown };
 
 /// An order (§7.1.3).
@@ -59,6 +65,9 @@ struct Challenge {
     std::string url{};
     ChallengeStatus status = ChallengeStatus::Unknown;
     std::string token{};  // not checked yet: see ChallengeTask
+    /// dns-persist-01: the names the CA goes by, in lower case; empty where it sent none, more than ten, or
+    /// one that is no domain name (such a challenge must not be used, acme-dns-persist §4).
+    std::vector<std::string> issuer_domains{};
     std::optional<Problem> error{};
 };
 

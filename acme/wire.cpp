@@ -43,9 +43,9 @@ base::Result<std::string> optional_url(const json& object, const char* member, s
 
 base::Result<std::string> required_url(const json& object, const char* member, std::string_view request_url,
                                        std::string_view what) {
-    std::string url = TRY(optional_url(object, member, request_url));
-    if (url.empty()) return malformed(what, "\"" + std::string(member) + "\" is missing");
-    return url;
+    const std::string reference = text_of(object, member);
+    if (reference.empty()) return malformed(what, "\"" + std::string(member) + "\" is missing or no text");
+    return resolve_url(request_url, reference);
 }
 
 /// A member that must be an array of at most `count_max`; missing is empty.
@@ -61,16 +61,36 @@ base::Result<json> array_of(const json& object, const char* member, std::size_t 
     return *found;
 }
 
+/// On the wire a name is made of A-labels (RFC 8555 §7.1.4).
+bool is_ascii(std::string_view text) {
+    return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
 base::Result<base::Identifier> parse_wire_identifier(const json& value, std::string_view what) {
     if (!value.is_object()) return malformed(what, "an identifier is not an object");
     const std::string type = text_of(value, "type");
     const std::string text = text_of(value, "value");
     auto identifier = base::parse_identifier(text);
-    if (!identifier || base::to_string(identifier->type) != type) {
+    if (!is_ascii(text) || !identifier || base::to_string(identifier->type) != type) {
         return malformed(what, "\"" + base::printable(text, 100) + "\" of type \"" +
                                    base::printable(type, 20) + "\" is no name or address");
     }
     return identifier;
+}
+
+/// All of them, or none: see Challenge::issuer_domains.
+std::vector<std::string> read_issuer_domains(const json& challenge) {
+    const auto found = challenge.find("issuer-domain-names");
+    if (found == challenge.end() || !found->is_array() || found->size() > kIssuerDomainsMax) return {};
+    std::vector<std::string> domains;
+    for (const json& each : *found) {
+        const std::string text = each.is_string() ? each.get<std::string>() : std::string{};
+        auto domain = base::parse_identifier(text);
+        if (!is_ascii(text) || !domain || domain->type != base::IdentifierType::Dns || domain->is_wildcard())
+            return {};
+        domains.push_back(std::move(domain->value));
+    }
+    return domains;
 }
 
 Problem read_problem(const json& value, int status, bool is_top) {
@@ -212,14 +232,23 @@ base::Result<Authorization> parse_authorization(std::string_view body, std::stri
                       .url = TRY(required_url(each, "url", request_url, "challenge")),
                       .status = parse_challenge_status(text_of(each, "status")),
                       .token = text_of(each, "token"),
+                      .issuer_domains = read_issuer_domains(each),
                       .error = member_problem(each)});
     }
     return authorization;
 }
 
-std::string parse_account_status(std::string_view body) {
+AccountView parse_account(std::string_view body) {
     const json object = json::parse(body, nullptr, /*allow_exceptions=*/false);
-    return object.is_object() ? text_of(object, "status") : std::string{};
+    if (!object.is_object()) return {};
+    AccountView view{.status = text_of(object, "status")};
+    const auto contact = object.find("contact");
+    if (contact == object.end() || !contact->is_array()) return view;
+    for (const json& each : *contact) {
+        if (each.is_string() && view.contact.size() < kContactsMax)
+            view.contact.push_back(each.get<std::string>());
+    }
+    return view;
 }
 
 Problem parse_problem(std::string_view body, int http_status) {
@@ -228,10 +257,36 @@ Problem parse_problem(std::string_view body, int http_status) {
     return read_problem(object, http_status, /*is_top=*/true);
 }
 
-std::string new_account_payload(const std::vector<std::string>& contact, bool agree_tos) {
+std::vector<std::string> contact_urls(const std::vector<std::string>& contact) {
+    std::vector<std::string> urls;
+    for (const std::string& each : contact) urls.push_back(contact_url(each));
+    return urls;
+}
+
+std::string new_account_payload(const std::vector<std::string>& contact, bool agree_tos,
+                                std::string_view binding) {
     json payload = json::object();
     if (agree_tos) payload["termsOfServiceAgreed"] = true;
-    for (const std::string& each : contact) payload["contact"].push_back(contact_url(each));
+    if (!contact.empty()) payload["contact"] = contact_urls(contact);
+    if (!binding.empty()) payload["externalAccountBinding"] = json::parse(binding, nullptr, false);
+    return dump(payload);
+}
+
+std::string find_account_payload() {
+    return dump(json{{"onlyReturnExisting", true}});
+}
+
+std::string contact_payload(const std::vector<std::string>& contact) {
+    return dump(json{{"contact", contact_urls(contact)}});
+}
+
+std::string key_change_payload(std::string_view account_url, std::string_view old_jwk) {
+    return dump(json{{"account", account_url}, {"oldKey", json::parse(old_jwk, nullptr, false)}});
+}
+
+std::string revocation_payload(std::string_view der, int reason) {
+    json payload = {{"certificate", base::base64url(der)}};
+    if (reason != 0) payload["reason"] = reason;
     return dump(payload);
 }
 

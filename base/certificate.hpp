@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,9 +69,16 @@ using Chain = std::vector<Certificate>;
 /// DER PKCS#10 request with the names in a subjectAltName and no common name (RFC 8555 §7.4).
 [[nodiscard]] Result<std::string> make_request(const PrivateKey& key, const std::vector<Identifier>& names);
 
-/// A self-signed certificate, for tests and placeholders.
+/// A critical extension of one OCTET STRING.
+struct OctetExtension {
+    std::string oid{};  // dotted numbers
+    std::string bytes{};
+};
+
+/// A self-signed certificate, for tests, placeholders and proofs (RFC 8737 §3: `extension`).
 [[nodiscard]] Result<Certificate> self_sign(const PrivateKey& key, const std::vector<Identifier>& names,
-                                            Instant not_before, Instant not_after);
+                                            Instant not_before, Instant not_after,
+                                            const std::optional<OctetExtension>& extension = std::nullopt);
 
 /// The proof of a pair: the leaf holds `public_key_der`, its names are exactly `names`, each certificate is
 /// signed by the next, the leaf is valid at `now`, no leaf is a CA. The

@@ -30,6 +30,7 @@ struct HttpRequest {
     std::vector<std::pair<std::string, std::string>> headers{};
     std::string body{};
     HttpTrust trust{};
+    std::string address{};             // connect there instead of where the URL's host leads; empty: resolve
     std::size_t body_max = 1'048'576;  // bytes (1 MiB); a longer answer is net/too-large
     Milliseconds connect_deadline{10'000};
     Milliseconds deadline{60'000};  // for the whole exchange

@@ -93,6 +93,7 @@ Result<void> HttpExchange::prepare(const std::string& user_agent) {
     if (!easy_) return fail(Code::InternalUnexpected, origin_.shown + ": curl could not be set up");
     TRY(set_headers());
     set_options(user_agent);
+    set_address();
     set_trust();
     set_method();
     return {};
@@ -157,6 +158,15 @@ void HttpExchange::set_options(const std::string& user_agent) {
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+}
+
+void HttpExchange::set_address() {
+    if (request_.address.empty()) return;
+    const bool is_v6 = request_.address.find(':') != std::string::npos;
+    // An empty host and port: whichever the URL names. A redirect elsewhere ends at this address, too.
+    const std::string rule = "::" + (is_v6 ? "[" + request_.address + "]" : request_.address) + ":";
+    connect_to_.reset(curl_slist_append(nullptr, rule.c_str()));
+    curl_easy_setopt(handle(), CURLOPT_CONNECT_TO, connect_to_.get());
 }
 
 void HttpExchange::set_trust() {

@@ -53,6 +53,7 @@ class HttpExchange {
     [[nodiscard]] Result<void> check_request();
     [[nodiscard]] Result<void> set_headers();
     void set_options(const std::string& user_agent);
+    void set_address();
     void set_trust();
     void set_method();
     [[nodiscard]] Failure explain(CURLcode outcome) const;
@@ -67,6 +68,7 @@ class HttpExchange {
     Origin origin_;
     std::unique_ptr<CURL, Deleter<curl_easy_cleanup>> easy_;
     std::unique_ptr<curl_slist, Deleter<curl_slist_free_all>> headers_;
+    std::unique_ptr<curl_slist, Deleter<curl_slist_free_all>> connect_to_;
     std::array<char, CURL_ERROR_SIZE> error_{};
     HttpResponse response_;
     std::size_t header_bytes_ = 0;

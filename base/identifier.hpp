@@ -26,7 +26,8 @@ struct Identifier {
 /// "dns" or "ip", as on the wire.
 [[nodiscard]] std::string_view to_string(IdentifierType type);
 
-/// Reads a name or an address as a person writes it. config/wrong-value says which rule it breaks.
+/// Reads a name or an address as a person writes it; an international name becomes A-labels (IDNA2008 after
+/// UTS #46). config/wrong-value says which rule it breaks, and what it was read as.
 [[nodiscard]] Result<Identifier> parse_identifier(std::string_view text);
 
 /// Does a name in a certificate (possibly a wildcard) cover `name` (RFC 6125 §6.4.3: one left-most label)?

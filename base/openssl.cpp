@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/openssl.hpp"
 
+#include <algorithm>
+
 #include <openssl/err.h>
 
 #include "base/error.hpp"
@@ -34,7 +36,12 @@ std::optional<Identifier> identifier_of(const GENERAL_NAME* name) {
         return Identifier{.type = IdentifierType::Ip, .value = std::move(address)};
     }
     if (name->type != GEN_DNS) return std::nullopt;
-    Result<Identifier> identifier = parse_identifier(string_of(name->d.dNSName));
+    const std::string text = string_of(name->d.dNSName);
+    // An IA5String (RFC 5280 §4.2.1.6): no client would see the A-labels in what is not ASCII.
+    const bool is_ascii =
+        std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+    if (!is_ascii) return std::nullopt;
+    Result<Identifier> identifier = parse_identifier(text);
     // An address written as a DNS name covers nothing (RFC 6125 §B.2): it must not pass for the address.
     if (!identifier || identifier->type != IdentifierType::Dns) return std::nullopt;
     return std::move(*identifier);

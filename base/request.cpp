@@ -59,6 +59,20 @@ bool add_fixed(X509* certificate, int nid, const char* value) {
     return extension && X509_add_ext(certificate, extension.get(), -1) == 1;
 }
 
+bool add_critical(X509* certificate, const OctetExtension& wanted) {
+    using StringPtr = std::unique_ptr<ASN1_OCTET_STRING, Deleter<ASN1_OCTET_STRING_free>>;
+    const std::unique_ptr<ASN1_OBJECT, Deleter<ASN1_OBJECT_free>> oid(OBJ_txt2obj(wanted.oid.c_str(), 1));
+    const StringPtr inner(ASN1_OCTET_STRING_new());
+    const StringPtr outer(ASN1_OCTET_STRING_new());
+    // An extension's value is DER inside of an OCTET STRING (RFC 5280 §4.1), and this DER is one, too.
+    if (!oid || !inner || !outer || !set_bytes(inner.get(), wanted.bytes) ||
+        !set_bytes(outer.get(), to_der<i2d_ASN1_OCTET_STRING>(inner.get()))) {
+        return false;
+    }
+    const ExtensionPtr extension(X509_EXTENSION_create_by_OBJ(nullptr, oid.get(), /*crit=*/1, outer.get()));
+    return extension && X509_add_ext(certificate, extension.get(), -1) == 1;
+}
+
 bool set_time(ASN1_TIME* time, Instant instant) {
     return ASN1_TIME_adj(time, static_cast<std::time_t>(instant.time_since_epoch().count()), 0, 0) != nullptr;
 }
@@ -99,7 +113,7 @@ Result<std::string> make_request(const PrivateKey& key, const std::vector<Identi
 }
 
 Result<Certificate> self_sign(const PrivateKey& key, const std::vector<Identifier>& names, Instant not_before,
-                              Instant not_after) {
+                              Instant not_after, const std::optional<OctetExtension>& extension) {
     if (names.empty()) return fail(Code::CryptoInvalid, "a self-signed certificate needs at least one name");
     const CertificatePtr certificate(X509_new());
     const ExtensionPtr alternatives = alternative_names(names);
@@ -111,6 +125,7 @@ Result<Certificate> self_sign(const PrivateKey& key, const std::vector<Identifie
         X509_add_ext(certificate.get(), alternatives.get(), -1) != 1 ||
         !add_fixed(certificate.get(), NID_basic_constraints, "critical,CA:FALSE") ||
         !add_fixed(certificate.get(), NID_ext_key_usage, "serverAuth") ||
+        (extension && !add_critical(certificate.get(), *extension)) ||
         X509_sign(certificate.get(), key.handle(), digest_for(key)) <= 0) {
         return refused("a self-signed certificate");
     }

@@ -57,6 +57,7 @@ Result<std::string> ask_command(const SecretSource& source) {
         const std::string said = printable(completed->err, 200);
         return unavailable(source, completed->describe() + (said.empty() ? "" : ": " + said));
     }
+    if (completed->truncated) return unavailable(source, "it says more than 64 KiB");
     return std::move(completed->out);
 }
 

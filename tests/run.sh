@@ -136,6 +136,7 @@ if [ ! -e /dev/pts/ptmx ] && mount -t devpts -o ptmxmode=0666 devpts /dev/pts; t
 
 echo "renewd: all tests"
 stage packages sh tests/packages.sh test
+stage pebble sh tests/pebble-newest.sh
 stage configure configure
 stage compile compile
 

@@ -24,11 +24,12 @@ struct SocketAddress {
     sockaddr_storage storage{};
     socklen_t length = 0;
     std::string text{};  // "[::]:80"
+    std::string port{};
 };
 
 /// `bytes` as base::address_bytes gives them: 4 or 16.
 SocketAddress socket_address(const std::string& bytes, const std::string& text, std::uint16_t port) {
-    SocketAddress address;
+    SocketAddress address{.port = std::to_string(port)};
     if (bytes.size() == 4) {
         sockaddr_in v4{};
         v4.sin_family = AF_INET;
@@ -36,7 +37,7 @@ SocketAddress socket_address(const std::string& bytes, const std::string& text, 
         std::memcpy(&v4.sin_addr, bytes.data(), bytes.size());
         std::memcpy(&address.storage, &v4, sizeof v4);
         address.length = sizeof v4;
-        address.text = text + ":" + std::to_string(port);
+        address.text = text + ":" + address.port;
     } else {
         sockaddr_in6 v6{};
         v6.sin6_family = AF_INET6;
@@ -44,7 +45,7 @@ SocketAddress socket_address(const std::string& bytes, const std::string& text, 
         std::memcpy(&v6.sin6_addr, bytes.data(), bytes.size());
         std::memcpy(&address.storage, &v6, sizeof v6);
         address.length = sizeof v6;
-        address.text = "[" + text + "]:" + std::to_string(port);
+        address.text = "[" + text + "]:" + address.port;
     }
     return address;
 }
@@ -71,21 +72,20 @@ Opened open_one(const SocketAddress& where) {
     return opened;
 }
 
-base::Failure not_opened(const SocketAddress& where, int error) {
+base::Failure not_opened(const SocketAddress& where, int error, const ListenAdvice& advice) {
     switch (error) {
         case EADDRINUSE:
-            return base::fail(
-                Code::SolverPortBusy,
-                where.text + " is in use by another program, so the CA would ask that one",
-                "let the web server that has the port answer: webroot = \"…\"; `ss -ltnp` shows who has it");
+            return base::fail(Code::SolverPortBusy,
+                              where.text + " is in use by another program, so the CA would ask that one",
+                              std::string(advice.busy) + "; `ss -ltnp` shows who has it");
         case EACCES:
             return base::fail(
                 Code::SolverPresent, "this user may not listen on " + where.text,
-                "ports below 1024 need CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=); or use "
-                "webroot = \"…\"");
+                "ports below 1024 need CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=); or " +
+                    std::string(advice.denied));
         case EADDRNOTAVAIL:
             return base::fail(Code::SolverPresent, where.text + " is no address of this machine",
-                              "listen = \"*:80\" takes all that it has");
+                              "listen = \"*:" + where.port + "\" takes all that it has");
         default:
             return base::fail(Code::SolverPresent,
                               "cannot listen on " + where.text + ": " + base::errno_text(error));
@@ -119,13 +119,14 @@ Result<ListenAddress> parse_listen(std::string_view text) {
     return listen;
 }
 
-Result<std::vector<base::Descriptor>> open_listen_sockets(const ListenAddress& where) {
+Result<std::vector<base::Descriptor>> open_listen_sockets(const ListenAddress& where,
+                                                          const ListenAdvice& advice) {
     std::vector<base::Descriptor> sockets;
     if (!where.address.empty()) {
         const SocketAddress one =
             socket_address(base::address_bytes(where.address), where.address, where.port);
         Opened opened = open_one(one);
-        if (opened.error != 0) return not_opened(one, opened.error);
+        if (opened.error != 0) return not_opened(one, opened.error, advice);
         sockets.push_back(std::move(opened.socket));
         return sockets;
     }
@@ -138,7 +139,7 @@ Result<std::vector<base::Descriptor>> open_listen_sockets(const ListenAddress& w
         } else if (opened.has_no_such_family()) {
             missing = opened.error;
         } else {
-            return not_opened(one, opened.error);
+            return not_opened(one, opened.error, advice);
         }
     }
     if (sockets.empty()) {

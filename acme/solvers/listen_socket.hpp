@@ -3,15 +3,23 @@
 // says only "no", shares the port with whoever asks (SO_REUSEPORT), and mixes the address families.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
-#include "acme/solvers/http_01.hpp"
+#include "acme/solvers/listen_address.hpp"
 #include "base/file.hpp"
 
 namespace acme {
 
+/// What to do without the port, told where it cannot be had: "webroot = "…"".
+struct ListenAdvice {
+    std::string_view busy{};    // somebody else has the port
+    std::string_view denied{};  // this user may not have it
+};
+
 /// One listening socket for an address, or one for each address family of this machine for every address.
 /// solver/port-busy names the address; solver/present where it may not, or cannot, be listened on.
-[[nodiscard]] base::Result<std::vector<base::Descriptor>> open_listen_sockets(const ListenAddress& where);
+[[nodiscard]] base::Result<std::vector<base::Descriptor>> open_listen_sockets(const ListenAddress& where,
+                                                                              const ListenAdvice& advice);
 
 }  // namespace acme

@@ -26,6 +26,11 @@ constexpr time_t kTimeoutSeconds = 5;
 constexpr std::size_t kBodyBytesMax = 1024;  // nobody has to send one
 constexpr std::size_t kThreads = 8;          // CAs look from several places at once
 
+constexpr ListenAdvice kAdvice{
+    .busy = "let the web server that has the port answer: webroot = \"…\"",
+    .denied = "use webroot = \"…\"",
+};
+
 /// The presented answers. Thread safe: the servers' threads read while the flows add and remove.
 class Answers {
   public:
@@ -127,7 +132,7 @@ class ListenerSolver final : public Solver {
   private:
     Result<void> open() {
         if (!listen_) return base::Failure(listen_.error());
-        std::vector<base::Descriptor> sockets = TRY(open_listen_sockets(*listen_));
+        std::vector<base::Descriptor> sockets = TRY(open_listen_sockets(*listen_, kAdvice));
         for (base::Descriptor& socket : sockets) {
             servers_.push_back(std::make_unique<Server>(std::move(socket), answers_));
             servers_.back()->start();

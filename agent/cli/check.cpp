@@ -10,6 +10,8 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/preflight.hpp"
+#include "agent/work/solvers.hpp"
 #include "base/process.hpp"
 #include "deployers/probe/look.hpp"
 
@@ -76,7 +78,11 @@ class Checker {
 
     void check_solver(const SolverConfig& solver) {
         const std::string subject = "solver " + solver.name;
-        if (solver.webroot.empty()) {
+        if (solver.has_provider()) {
+            check_provider(subject, solver);
+        } else if (solver.type == "dns-persist-01") {
+            ok(subject, "looks for records that you have added; a missing one is named when it is needed");
+        } else if (solver.webroot.empty()) {
             ok(subject, "will listen on " + solver.listen + " while a challenge is open");
         } else if (!is_directory(solver.webroot)) {
             fail(subject, "webroot " + solver.webroot + " is no directory", exit_code::kNotIssued);
@@ -88,6 +94,30 @@ class Checker {
         }
     }
 
+    /// Nothing is asked of the provider itself.
+    void check_provider(const std::string& subject, const SolverConfig& solver) {
+        const auto made = make_solver(solver, {.files = shop_.files,
+                                               .transport = *shop_.transport,
+                                               .dns = shop_.surroundings->dns,
+                                               .clock = shop_.clock,
+                                               .config = shop_.config});
+        if (!made) {
+            fail(subject, made.error().message, exit_code::kNotIssued);
+            return;
+        }
+        std::vector<base::SecretSource> secrets;
+        for (const auto& [name, source] : solver.settings.secrets) secrets.push_back(source);
+        for (const auto& [name, source] : solver.settings.secret_environment) secrets.push_back(source);
+        bool can_read = true;
+        for (const base::SecretSource& source : secrets) {
+            const auto secret = base::read_secret(source);
+            if (!secret) fail(subject, secret.error().message, exit_code::kNotIssued);
+            can_read = can_read && secret.has_value();
+        }
+        if (can_read)
+            ok(subject, "writes TXT records through " + solver.provider + "; it is not asked by check");
+    }
+
     void check_certificate(const CertificateConfig& certificate) {
         const CaConfig& ca = shop_.config.cas.at(certificate.ca.front());
         if (!ca.agree_tos)
@@ -95,12 +125,29 @@ class Checker {
                 certificate.name,
                 "[ca." + ca.name + "] does not say agree_tos = true; a CA with terms will refuse an account");
         if (certificate.request) ok(certificate.name, "key: " + key_words(certificate));
+        try_issuance(certificate);
         if (certificate.targets.empty())
             note(certificate.name, "has no target: it is issued and kept, and served nowhere");
         for (const deployers::Endpoint& endpoint : certificate.endpoints)
             check_resolves(certificate.name, endpoint.text, endpoint.address, endpoint.host);
         for (const TargetConfig& target : certificate.targets)
             check_target(certificate.name + " on " + target.name, target);
+    }
+
+    /// Challenges of our own, presented and taken away again: what a CA would see of them.
+    void try_issuance(const CertificateConfig& certificate) {
+        for (const Trial& trial : preflight(*shop_.surroundings, certificate)) {
+            const std::string subject = certificate.name + ": " + trial.what;
+            if (trial.error) {
+                fail(subject,
+                     trial.error->message + (trial.error->hint.empty() ? "" : "; " + trial.error->hint),
+                     exit_code::kNotIssued);
+            } else if (trial.is_note) {
+                note(subject, trial.text);
+            } else {
+                ok(subject, trial.text);
+            }
+        }
     }
 
     void check_resolves(const std::string& subject, const std::string& what, const std::string& address,

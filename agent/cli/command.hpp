@@ -34,6 +34,22 @@ constexpr int kState = 7;
 constexpr int kHeld = 8;
 }  // namespace exit_code
 
+/// Of `renewd account`.
+struct AccountOptions {
+    std::string action{};  // show, register, rollover, deactivate
+    std::string ca{};
+    base::KeyType key_type = base::KeyType::EcdsaP256;
+    bool anew = false;
+    bool yes = false;
+};
+
+/// Of `renewd revoke` and `renewd replace`.
+struct RevocationOptions {
+    std::string reason{};
+    bool now = false;
+    base::Seconds within{30 * 60};
+};
+
 struct Options {
     std::string command{};
     std::string config_file{"/etc/renewd/renewd.toml"};
@@ -46,8 +62,11 @@ struct Options {
     bool once = false;
     bool force = false;
     bool missing = false;
+    bool dry_run = false;
     base::Seconds wait{60};
     std::size_t width = 0;  // 0: the terminal's
+    AccountOptions account{};
+    RevocationOptions revocation{};
 };
 
 /// What a command works with; made once the configuration has been read.
@@ -87,15 +106,21 @@ class Workshop {
 /// Runs a pass over the selected certificates, tells what is not well, and answers with the exit code.
 [[nodiscard]] int work_on(Workshop& workshop, const PassOptions& pass);
 
+/// The exit code for an error that is no certificate's: 2 what a person has to change, 3 a CA's no, 6, 7, 8.
+[[nodiscard]] int exit_code_of(const base::Error& error);
+
 /// An error for a person, on stderr; as JSON with --json.
 void tell(const Options& options, const base::Error& error);
 
 // One command, one file. Each answers with the exit code.
 [[nodiscard]] int run_command(Workshop& workshop);
 [[nodiscard]] int renew_command(Workshop& workshop);
+[[nodiscard]] int rehearse_command(Workshop& workshop);  // renew --dry-run
 [[nodiscard]] int deploy_command(Workshop& workshop);
 [[nodiscard]] int verify_command(Workshop& workshop);
 [[nodiscard]] int status_command(Workshop& workshop);
 [[nodiscard]] int check_command(Workshop& workshop);
+[[nodiscard]] int revoke_command(Workshop& workshop);  // and replace
+[[nodiscard]] int account_command(Workshop& workshop);
 
 }  // namespace agent

@@ -18,10 +18,9 @@ constexpr const char* kFooter =
     "Configuration: /etc/renewd/renewd.toml and /etc/renewd/conf.d/*.toml";
 
 /// Commands of the interface that this version does not have: said so, instead of "unknown".
-constexpr std::array kLater{"why",     "show",   "history", "forecast", "rollback",
-                            "replace", "revoke", "forget",  "pause",    "resume",
-                            "account", "host",   "init",    "discover", "ssh-receiver",
-                            "import",  "add",    "notice",  "apply"};
+constexpr std::array kLater{"why",    "show",   "history", "forecast", "rollback", "forget",
+                            "pause",  "resume", "host",    "init",     "discover", "ssh-receiver",
+                            "import", "add",    "notice",  "apply"};
 
 class CommandLine {
   public:
@@ -35,7 +34,10 @@ class CommandLine {
         add_verify();
         add_status();
         add_common(app_.add_subcommand(
-            "check", "reads the configuration and tries the surroundings; changes nothing"));
+            "check", "reads the configuration and tries the surroundings; orders and deploys nothing"));
+        add_account();
+        add_revoke();
+        add_replace();
         for (const char* name : kLater) app_.add_subcommand(name, "")->group("")->allow_extras();
     }
 
@@ -107,6 +109,8 @@ class CommandLine {
         add_selection(command);
         add_wait(command);
         command->add_flag("--force", options_.force, "renews now, due or not");
+        command->add_flag("--dry-run", options_.dry_run,
+                          "orders at the CA's staging, keeps nothing, and rehearses the deployment");
     }
 
     void add_deploy() {
@@ -123,6 +127,65 @@ class CommandLine {
         add_common(command);
         add_selection(command);
         add_wait(command);
+    }
+
+    void add_account() {
+        CLI::App* command = app_.add_subcommand("account", "the account at a CA");
+        add_common(command);
+        AccountOptions& account = options_.account;
+        command->add_option("ACTION", account.action, "show, register, rollover (a new key) or deactivate")
+            ->required()
+            ->check(CLI::IsMember({"show", "register", "rollover", "deactivate"}));
+        command->add_option("CA", account.ca, "the CA's name in the configuration");
+        command
+            ->add_option_function<std::string>(
+                "--key-type",
+                [&account](const std::string& text) {
+                    const auto type = base::parse_key_type(text);
+                    if (!type) throw CLI::ValidationError("--key-type", type.error().message);
+                    account.key_type = *type;
+                },
+                "of rollover: ecdsa-p256 (as it is without), ecdsa-p384, rsa-2048, rsa-3072, rsa-4096")
+            ->type_name("TYPE");
+        command->add_flag("--new", account.anew, "of register: in place of an account that is closed");
+        command->add_flag("--yes", account.yes, "of deactivate: without typing the CA's name");
+    }
+
+    void add_reason(CLI::App* command) {
+        command
+            ->add_option("--reason", options_.revocation.reason,
+                         "unspecified, keyCompromise, superseded, cessationOfOperation, …, or their numbers")
+            ->type_name("REASON");
+    }
+
+    void add_revoke() {
+        CLI::App* command = app_.add_subcommand(
+            "revoke", "replaces a certificate, sees the new one served, then revokes the old ones");
+        add_common(command);
+        add_selection(command);
+        add_wait(command);
+        add_reason(command);
+        command->add_flag("--now", options_.revocation.now,
+                          "revokes first, and says who still serves what was revoked");
+    }
+
+    void add_replace() {
+        CLI::App* command = app_.add_subcommand(
+            "replace", "new keys everywhere now; the old ones revoked once nobody serves them");
+        add_common(command);
+        add_selection(command);
+        add_wait(command);
+        add_reason(command);
+        command
+            ->add_option_function<std::string>(
+                "--revoke-within",
+                [this](const std::string& text) {
+                    const auto duration = parse_duration(text);
+                    if (!duration) throw CLI::ValidationError("--revoke-within", duration.error().message);
+                    options_.revocation.within = *duration;
+                },
+                "revoke the old ones at the latest after this, whoever still serves them (30m)")
+            ->type_name("DURATION");
     }
 
     void add_status() {

@@ -9,6 +9,7 @@ namespace agent {
 
 int renew_command(Workshop& shop) {
     const Options& options = shop.options;
+    if (options.dry_run) return rehearse_command(shop);
     const int code = work_on(shop, {.wishes = {.renew_now = options.force, .by_hand = true},
                                     .only_targets = select_targets(shop.config, options),
                                     .wait = options.wait});

@@ -65,6 +65,25 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Config 
     return shop;
 }
 
+int exit_code_of(const base::Error& error) {
+    const std::string_view code = base::to_string(error.code);
+    switch (error.code) {
+        case Code::StateLocked:
+            return exit_code::kBusy;
+        case Code::CaRateLimited:
+            return exit_code::kHeld;
+        case Code::CaBindingRequired:
+        case Code::CaTermsNotAgreed:
+            return exit_code::kUsage;
+        default:
+            break;
+    }
+    if (code.starts_with("config/") || code.starts_with("usage/")) return exit_code::kUsage;
+    if (code.starts_with("state/")) return exit_code::kState;
+    return code.starts_with("ca/") || code.starts_with("net/") ? exit_code::kNotIssued
+                                                               : exit_code::kUnexpected;
+}
+
 void tell(const Options& options, const base::Error& error) {
     if (options.json) {
         std::fprintf(stderr, "%s\n", to_json(error).dump().c_str());
@@ -90,7 +109,10 @@ Result<std::vector<std::string>> select(const Config& config, const Options& opt
         return base::fail(Code::UsageWrong, "there is no certificate \"" + pattern + "\" in " + config.file +
                                                 (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
     }
-    if (options.force && options.select.empty() && !options.all) {
+    const bool is_narrowed = !options.host.empty() || !options.target.empty() || !options.ca.empty();
+    const bool revokes = options.command == "revoke" || options.command == "replace";
+    const bool is_dangerous = options.force || (revokes && !is_narrowed);
+    if (is_dangerous && options.select.empty() && !options.all) {
         return base::fail(Code::UsageWrong,
                           "which? name some, or --all (" + counted(known.size(), "certificate") + ")");
     }
@@ -167,6 +189,7 @@ int lowest(int a, int b) {
 
 /// What the pass itself ran into, beyond what stands in the records.
 int tell_outcome(Workshop& shop, const CertificateOutcome& outcome) {
+    for (const std::string& remark : outcome.remarks) tell(shop.options, {.message = remark});
     if (outcome.error) {
         tell(shop.options, *outcome.error);
         if (outcome.error->code == Code::StateLocked) return exit_code::kBusy;

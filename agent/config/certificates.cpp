@@ -26,7 +26,10 @@ void read_names(Section& section, CertificateConfig& certificate) {
         if (!identifier) {
             section.wrong("names", identifier.error().message);
         } else if (std::ranges::find(certificate.names, *identifier) != certificate.names.end()) {
-            section.wrong("names", "\"" + identifier->value + "\" stands twice");
+            section.wrong(
+                "names",
+                "\"" + identifier->value + "\" stands twice" +
+                    (text == identifier->value ? "" : " (\"" + base::printable(text, 80) + "\" is read so)"));
         } else {
             certificate.names.push_back(std::move(*identifier));
         }
@@ -75,6 +78,10 @@ void read_profiles(Section& section, CertificateConfig& certificate, const Confi
     by_ca.finish();
 }
 
+std::string described(const SolverConfig& solver) {
+    return "[solver." + solver.name + "] is of type \"" + solver.type + "\"";
+}
+
 void read_solver(Section& section, CertificateConfig& certificate, const Config& config) {
     certificate.solver = section.text("solver").value_or("");
     if (certificate.solver.empty() && config.solvers.size() == 1)
@@ -90,12 +97,17 @@ void read_solver(Section& section, CertificateConfig& certificate, const Config&
                           "no solver takes " + name.value +
                               ": name one with solver = \"…\", or add it to a [solver.X]'s \"for\"",
                           Code::ConfigMissing);
-        } else if (name.is_wildcard()) {
+        } else if (name.is_wildcard() && !proves_wildcards(*solver)) {
             section.wrong("names",
-                          name.value +
-                              ": a wildcard needs a dns-01 solver (RFC 8555 §7.1.3), which is not built yet "
-                              "in renewd " RENEWD_VERSION,
-                          Code::ConfigNotBuilt);
+                          name.value + ": a wildcard is proven through DNS alone (RFC 8555 §7.1.3), but " +
+                              described(*solver) + "; write a [solver.X] of type \"dns-01\" with  for = [\"" +
+                              name.value + "\"]");
+        } else if (name.type == base::IdentifierType::Ip && !proves_addresses(*solver)) {
+            section.wrong("names",
+                          name.value + ": an address cannot be proven through DNS (RFC 8738 §7), but " +
+                              described(*solver) +
+                              "; write a [solver.X] of type \"http-01\" or \"tls-alpn-01\" with  for = [\"" +
+                              name.value + "\"]");
         }
     }
 }

@@ -10,12 +10,17 @@
 #include <string_view>
 #include <vector>
 
+#include "acme/jws.hpp"
+#include "acme/solvers/dns/propagation.hpp"
+#include "acme/solvers/dns/provider.hpp"
 #include "base/clock.hpp"
+#include "base/dns.hpp"
 #include "base/error.hpp"
 #include "base/http.hpp"
 #include "base/identifier.hpp"
 #include "base/key.hpp"
 #include "base/request.hpp"
+#include "base/secret_source.hpp"
 #include "deployers/deployer.hpp"
 #include "deployers/probe/endpoint.hpp"
 
@@ -28,7 +33,15 @@ struct AgentConfig {
     int keep = 3;                // generations kept; wanted and served ones always
     base::Seconds verify_every{3600};
     std::uint64_t min_free_bytes = 8ULL * 1024 * 1024;
-    bool allow_volatile = false;  // state on tmpfs or under /tmp
+    bool allow_volatile = false;             // state on tmpfs or under /tmp
+    std::vector<std::string> plugin_path{};  // directories, beside the built-in ones
+};
+
+/// The CA's own account that ours is to belong to (RFC 8555 §7.3.4); its key is read when one is registered.
+struct BindingConfig {
+    std::string kid{};
+    base::SecretSource key{};
+    acme::MacAlgorithm algorithm = acme::MacAlgorithm::Hs256;
 };
 
 struct CaConfig {
@@ -42,14 +55,33 @@ struct CaConfig {
     std::string
         roots{};  // PEM file: anchors for the CA's own HTTPS and for what its certificates are served with
     std::string proxy{};
+    std::optional<BindingConfig> eab{};
+};
+
+struct DnsConfig {
+    std::vector<base::DnsServer> servers{};  // whom to ask; none: the system's resolvers
+    bool is_public = true;  // false: private names, of which no authoritative server is asked
 };
 
 struct SolverConfig {
     std::string name{};
-    std::string webroot{};  // one of these two
-    std::string listen{};
+    std::string type{};                // the challenge type it answers: "http-01"
+    std::string webroot{};             // http-01: this or `listen`
+    std::string listen{};              // http-01 and tls-alpn-01
     std::vector<std::string> takes{};  // `for`: the names it takes
+    // dns-01 and dns-account-01
+    std::string provider{};
+    acme::ProviderSettings settings{};
+    acme::PropagationPolicy propagation{};
+    std::uint32_t ttl = 60;  // seconds, of the records it writes
+
+    /// Does it write TXT records?
+    [[nodiscard]] bool has_provider() const { return type == "dns-01" || type == "dns-account-01"; }
 };
+
+/// Can this type of challenge prove a wildcard (RFC 8555 §7.1.3), an address (RFC 8738 §4)?
+[[nodiscard]] bool proves_wildcards(const SolverConfig& solver);
+[[nodiscard]] bool proves_addresses(const SolverConfig& solver);
 
 struct HostConfig {
     std::string name{};
@@ -99,6 +131,7 @@ struct HooksConfig {
 struct Config {
     std::string file{};
     AgentConfig agent{};
+    DnsConfig dns{};
     std::map<std::string, CaConfig> cas{};
     std::map<std::string, SolverConfig> solvers{};
     std::map<std::string, HostConfig> hosts{};

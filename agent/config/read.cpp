@@ -4,7 +4,6 @@
 #include <deque>
 #include <filesystem>
 
-#include "acme/solvers/http_01.hpp"
 #include "agent/config/reading.hpp"
 #include "base/encoding.hpp"
 #include "base/file.hpp"
@@ -38,7 +37,6 @@ class Reading {
     void take_named(const std::string& key, const toml::node& node, NamedTables& place);
     void read_agent(Config& config);
     void read_cas(Config& config);
-    void read_solvers(Config& config);
     void read_hosts(Config& config);
     void read_hooks(Config& config);
     void check_readable(Section& section, std::string_view key, const std::string& path, bool is_secret);
@@ -98,6 +96,8 @@ void Reading::take(const std::string& key, const toml::node& node, const toml::s
             return;
         }
         take_single(key, node, key == "agent" ? tables_.agent : tables_.defaults);
+    } else if (key == "dns") {
+        take_single(key, node, tables_.dns);
     } else if (key == "hooks") {
         take_single(key, node, tables_.hooks);
     } else if (key == "ca") {
@@ -108,19 +108,17 @@ void Reading::take(const std::string& key, const toml::node& node, const toml::s
         take_named(key, node, tables_.host);
     } else if (key == "certificate") {
         take_named(key, node, tables_.certificate);
-    } else if (key == "dns" || key == "target" || key == "service" || key == "group" || key == "ssh" ||
-               key == "notice") {
+    } else if (key == "target" || key == "service" || key == "group" || key == "ssh" || key == "notice") {
         problems_.add(Code::ConfigNotBuilt, where,
                       "[" + key + "] is not built yet in renewd " RENEWD_VERSION);
     } else {
         const std::string meant =
-            nearest(key, {"agent", "defaults", "hooks", "ca", "solver", "host", "certificate"});
-        problems_.add(
-            Code::ConfigUnknownKey, where,
-            "unknown table or key \"" + base::printable(key, 80) + "\"" +
-                (meant.empty()
-                     ? "; known: [agent], [defaults], [hooks], [ca.X], [solver.X], [host.X], [certificate.X]"
-                     : "; did you mean \"" + meant + "\"?"));
+            nearest(key, {"agent", "defaults", "dns", "hooks", "ca", "solver", "host", "certificate"});
+        problems_.add(Code::ConfigUnknownKey, where,
+                      "unknown table or key \"" + base::printable(key, 80) + "\"" +
+                          (meant.empty() ? "; known: [agent], [defaults], [dns], [hooks], [ca.X], "
+                                           "[solver.X], [host.X], [certificate.X]"
+                                         : "; did you mean \"" + meant + "\"?"));
     }
 }
 
@@ -173,7 +171,8 @@ void Reading::read_values(Config& config) {
     config.file = main_file_;
     read_agent(config);
     read_cas(config);
-    read_solvers(config);
+    read_dns(tables_, config, problems_);
+    read_solvers(tables_, config, problems_);
     read_hosts(config);
     read_hooks(config);
     read_certificates(tables_, config, problems_);
@@ -190,7 +189,13 @@ void Reading::read_agent(Config& config) {
     agent.verify_every = section.parsed("verify_every", parse_duration).value_or(agent.verify_every);
     agent.min_free_bytes = section.parsed("min_free", parse_size).value_or(agent.min_free_bytes);
     agent.allow_volatile = section.flag("allow_volatile").value_or(false);
-    section.not_built({"listen", "listen_token_file", "metrics_file", "helper", "plugin_path"});
+    agent.plugin_path = section.texts("plugin_path").value_or(agent.plugin_path);
+    for (const std::string& directory : agent.plugin_path) {
+        if (!directory.starts_with('/'))
+            section.wrong("plugin_path", "\"" + base::printable(directory, 80) +
+                                             "\" must be an absolute path, beginning with /");
+    }
+    section.not_built({"listen", "listen_token_file", "metrics_file", "helper"});
     section.finish();
 }
 
@@ -226,48 +231,8 @@ void Reading::read_cas(Config& config) {
         ca.roots = section.path("roots").value_or("");
         if (!ca.roots.empty()) check_readable(section, "roots", ca.roots, /*is_secret=*/false);
         ca.proxy = section.text("proxy").value_or("");
-        section.not_built({"eab", "client"});
-        section.finish();
-    }
-}
-
-void Reading::read_solvers(Config& config) {
-    for (const auto& [name, table] : tables_.solver) {
-        Section section(*table, "[solver." + name + "]", problems_);
-        SolverConfig& solver = config.solvers[name];
-        solver.name = name;
-        const std::string type = section.text("type").value_or("");
-        if (type.empty() && !section.has("type")) {
-            section.wrong_here(R"("type" is missing; accepted: "http-01")", Code::ConfigMissing);
-        } else if (type == "dns-01" || type == "tls-alpn-01" || type == "dns-persist-01" ||
-                   type == "dns-account-01") {
-            section.wrong(
-                "type",
-                "\"" + type + "\" is not built yet in renewd " RENEWD_VERSION "; accepted: \"http-01\"",
-                Code::ConfigNotBuilt);
-            continue;  // its other keys mean nothing yet
-        } else if (type != "http-01") {
-            section.wrong("type",
-                          "\"" + base::printable(type) + R"(" is no challenge type; accepted: "http-01")");
-        }
-        solver.webroot = section.path("webroot").value_or("");
-        solver.listen = section.text("listen").value_or("");
-        if (section.has("webroot") == section.has("listen")) {
-            section.wrong_here(
-                "needs one of \"webroot\" (a directory your web server shows) and \"listen\" (\"*:80\": "
-                "renewd answers itself)",
-                Code::ConfigMissing);
-        } else if (!solver.listen.empty()) {
-            if (auto valid = acme::parse_listen(solver.listen); !valid)
-                section.wrong("listen", valid.error().message);
-        }
-        for (std::string& taken : section.texts("for").value_or(std::vector<std::string>{})) {
-            if (auto identifier = base::parse_identifier(taken); !identifier) {
-                section.wrong("for", identifier.error().message);
-            } else {
-                solver.takes.push_back(identifier->value);
-            }
-        }
+        ca.eab = read_binding(section);
+        section.not_built({"client"});
         section.finish();
     }
 }
@@ -334,26 +299,6 @@ tl::expected<Config, std::vector<base::Error>> read_config(const std::string& fi
     if (reading.problems().empty()) reading.read_values(config);
     if (!reading.problems().empty()) return tl::make_unexpected(std::move(reading.problems()).take());
     return config;
-}
-
-const SolverConfig* solver_for(const Config& config, const CertificateConfig& certificate,
-                               const base::Identifier& name) {
-    const SolverConfig* best = nullptr;
-    std::size_t best_length = 0;
-    for (const auto& [solver_name, solver] : config.solvers) {
-        for (const std::string& pattern : solver.takes) {
-            const bool is_own = pattern == name.value;
-            const bool is_below = pattern.starts_with("*.") && name.value.ends_with(pattern.substr(1));
-            const std::size_t length = pattern.size() * 2 + (is_own ? 1 : 0);
-            if ((is_own || is_below) && length > best_length) {
-                best = &solver;
-                best_length = length;
-            }
-        }
-    }
-    if (best != nullptr) return best;
-    const auto own = config.solvers.find(certificate.solver);
-    return own == config.solvers.end() ? nullptr : &own->second;
 }
 
 }  // namespace agent

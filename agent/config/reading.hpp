@@ -20,9 +20,14 @@ using NamedTables = std::map<std::string, const toml::table*>;
 struct Tables {
     const toml::table* agent = nullptr;
     const toml::table* defaults = nullptr;
+    const toml::table* dns = nullptr;
     const toml::table* hooks = nullptr;
     NamedTables ca{}, solver{}, host{}, certificate{};
 };
+
+/// [dns] and [solver.X].
+void read_dns(const Tables& tables, Config& config, Problems& problems);
+void read_solvers(const Tables& tables, Config& config, Problems& problems);
 
 /// [certificate.X] with its targets, on top of [defaults]; needs the CAs, solvers and hosts read before.
 void read_certificates(const Tables& tables, Config& config, Problems& problems);
@@ -34,6 +39,9 @@ void check_csr_names(Section& section, const CertificateConfig& certificate);
 /// What must hold once everything else of a certificate with `csr` has been read: one target, no private key
 /// in it, and no other key type.
 void check_csr_use(Section& section, const CertificateConfig& certificate, bool has_own_key_type);
+
+/// `eab` of a CA's table; nothing where there is none, or where a problem was found.
+std::optional<BindingConfig> read_binding(Section& ca);
 
 /// Reports keys of [defaults.target] that no target has.
 void check_target_defaults(const toml::table& table, const Config& config, Problems& problems);

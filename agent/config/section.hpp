@@ -15,6 +15,7 @@
 #include "agent/config/config.hpp"
 #include "agent/config/nearest.hpp"
 #include "base/error.hpp"
+#include "base/secret_source.hpp"
 
 namespace agent {
 
@@ -55,6 +56,10 @@ class Section {
     [[nodiscard]] std::optional<std::string> path(std::string_view key);
     /// "0640" and the like.
     [[nodiscard]] std::optional<int> mode(std::string_view key);
+    /// Where the secret KEY comes from: one of KEY_file, KEY_credential, KEY_env and KEY_command. A plain
+    /// KEY, two of them at once, a file that is not there or that others can read are problems; the secret
+    /// itself is not read. Of a table in the table, its own Section asks.
+    [[nodiscard]] std::optional<base::SecretSource> secret(std::string_view key);
     [[nodiscard]] const toml::table* table(std::string_view key);
     [[nodiscard]] const toml::node* node(std::string_view key);
 
@@ -89,6 +94,7 @@ class Section {
   private:
     const toml::node* find(std::string_view key);
     void expected(std::string_view key, const toml::node& found, std::string_view wanted);
+    std::optional<base::SecretSource> read_source(const std::string& key, base::SecretSource::Kind kind);
 
     const toml::table& table_;
     const toml::table* fallback_;

@@ -16,7 +16,7 @@ constexpr std::size_t kDirectoryFileMax = std::size_t{2} * 1024 * 1024;
 std::optional<acme::KeptDirectory> FileStore::kept_directory(const std::string& ca,
                                                              const std::string& directory) {
     const auto text =
-        base::read_file(files_, account_home(ca, directory) + "/directory.json", kDirectoryFileMax);
+        base::read_file(files_, account_place(ca, directory) + "/directory.json", kDirectoryFileMax);
     if (!text) return std::nullopt;
     const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object() || !json.contains("fetched_at") || !json.contains("body")) return std::nullopt;
@@ -28,7 +28,8 @@ std::optional<acme::KeptDirectory> FileStore::kept_directory(const std::string& 
 
 void FileStore::keep_directory(const std::string& ca, const std::string& directory,
                                const acme::KeptDirectory& kept) {
-    const std::string home = account_home(ca, directory);
+    if (!may_write_) return;
+    const std::string home = account_place(ca, directory);
     const nlohmann::json json = {{"fetched_at", base::format_instant(kept.fetched_at)}, {"body", kept.body}};
     const std::string text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     // Whatever stands in the way: the next run asks the CA again.

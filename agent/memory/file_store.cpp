@@ -8,7 +8,7 @@
 
 #include <fcntl.h>
 
-#include "base/encoding.hpp"
+#include "agent/memory/state_files.hpp"
 
 namespace agent {
 
@@ -17,45 +17,9 @@ using base::Result;
 
 namespace {
 
-constexpr std::size_t kStateFileMax = 4'194'304;
-constexpr std::size_t kPemFileMax = 262'144;
 constexpr std::uint64_t kHistoryMax = 1'048'576;
-constexpr base::FileAttributes kPrivate{.mode = 0600};
 constexpr const char* kKeyFile = "/privkey.pem";
 constexpr const char* kRequestFile = "/request.der";  // in its place, where the key is the user's own
-constexpr mode_t kPrivateDirectory = 0700;
-
-class FileLease final : public Lease {
-  public:
-    explicit FileLease(base::Lock lock) : lock_(std::move(lock)) {}
-
-  private:
-    base::Lock lock_;
-};
-
-/// What the caller can act on: everything that is not "disk full" or a finding of ours is "cannot be
-/// written".
-template <class T>
-Result<T> as_state(Result<T> result) {
-    if (result) return result;
-    base::Error error = std::move(result).error();
-    switch (error.code) {
-        case Code::StateNoSpace:
-        case Code::StateLocked:
-        case Code::StateCorrupt:
-        case Code::StateNewer:
-            break;
-        default:
-            error.code = Code::StateUnwritable;
-    }
-    return tl::make_unexpected(std::move(error));
-}
-
-Result<std::unique_ptr<Lease>> take_lease(base::Files& files, const std::string& directory) {
-    TRY(as_state(base::make_directories(files, directory, kPrivateDirectory)));
-    auto lock = TRY(as_state(base::Lock::take(files, directory + "/.lock")));
-    return std::make_unique<FileLease>(std::move(lock));
-}
 
 /// The number a generation's directory is named with; 0 if it is none.
 int generation_number(const std::string& name) {
@@ -63,15 +27,6 @@ int generation_number(const std::string& name) {
     const auto [end, status] = std::from_chars(name.data(), name.data() + name.size(), number);
     const bool whole = status == std::errc{} && end == name.data() + name.size();
     return whole && number > 0 && std::to_string(number) == name ? number : 0;
-}
-
-/// The file's text, or nothing where there is none.
-Result<std::optional<std::string>> read_if_there(base::Files& files, const std::string& path,
-                                                 std::size_t size_max) {
-    auto text = base::read_file(files, path, size_max);
-    if (text) return std::optional(std::move(*text));
-    if (text.error().code == Code::FileNotFound) return std::optional<std::string>{};
-    return tl::make_unexpected(std::move(text).error());
 }
 
 bool looks_volatile(base::Files& files, const std::string& directory) {
@@ -96,21 +51,16 @@ Result<std::unique_ptr<FileStore>> FileStore::open(base::Files& files, std::stri
                           directory + " does not survive a reboot or a cleaner, and keys in it would be lost",
                           "choose another agent.state_dir, or set agent.allow_volatile = true for a test");
     }
-    return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory)));
+    return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory), /*may_write=*/true));
 }
 
 std::unique_ptr<FileStore> FileStore::open_read_only(base::Files& files, std::string directory) {
-    return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory)));
+    return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory), /*may_write=*/false));
 }
 
 std::string FileStore::home(const std::string& certificate) const {
     const bool is_wildcard = certificate.starts_with("*");
     return root_ + "/certificates/" + (is_wildcard ? "_wildcard" + certificate.substr(1) : certificate);
-}
-
-std::string FileStore::account_home(const std::string& ca, const std::string& directory) const {
-    // The directory URL is the CA's identity: another URL under the same name is another account.
-    return root_ + "/accounts/" + ca + "-" + base::sha256_hex(directory).substr(0, 8);
 }
 
 std::string FileStore::directory_of(const std::string& certificate, int number) const {
@@ -125,10 +75,6 @@ Result<std::unique_ptr<Lease>> FileStore::lease(const std::string& certificate) 
         if (is_leftover) TRY(as_state(base::remove_tree(files_, home(certificate) + "/" + entry)));
     }
     return lease;
-}
-
-Result<std::unique_ptr<Lease>> FileStore::lease_account(const std::string& ca, const std::string& directory) {
-    return take_lease(files_, account_home(ca, directory));
 }
 
 Result<std::vector<std::string>> FileStore::certificates() {
@@ -294,6 +240,11 @@ Result<deployers::Generation> FileStore::generation(const std::string& certifica
     return generation;
 }
 
+Result<void> FileStore::amend(const std::string& certificate, const GenerationRecord& record) {
+    const std::string path = directory_of(certificate, record.number) + "/meta.json";
+    return as_state(base::write_durably(files_, path, to_text(record), kPrivate));
+}
+
 Result<void> FileStore::prune(const std::string& certificate, const std::vector<int>& kept) {
     for (const std::string& entry : TRY(as_state(files_.list(home(certificate))))) {
         const int number = generation_number(entry);
@@ -301,26 +252,6 @@ Result<void> FileStore::prune(const std::string& certificate, const std::vector<
         TRY(as_state(base::remove_tree(files_, directory_of(certificate, number))));
     }
     return {};
-}
-
-Result<std::optional<StoredAccount>> FileStore::account(const std::string& ca, const std::string& directory) {
-    const std::string place = account_home(ca, directory);
-    const auto key = TRY(as_state(read_if_there(files_, place + "/account.key", kPemFileMax)));
-    if (!key) return std::optional<StoredAccount>{};
-    const auto url = TRY(as_state(read_if_there(files_, place + "/account.url", kPemFileMax)));
-    StoredAccount account{.key_pem = base::Secret(*key), .url = url.value_or("")};
-    while (account.url.ends_with('\n')) account.url.pop_back();
-    return std::optional(std::move(account));
-}
-
-Result<void> FileStore::save_account(const std::string& ca, const std::string& directory,
-                                     const StoredAccount& account) {
-    const std::string place = account_home(ca, directory);
-    TRY(as_state(base::make_directories(files_, place, kPrivateDirectory)));
-    TRY(as_state(base::write_durably(files_, place + "/directory.url", directory + "\n", kPrivate)));
-    TRY(as_state(base::write_durably(files_, place + "/account.key", account.key_pem.reveal(), kPrivate)));
-    if (account.url.empty()) return {};
-    return as_state(base::write_durably(files_, place + "/account.url", account.url + "\n", kPrivate));
 }
 
 Result<void> FileStore::remember(const std::string& certificate, const std::string& line) {

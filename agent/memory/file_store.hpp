@@ -32,6 +32,7 @@ class FileStore final : public Store {
     base::Result<void> complete(const std::string& certificate, const GenerationRecord& record,
                                 const base::Chain& chain) override;
     base::Result<deployers::Generation> generation(const std::string& certificate, int number) override;
+    base::Result<void> amend(const std::string& certificate, const GenerationRecord& record) override;
     base::Result<void> prune(const std::string& certificate, const std::vector<int>& kept) override;
     [[nodiscard]] std::string directory_of(const std::string& certificate, int number) const override;
     base::Result<std::unique_ptr<Lease>> lease_account(const std::string& ca,
@@ -40,6 +41,14 @@ class FileStore final : public Store {
                                                        const std::string& directory) override;
     base::Result<void> save_account(const std::string& ca, const std::string& directory,
                                     const StoredAccount& account) override;
+    base::Result<void> begin_key_change(const std::string& ca, const std::string& directory,
+                                        const base::Secret& next_key_pem) override;
+    base::Result<void> finish_key_change(const std::string& ca, const std::string& directory) override;
+    base::Result<void> drop_key_change(const std::string& ca, const std::string& directory) override;
+    base::Result<void> retire_account(const std::string& ca, const std::string& directory,
+                                      base::Instant now) override;
+    [[nodiscard]] std::string account_place(const std::string& ca,
+                                            const std::string& directory) const override;
     std::optional<acme::KeptDirectory> kept_directory(const std::string& ca,
                                                       const std::string& directory) override;
     void keep_directory(const std::string& ca, const std::string& directory,
@@ -48,16 +57,17 @@ class FileStore final : public Store {
     base::Result<std::uint64_t> free_bytes() override;
 
   private:
-    FileStore(base::Files& files, std::string directory) : files_(files), root_(std::move(directory)) {}
+    FileStore(base::Files& files, std::string directory, bool may_write)
+        : files_(files), root_(std::move(directory)), may_write_(may_write) {}
 
     [[nodiscard]] std::string home(const std::string& certificate) const;
-    [[nodiscard]] std::string account_home(const std::string& ca, const std::string& directory) const;
     [[nodiscard]] base::Result<std::optional<Record>> read_record(const std::string& certificate);
     [[nodiscard]] base::Result<std::vector<GenerationRecord>> read_generations(
         const std::string& certificate, const std::vector<int>& numbers);
 
     base::Files& files_;
     std::string root_;
+    bool may_write_;
 };
 
 }  // namespace agent

@@ -29,6 +29,11 @@ const GenerationRecord* Record::generation_of(std::string_view sha256) const {
     return found == generations.end() ? nullptr : &*found;
 }
 
+const Revocation* Record::revocation(int number) const {
+    const auto found = std::ranges::find(revocations, number, &Revocation::generation);
+    return found == revocations.end() ? nullptr : &*found;
+}
+
 const TargetRecord* Record::target(std::string_view target_name) const {
     const auto found =
         std::ranges::find_if(targets, [&](const TargetRecord& t) { return t.name == target_name; });
@@ -175,7 +180,9 @@ json write(const GenerationRecord& g) {
                    {"serial", g.serial},
                    {"not_before", base::format_instant(g.not_before)},
                    {"not_after", base::format_instant(g.not_after)},
-                   {"issued_at", base::format_instant(g.issued_at)}});
+                   {"issued_at", base::format_instant(g.issued_at)},
+                   {"revoked_at", instant(g.revoked_at)},
+                   {"revocation_reason", g.revocation_reason}});
     return object;
 }
 
@@ -205,7 +212,9 @@ GenerationRecord read_generation(Reader& reader, const json& object) {
             .serial = reader.value<std::string>(object, "serial"),
             .not_before = reader.required_instant(object, "not_before"),
             .not_after = reader.required_instant(object, "not_after"),
-            .issued_at = reader.required_instant(object, "issued_at")};
+            .issued_at = reader.required_instant(object, "issued_at"),
+            .revoked_at = object.contains("revoked_at") ? reader.instant(object, "revoked_at") : std::nullopt,
+            .revocation_reason = reader.later_text(object, "revocation_reason")};
 }
 
 deployers::Verdict read_verdict(Reader& reader, const json& object) {
@@ -277,6 +286,20 @@ PendingHook read_hook(Reader& reader, const json& object) {
             .failure = reader.optional<Failure>(object, "failure", read_failure)};
 }
 
+json write(const Revocation& r) {
+    return {{"generation", r.generation},
+            {"reason", r.reason},
+            {"not_later_than", instant(r.not_later_than)},
+            {"failure", write(r.failure)}};
+}
+
+Revocation read_revocation(Reader& reader, const json& object) {
+    return {.generation = reader.value<int>(object, "generation"),
+            .reason = reader.value<std::string>(object, "reason"),
+            .not_later_than = reader.instant(object, "not_later_than"),
+            .failure = reader.optional<Failure>(object, "failure", read_failure)};
+}
+
 json write(const std::optional<Suggestion>& s) {
     if (!s) return nullptr;
     return {{"generation", s->generation},
@@ -307,10 +330,11 @@ json write(const Record& r) {
                    {"suggestion", write(r.suggestion)},
                    {"endpoints", write(r.endpoints)},
                    {"endpoints_verified_at", instant(r.endpoints_verified_at)}};
-    for (const char* key : {"generations", "targets", "hooks"}) object[key] = json::array();
+    for (const char* key : {"generations", "targets", "hooks", "revocations"}) object[key] = json::array();
     for (const GenerationRecord& g : r.generations) object["generations"].push_back(write(g));
     for (const TargetRecord& t : r.targets) object["targets"].push_back(write(t));
     for (const PendingHook& h : r.hooks) object["hooks"].push_back(write(h));
+    for (const Revocation& one : r.revocations) object["revocations"].push_back(write(one));
     return object;
 }
 
@@ -325,7 +349,10 @@ Record read_record(Reader& reader, const json& object) {
             .targets = reader.list<TargetRecord>(object, "targets", read_target),
             .endpoints = reader.list<deployers::EndpointVerdict>(object, "endpoints", read_endpoint),
             .endpoints_verified_at = reader.instant(object, "endpoints_verified_at"),
-            .hooks = reader.list<PendingHook>(object, "hooks", read_hook)};
+            .hooks = reader.list<PendingHook>(object, "hooks", read_hook),
+            .revocations = object.contains("revocations")
+                               ? reader.list<Revocation>(object, "revocations", read_revocation)
+                               : std::vector<Revocation>{}};
 }
 
 /// {"version", "digest", KEY: content}: the digest is that of the content as we write it.

@@ -42,6 +42,8 @@ struct GenerationRecord {
     base::Instant not_before{};
     base::Instant not_after{};
     base::Instant issued_at{};
+    std::optional<base::Instant> revoked_at{};  // from then on it is never deployed again
+    std::string revocation_reason{};            // as in RFC 5280: "keyCompromise"
     friend bool operator==(const GenerationRecord&, const GenerationRecord&) = default;
 };
 
@@ -87,6 +89,15 @@ struct PendingHook {
     friend bool operator==(const PendingHook&, const PendingHook&) = default;
 };
 
+/// A generation that is to be revoked: once it is seen nowhere any more, or at an instant, whatever is seen.
+struct Revocation {
+    int generation = 0;
+    std::string reason{};                           // as in RFC 5280
+    std::optional<base::Instant> not_later_than{};  // absent: only when it is out of sight
+    std::optional<Failure> failure{};
+    friend bool operator==(const Revocation&, const Revocation&) = default;
+};
+
 /// What the CA suggests for one generation (RFC 9773), and the instant that was drawn from it, once.
 struct Suggestion {
     int generation = 0;
@@ -111,12 +122,15 @@ struct Record {
     std::vector<deployers::EndpointVerdict> endpoints{};  // the certificate's own
     std::optional<base::Instant> endpoints_verified_at{};
     std::vector<PendingHook> hooks{};
+    std::vector<Revocation> revocations{};
 
     /// The newest generation, which every target should serve; nullptr before the first.
     [[nodiscard]] const GenerationRecord* wanted() const;
     [[nodiscard]] const GenerationRecord* generation(int number) const;
     /// The generation with this leaf; nullptr if it is none of ours.
     [[nodiscard]] const GenerationRecord* generation_of(std::string_view sha256) const;
+    /// What is to be done to this generation; nullptr if it is not to be revoked.
+    [[nodiscard]] const Revocation* revocation(int number) const;
     [[nodiscard]] const TargetRecord* target(std::string_view target_name) const;
     /// The target's record, made if there was none.
     [[nodiscard]] TargetRecord& target_for(std::string_view target_name);

@@ -20,7 +20,10 @@ namespace agent {
 /// The account at one CA.
 struct StoredAccount {
     base::Secret key_pem{};
-    std::string url{};  // empty: the key is durable, but the CA has not answered yet
+    std::string url{};            // empty: the key is durable, but the CA has not answered yet
+    base::Secret next_key_pem{};  // of a change of the key that has begun; empty: none
+    std::optional<std::vector<std::string>> contact{};  // as last registered; nothing: not known
+    std::optional<base::Instant> closed_at{};           // deactivated by us, for ever
 };
 
 /// Held by the one writer; given back when it goes, or when its process dies.
@@ -62,6 +65,9 @@ class Store {
                                                       const base::Chain& chain) = 0;
     [[nodiscard]] virtual base::Result<deployers::Generation> generation(const std::string& certificate,
                                                                          int number) = 0;
+    /// Writes what has become of a generation (it was revoked) beside its files.
+    [[nodiscard]] virtual base::Result<void> amend(const std::string& certificate,
+                                                   const GenerationRecord& record) = 0;
     /// Removes what is not in `kept`.
     [[nodiscard]] virtual base::Result<void> prune(const std::string& certificate,
                                                    const std::vector<int>& kept) = 0;
@@ -75,6 +81,22 @@ class Store {
         const std::string& ca, const std::string& directory) = 0;
     [[nodiscard]] virtual base::Result<void> save_account(const std::string& ca, const std::string& directory,
                                                           const StoredAccount& account) = 0;
+    /// Makes a new account key durable beside the old one, before the CA is asked to take it.
+    [[nodiscard]] virtual base::Result<void> begin_key_change(const std::string& ca,
+                                                              const std::string& directory,
+                                                              const base::Secret& next_key_pem) = 0;
+    /// The new key takes the place of the old one, which is gone.
+    [[nodiscard]] virtual base::Result<void> finish_key_change(const std::string& ca,
+                                                               const std::string& directory) = 0;
+    [[nodiscard]] virtual base::Result<void> drop_key_change(const std::string& ca,
+                                                             const std::string& directory) = 0;
+    /// Puts an account that is closed aside, so that a new one can take its place. Nothing is lost.
+    [[nodiscard]] virtual base::Result<void> retire_account(const std::string& ca,
+                                                            const std::string& directory,
+                                                            base::Instant now) = 0;
+    /// Where the account's files are, for people.
+    [[nodiscard]] virtual std::string account_place(const std::string& ca,
+                                                    const std::string& directory) const = 0;
 
     /// The CA's directory as it was fetched last, to be used while it is fresh; nothing if there is none.
     /// Keeping one is best effort.

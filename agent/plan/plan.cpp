@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "agent/plan/revocation.hpp"
 #include "base/encoding.hpp"
 
 namespace agent {
@@ -24,6 +25,8 @@ std::string_view to_string(RenewalReason reason) {
             return "forced";
         case RenewalReason::ConfigChanged:
             return "config_changed";
+        case RenewalReason::Revoked:
+            return "revoked";
     }
     return "lifetime";
 }
@@ -39,14 +42,15 @@ std::vector<const TargetPlan*> Plan::due(TargetAction action, Instant now) const
 bool Plan::anything_due(Instant now) const {
     return renewal_due(now) || !due(TargetAction::Deploy, now).empty() ||
            !due(TargetAction::Look, now).empty() || (look_at && *look_at <= now) ||
-           (ask_ca_at && *ask_ca_at <= now) || (hooks_at && *hooks_at <= now);
+           (ask_ca_at && *ask_ca_at <= now) || (revoke_at && *revoke_at <= now) ||
+           (hooks_at && *hooks_at <= now);
 }
 
 Instant Plan::next() const {
     Instant earliest = renewal.held_until.value_or(renewal.at);
     for (const TargetPlan& target : targets) earliest = std::min(earliest, target.at.value_or(earliest));
-    return std::min(
-        {earliest, ask_ca_at.value_or(earliest), look_at.value_or(earliest), hooks_at.value_or(earliest)});
+    return std::min({earliest, ask_ca_at.value_or(earliest), look_at.value_or(earliest),
+                     revoke_at.value_or(earliest), hooks_at.value_or(earliest)});
 }
 
 OrderedFor wanted_order(const CertificateConfig& certificate, const std::string& ca) {
@@ -163,6 +167,8 @@ Renewal plan_renewal(const CertificateConfig& certificate, const Record& record,
     const GenerationRecord* current = record.wanted();
     if (current == nullptr) {
         renewal.reason = RenewalReason::NeverIssued;
+    } else if (current->revoked_at || record.revocation(current->number) != nullptr) {
+        renewal.reason = RenewalReason::Revoked;
     } else if (wishes.renew_now || has_open_order) {
         renewal.reason = RenewalReason::Forced;
     } else if (current->ordered_for != wanted_order(certificate, current->ordered_for.ca)) {
@@ -192,13 +198,14 @@ TargetPlan plan_target(const TargetConfig& config, const Record& record, Seconds
                              target.fingerprint == plan.fingerprint;
     const bool looks = !config.endpoints.empty();
     const bool is_well = is_in_place && !target.failure && (!looks || target.serving == wanted->number);
-    if (wishes.deploy_again) {
+    const bool may_deploy = !wanted->revoked_at;
+    if (wishes.deploy_again && may_deploy) {
         plan.action = TargetAction::Deploy;
         plan.at = now;
     } else if (wishes.look_again && looks) {
         plan.action = TargetAction::Look;
         plan.at = now;
-    } else if (!is_well) {
+    } else if (!is_well && may_deploy) {
         plan.action = TargetAction::Deploy;
         plan.at = target.failure && !wishes.retry_now && !wishes.by_hand
                       ? std::max(now, target.failure->next_attempt)
@@ -215,13 +222,15 @@ TargetPlan plan_target(const TargetConfig& config, const Record& record, Seconds
 Plan plan(const CertificateConfig& certificate, const Record& record, const Circumstances& circumstances) {
     const auto& [now, verify_every, has_open_order, wishes] = circumstances;
     Plan plan{.renewal = plan_renewal(certificate, record, has_open_order, now, wishes),
-              .ask_ca_at = plan_question(record, now)};
+              .ask_ca_at = plan_question(record, now),
+              .revoke_at = next_revocation(certificate, record, now, wishes.retry_now || wishes.by_hand)};
     for (const TargetConfig& target : certificate.targets) {
         plan.targets.push_back(plan_target(target, record, verify_every, now, wishes));
     }
     if (!certificate.endpoints.empty() && record.wanted() != nullptr) {
         const bool all_well = deployers::all_serving(record.endpoints);
-        plan.look_at = wishes.look_again || (wishes.retry_now && !all_well) || !record.endpoints_verified_at
+        plan.look_at = wishes.look_again || (wishes.retry_now && !all_well) ||
+                               !record.endpoints_verified_at || waits_for_a_look(record)
                            ? now
                            : *record.endpoints_verified_at + verify_every;
     }

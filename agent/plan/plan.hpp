@@ -14,7 +14,7 @@
 
 namespace agent {
 
-enum class RenewalReason { NeverIssued, Ari, Lifetime, Configured, Forced, ConfigChanged };
+enum class RenewalReason { NeverIssued, Ari, Lifetime, Configured, Forced, ConfigChanged, Revoked };
 
 /// As in `status --json`: "never_issued", "lifetime", …
 [[nodiscard]] std::string_view to_string(RenewalReason reason);
@@ -49,6 +49,7 @@ struct Plan {
     std::vector<TargetPlan> targets{};         // one for each target of the configuration, in its order
     std::optional<base::Instant> ask_ca_at{};  // for renewal information (RFC 9773); absent: never
     std::optional<base::Instant> look_at{};    // at the certificate's own endpoints
+    std::optional<base::Instant> revoke_at{};  // what is to be revoked; absent: nothing, or not yet
     std::optional<base::Instant> hooks_at{};   // hooks that have not succeeded yet
 
     [[nodiscard]] bool renewal_due(base::Instant now) const {

@@ -16,6 +16,8 @@ using namespace std::chrono_literals;
 
 std::string_view to_string(CertificateState state) {
     switch (state) {
+        case CertificateState::Revoked:
+            return "revoked";
         case CertificateState::Expired:
             return "expired";
         case CertificateState::Failing:
@@ -159,6 +161,10 @@ class Judge {
         for (const PendingHook& hook : record.hooks) {
             if (hook.failure) note(*hook.failure, hook.event, /*at_once=*/true);
         }
+        for (const Revocation& waiting : record.revocations) {
+            if (waiting.failure) note(*waiting.failure, status_.config->name, /*at_once=*/false);
+        }
+        note_revoked();
         note_age();
     }
 
@@ -195,6 +201,22 @@ class Judge {
                 return;
             }
         }
+    }
+
+    /// What is wanted has been revoked, and nothing has taken its place yet.
+    void note_revoked() {
+        const GenerationRecord* wanted = status_.record.wanted();
+        if (wanted == nullptr || !wanted->revoked_at) return;
+        if (!status_.attention) {
+            status_.attention = Attention{
+                .since = *wanted->revoked_at,
+                .cause = "revoked",
+                .error = {.code = Code::VerifyStale,
+                          .message = status_.config->name + ": generation " + std::to_string(wanted->number) +
+                                     " has been revoked and not replaced yet",
+                          .hint = "renewd renew " + status_.config->name}};
+        }
+        status_.attention->is_critical = true;
     }
 
     void note_age() {
@@ -240,6 +262,7 @@ CertificateState judge_state(const CertificateStatus& status, bool has_open_orde
         return target.record.failure && target.record.installed != target.wanted;
     });
     const bool public_unserved = record.endpoints_verified_at && !deployers::all_serving(record.endpoints);
+    if (wanted != nullptr && wanted->revoked_at) return CertificateState::Revoked;
     if (wanted != nullptr && status.served.oldest_not_after.value_or(wanted->not_after) <= now)
         return CertificateState::Expired;
     if (record.issuance || not_deployed) return CertificateState::Failing;
@@ -283,6 +306,9 @@ CertificateStatus removed_status(const Record& record) {
 int exit_code_of(const CertificateStatus& status) {
     if (status.config == nullptr) return 0;
     if (status.record.issuance || status.record.wanted() == nullptr) return 3;
+    const auto could_not = [](const Revocation& waiting) { return waiting.failure.has_value(); };
+    const bool is_revoked = status.record.wanted()->revoked_at.has_value();
+    if (is_revoked || std::ranges::any_of(status.record.revocations, could_not)) return 3;
     const auto is_installed = [](const TargetStatus& t) { return t.record.installed == t.wanted; };
     if (!std::ranges::all_of(status.targets, is_installed)) return 4;
     const auto has_failing_hook = [](const PendingHook& hook) { return hook.failure.has_value(); };

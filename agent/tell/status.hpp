@@ -17,6 +17,7 @@
 namespace agent {
 
 enum class CertificateState {
+    Revoked,
     Expired,
     Failing,
     Unserved,

@@ -133,6 +133,14 @@ class Deployment {
         return chosen;
     }
 
+    /// Until when an earlier generation may be put back: one that was revoked, never.
+    [[nodiscard]] base::Instant end_of(const deployers::Generation& generation) const {
+        const Record record = keeper_.record();
+        const GenerationRecord* known = record.generation(generation.number);
+        if (known != nullptr && known->revoked_at) return *known->revoked_at;
+        return generation.chain.front().not_after();
+    }
+
     DeploymentOutcome transact(const TargetConfig& target, const base::Anchors& anchors) {
         const deployers::Deployer* deployer = deployers::find_deployer(target.deployer);
         auto installation = deployer->plan(wanted_, earlier_on(target), target.parameters);
@@ -144,7 +152,7 @@ class Deployment {
                                              .endpoints = target.endpoints,
                                              .anchors = &anchors,
                                              .verify_for = target.verify_for};
-        if (!earlier_.empty()) request.earlier_not_after = earlier_.back().chain.front().not_after();
+        if (!earlier_.empty()) request.earlier_not_after = end_of(earlier_.back());
         request.progress = [&](std::string_view step, std::string_view detail) {
             s_.progress.step(certificate_.name, target.name,
                              std::string(step) + (detail.empty() ? "" : " ") + std::string(detail));

@@ -2,6 +2,7 @@
 #include "agent/work/pass.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <spdlog/spdlog.h>
 
@@ -41,8 +42,10 @@ class Pass {
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
         const Plan first = plan_for(record, TRY(s_.store.open_order(certificate_.name)).has_value());
         if (options_.may_renew && options_.wishes.by_hand) outcome_.held_until = first.renewal.held_until;
-        if (!has_work(first)) return {};
+        if (!options_.revocation && !has_work(first)) return {};
         keeper_ = TRY(take_turn());
+        if (options_.revocation) TRY(want_revoked(s_, certificate_, *keeper_, *options_.revocation));
+        TRY(revoke_what_is_due());  // before anything else where its time has come
         TRY(ask_ca_if_due());
         TRY(renew_if_due());
         if (keeper_->record().wanted() != nullptr) {
@@ -52,6 +55,7 @@ class Pass {
             TRY(deploy_what_is_due());
             TRY(look_at_public_names_if_due());
             TRY(raise_served(certificate_, *keeper_));
+            TRY(revoke_what_is_due());
         }
         TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.retry_now || options_.wishes.by_hand));
         return prune();
@@ -72,7 +76,8 @@ class Pass {
     [[nodiscard]] bool has_work(const Plan& plan) const {
         const base::Instant now = s_.clock.now();
         const bool asks = plan.ask_ca_at && *plan.ask_ca_at <= now;
-        return (options_.may_renew && (plan.renewal_due(now) || asks)) ||
+        const bool revokes = plan.revoke_at && *plan.revoke_at <= now;
+        return (options_.may_renew && (plan.renewal_due(now) || asks || revokes)) ||
                !chosen(plan, TargetAction::Deploy).empty() || !chosen(plan, TargetAction::Look).empty() ||
                (plan.look_at && *plan.look_at <= now) || (plan.hooks_at && *plan.hooks_at <= now);
     }
@@ -104,6 +109,12 @@ class Pass {
         const Plan now_due = TRY(plan_again());
         if (!options_.may_renew || !now_due.ask_ca_at || *now_due.ask_ca_at > s_.clock.now()) return {};
         return ask_for_renewal_window(s_, *keeper_);
+    }
+
+    Result<void> revoke_what_is_due() {
+        if (!options_.may_renew) return {};
+        const bool eager = options_.wishes.retry_now || options_.wishes.by_hand;
+        return revoke_due(s_, certificate_, *keeper_, eager, tried_, outcome_.remarks);
     }
 
     Result<void> renew_if_due() {
@@ -151,6 +162,7 @@ class Pass {
             for (const int number : {target.installed, target.serving, target.attempting})
                 kept.push_back(number);
         }
+        for (const Revocation& waiting : record.revocations) kept.push_back(waiting.generation);
         const auto is_kept = [&](const GenerationRecord& g) {
             return std::ranges::find(kept, g.number) != kept.end();
         };
@@ -178,6 +190,7 @@ class Pass {
     const PassOptions& options_;
     std::unique_ptr<Keeper> keeper_;
     CertificateOutcome outcome_;
+    std::set<int> tried_;  // to be revoked, in this pass
 };
 
 }  // namespace

@@ -8,21 +8,24 @@
 #include <vector>
 
 #include "agent/plan/plan.hpp"
+#include "agent/work/revoke.hpp"
 #include "agent/work/surroundings.hpp"
 
 namespace agent {
 
 struct PassOptions {
     Wishes wishes{};
-    std::vector<std::string> only_targets{};  // of deploy and verify; empty: all
-    bool may_renew = true;                    // `deploy` and `verify` never order
-    bool may_deploy = true;                   // `verify` never writes
-    base::Seconds wait{60};                   // for another renewd that is at work on a certificate
+    std::vector<std::string> only_targets{};     // of deploy and verify; empty: all
+    bool may_renew = true;                       // `deploy` and `verify` never order
+    bool may_deploy = true;                      // `verify` never writes
+    base::Seconds wait{60};                      // for another renewd that is at work on a certificate
+    std::optional<RevocationWish> revocation{};  // of every generation that is held now
 };
 
 struct CertificateOutcome {
     std::string name{};
     std::optional<base::Instant> held_until{};  // a renewal that was asked for, by a limit of the CA
+    std::vector<std::string> remarks{};         // for people
     std::optional<base::Error> error{};  // of the store, or state/locked; everything else is in the record
 };
 

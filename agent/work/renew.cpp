@@ -11,6 +11,7 @@
 #include "agent/plan/retry.hpp"
 #include "agent/tell/status.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/preflight.hpp"
 #include "base/key.hpp"
 #include "base/request.hpp"
 
@@ -181,7 +182,8 @@ Result<void> renew_somewhere(Surroundings& s, const CertificateConfig& certifica
         const CaConfig& other = s.config.cas.at(certificate.ca[i]);
         s.log.warn("{}: {}; now {} is asked", certificate.name, error.message, other.name);
         s.remember(certificate.name, {.what = "turned_to", .text = other.name, .error = error});
-        const auto elsewhere = Issuance(s, certificate, keeper, other).run();
+        auto elsewhere = check_caa_for(s, certificate, other);
+        if (elsewhere) elsewhere = Issuance(s, certificate, keeper, other).run();
         if (elsewhere) return elsewhere;
         error.message += "; " + elsewhere.error().message;
     }

@@ -5,8 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include "acme/account.hpp"
-#include "acme/solvers/http_01.hpp"
+#include "agent/work/solvers.hpp"
 #include "deployers/hosts/local.hpp"
 #include "deployers/hosts/ssh.hpp"
 
@@ -23,7 +22,10 @@ Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Fil
       transport(the_transport),
       clock(the_clock),
       progress(the_progress),
-      log(the_log) {}
+      log(the_log),
+      dns(the_config.dns.servers),
+      accounts_(the_store, the_clock, the_log,
+                [this](const CaConfig& ca) -> acme::Session& { return session(ca); }) {}
 
 Surroundings::~Surroundings() = default;
 
@@ -47,57 +49,20 @@ acme::Session& Surroundings::session(const CaConfig& ca) {
                             .directory = ca.directory,
                             .trust = {.roots_file = ca.roots, .proxy = ca.proxy}},
             transport, clock,
-            acme::DirectoryShelf{
-                .recall = [this, &ca] { return store.kept_directory(ca.name, ca.directory); },
-                .keep = [this,
-                         &ca](const auto& kept) { store.keep_directory(ca.name, ca.directory, kept); }});
+            acme::DirectoryShelf{.recall = [this, name = ca.name,
+                                            url = ca.directory] { return store.kept_directory(name, url); },
+                                 .keep = [this, name = ca.name, url = ca.directory](
+                                             const auto& kept) { store.keep_directory(name, url, kept); }});
     }
     return *session;
 }
 
 Result<acme::Account> Surroundings::account(const CaConfig& ca) {
-    return make_account(ca, /*ask_again=*/false);
+    return accounts_.open(ca);
 }
 
 Result<acme::Account> Surroundings::renew_account(const CaConfig& ca) {
-    return make_account(ca, /*ask_again=*/true);
-}
-
-Result<acme::Account> Surroundings::make_account(const CaConfig& ca, bool ask_again) {
-    // Certificates of one CA wait for one another here: the first makes the account, the others find it.
-    const std::scoped_lock turn(accounts_turn_);
-    const auto known = accounts_.find(ca.name);
-    if (known != accounts_.end() && !ask_again) return known->second;
-
-    auto lease = store.lease_account(ca.name, ca.directory);
-    const base::Steady patience = clock.steady() + base::Seconds(30);
-    while (!lease && lease.error().code == base::Code::StateLocked && clock.steady() < patience) {
-        clock.sleep(base::Milliseconds(100));
-        lease = store.lease_account(ca.name, ca.directory);
-    }
-    if (!lease) return tl::make_unexpected(std::move(lease).error());
-
-    std::optional<StoredAccount> stored = TRY(store.account(ca.name, ca.directory));
-    if (!stored) {
-        const base::PrivateKey key = TRY(base::PrivateKey::generate(base::KeyType::EcdsaP256));
-        stored = StoredAccount{.key_pem = TRY(key.to_pem())};
-        TRY(store.save_account(ca.name, ca.directory, *stored));
-    }
-    acme::Account account{.key = TRY(base::PrivateKey::parse(stored->key_pem)), .url = stored->url};
-    if (account.url.empty() || ask_again) {
-        account = TRY(acme::find_or_create_account(session(ca), account.key, ca.contact, ca.agree_tos));
-        if (ask_again && account.url != stored->url) {
-            log.error(
-                "{}: the CA has lost our account {}; the same key is now {}. CAA records with accounturi, "
-                "and dns-persist "
-                "and dns-account records, name the old one.",
-                ca.name, stored->url, account.url);
-        }
-        stored->url = account.url;
-        TRY(store.save_account(ca.name, ca.directory, *stored));
-    }
-    accounts_.insert_or_assign(ca.name, account);
-    return account;
+    return accounts_.find_again(ca);
 }
 
 acme::Solver* Surroundings::solver(const CertificateConfig& certificate, const base::Identifier& name) {
@@ -106,8 +71,15 @@ acme::Solver* Surroundings::solver(const CertificateConfig& certificate, const b
     const std::scoped_lock guard(mutex_);
     auto& solver = solvers_[chosen->name];
     if (!solver) {
-        solver = chosen->listen.empty() ? acme::make_webroot_solver(files, chosen->webroot)
-                                        : acme::make_listener_solver(chosen->listen);
+        const auto tell = [this, name = chosen->name](const std::string& text) {
+            log.warn("solver {}: {}", name, text);
+        };
+        solver = make_solver_or_excuse(*chosen, {.files = files,
+                                                 .transport = transport,
+                                                 .dns = dns,
+                                                 .clock = clock,
+                                                 .config = config,
+                                                 .tell = tell});
     }
     return solver.get();
 }

@@ -16,7 +16,9 @@
 #include "agent/memory/history.hpp"
 #include "agent/memory/store.hpp"
 #include "agent/tell/progress.hpp"
+#include "agent/work/accounts.hpp"
 #include "base/certificate.hpp"
+#include "base/dns.hpp"
 #include "base/file.hpp"
 #include "base/http.hpp"
 #include "deployers/hosts/host.hpp"
@@ -38,6 +40,10 @@ class Surroundings {
     [[nodiscard]] base::Result<acme::Account> account(const CaConfig& ca);
     /// The CA does not know our account any more: asks once for it again with the same key.
     [[nodiscard]] base::Result<acme::Account> renew_account(const CaConfig& ca);
+
+    /// For what is done to an account by hand.
+    [[nodiscard]] Accounts& accounts() { return accounts_; }
+
     [[nodiscard]] acme::Solver* solver(const CertificateConfig& certificate, const base::Identifier& name);
     [[nodiscard]] std::unique_ptr<deployers::Host> host(const TargetConfig& target);
     /// One transaction at a time for a service (host and reload command): its config test sees all files at
@@ -59,17 +65,15 @@ class Surroundings {
     base::Clock& clock;
     Progress& progress;
     spdlog::logger& log;
+    const base::Dns dns;  // asks whom [dns] names
 
   private:
-    [[nodiscard]] base::Result<acme::Account> make_account(const CaConfig& ca, bool ask_again);
-
     std::mutex mutex_;
     std::map<std::string, std::unique_ptr<acme::Session>> sessions_;
-    std::map<std::string, acme::Account> accounts_;
-    std::mutex accounts_turn_;
     std::map<std::string, std::unique_ptr<acme::Solver>> solvers_;
     std::map<std::string, std::unique_ptr<std::mutex>> turns_;
     std::map<std::string, base::Anchors> anchors_;
+    Accounts accounts_;
 };
 
 /// The host a target runs on: one of the configuration's, or the one its "ssh://" name says; nullptr for this

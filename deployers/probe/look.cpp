@@ -26,6 +26,9 @@ constexpr std::size_t kAtOnce = 64;
 // The first looks come quickly, since most servers have switched after 100 ms; then fewer and fewer.
 constexpr base::Milliseconds kPauseFirst{50};
 constexpr base::Milliseconds kPauseMax{1000};
+// Once all is well, it is looked at again after this: on a busy machine an old worker that has not heard of
+// the reload yet still accepts connections, between those that the new one accepts.
+constexpr base::Milliseconds kSettling{200};
 // One handshake: never longer than this, and not cut short towards the end of the patience either, or a
 // distant server would seem unreachable just then.
 constexpr base::Milliseconds kHandshakeMax{5000};
@@ -140,9 +143,18 @@ std::vector<EndpointVerdict> look_until_served(
     const std::function<bool(const std::vector<EndpointVerdict>&)>& between) {
     const base::Steady end = clock.steady() + patience;
     const base::Milliseconds deadline = std::clamp(patience, kHandshakeLeast, kHandshakeMax);
+    bool was_well = false;
     for (base::Milliseconds pause = kPauseFirst;; pause = std::min(2 * pause, kPauseMax)) {
         std::vector<EndpointVerdict> verdicts = look(endpoints, expectation, anchors, clock, deadline);
-        if (is_settled(verdicts)) return verdicts;
+        if (is_settled(verdicts)) {
+            const bool any_serves =
+                std::ranges::find(verdicts, Verdict::Serving, &EndpointVerdict::verdict) != verdicts.end();
+            if (was_well || !any_serves) return verdicts;
+            was_well = true;
+            clock.sleep(kSettling);
+            continue;
+        }
+        was_well = false;
         if (between && !between(verdicts)) return verdicts;
         const auto left = std::chrono::ceil<base::Milliseconds>(end - clock.steady());
         if (left <= base::Milliseconds{0}) return verdicts;

@@ -26,10 +26,10 @@ namespace deployers {
                                                 base::Clock& clock,
                                                 base::Milliseconds deadline = base::Milliseconds{5000});
 
-/// Looks again and again (from 50 ms apart to a second) until a whole look shows all serving, looking on
-/// cannot help (what is not serving has no route from here) or `patience` has passed; the last verdicts.
-/// Blocks up to patience and one look. `between` is called after each look that was not good yet, and may act
-/// on it (send a reload again) or end it by answering false.
+/// Looks again and again (from 50 ms apart to a second) until two whole looks in a row, 200 ms apart, show
+/// all serving, looking on cannot help (what is not serving has no route from here) or `patience` has passed;
+/// the last verdicts. Blocks up to patience and one look. `between` is called after each look that was not
+/// good yet, and may act on it (send a reload again) or end it by answering false.
 [[nodiscard]] std::vector<EndpointVerdict> look_until_served(
     const std::vector<Endpoint>& endpoints, const Expectation& expectation, const base::Anchors& anchors,
     base::Clock& clock, base::Milliseconds patience,

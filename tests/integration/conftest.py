@@ -11,13 +11,23 @@ import threading
 import pytest
 
 from caproxy import CaProxy
+from dns import NameServer, Resolver
 from nginx import Nginx
-from pebble import Pebble, make_https_pair
+from pebble import Pebble, make_https_pair, newest_binaries
 from processes import free_port
 from renewd import Renewd
 from sshd import Line, Sshd, User
 
 os.umask(0o022)
+
+
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'both_pebbles: runs with the Pebble of the system and with the newest')
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.definition.get_closest_marker('both_pebbles'):
+        metafunc.parametrize('pebble', ['system', 'newest'], indirect=True)
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -37,6 +47,13 @@ def fixture_place(tmp_path):
 @pytest.fixture(name='https', scope='session')
 def fixture_https(tmp_path_factory):
     return make_https_pair(tmp_path_factory.mktemp('https'))
+
+
+@pytest.fixture(name='faster')
+def fixture_faster():
+    """The environment of a process whose clocks, timers and sleeps run so many times as fast: faster(100)."""
+    library, = pathlib.Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
+    return lambda times: {'LD_PRELOAD': str(library), 'FAKETIME': f'+0 x{times}'}
 
 
 @pytest.fixture(name='open_for_test')
@@ -59,9 +76,59 @@ def fixture_make_pebble(place, https, open_for_test):
     return make
 
 
+@pytest.fixture(name='newest_binaries', scope='session')
+def fixture_newest_binaries():
+    return newest_binaries()
+
+
+@pytest.fixture(name='make_name_server')
+def fixture_make_name_server(place, open_for_test):
+    def make(name='dns', **options):
+        server = NameServer(place / name, **options)
+        open_for_test(server, server.stop)
+        server.start()
+        return server
+    return make
+
+
+@pytest.fixture(name='make_resolver')
+def fixture_make_resolver(place, open_for_test):
+    def make(name_server, name='resolver'):
+        resolver = Resolver(place / name, name_server)
+        open_for_test(resolver, resolver.stop)
+        resolver.start()
+        return resolver
+    return make
+
+
+@pytest.fixture(name='name_server')
+def fixture_name_server(make_name_server):
+    return make_name_server()
+
+
 @pytest.fixture(name='pebble')
-def fixture_pebble(make_pebble):
+def fixture_pebble(request, make_pebble):
+    """The system's Pebble. With both_pebbles the test runs a second time, with the newest."""
+    if getattr(request, 'param', 'system') == 'newest':
+        return make_pebble(binaries=request.getfixturevalue('newest_binaries'))
     return make_pebble()
+
+
+@pytest.fixture(name='shared_pebble', scope='session')
+def fixture_shared_pebble(tmp_path_factory, https):
+    """One for all tests of a worker that leave it as they found it: it makes two RSA keys at each start. See pebble.Since."""
+    pebble = Pebble(tmp_path_factory.mktemp('shared') / 'pebble', https)
+    try:
+        pebble.start()
+        yield pebble
+    finally:
+        pebble.close()
+
+
+@pytest.fixture(name='newest_pebble')
+def fixture_newest_pebble(make_pebble, newest_binaries):
+    """For what only the newest can do: renewal information, profiles, dns-account-01, dns-persist-01."""
+    return make_pebble('newest', binaries=newest_binaries)
 
 
 @pytest.fixture(name='ca_proxy')

@@ -29,10 +29,10 @@ def free_port():
     raise RuntimeError('no free port is left')
 
 
-def listens(port):
+def listens(port, address='127.0.0.1'):
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex(('127.0.0.1', port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
 def wait_until(condition, what, seconds=10.0):
@@ -62,11 +62,14 @@ class Daemon:
         self.environment = {**ENVIRONMENT, **(environment or {})}
         self.process = None
 
-    def start(self, port):
+    def begin(self):
         with self.log.open('ab') as log:
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=self.environment, start_new_session=True)
-        wait_until(lambda: listens(port) or self.process.poll() is not None, f'{self.argv[0]} to listen')
+
+    def start(self, port, address='127.0.0.1'):
+        self.begin()
+        wait_until(lambda: listens(port, address) or self.process.poll() is not None, f'{self.argv[0]} to listen')
         assert self.process.poll() is None, f'{self.argv[0]} ended at once: {self.log.read_text()[-2000:]}'
 
     def stop(self):

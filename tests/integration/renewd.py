@@ -79,10 +79,10 @@ timeout = "5s"
             words += ['--config', str(self.config)]
         return [*self.wrapper, str(self.binary), *words]
 
-    def run(self, *arguments, expect=None, timeout=60, environment=None):
+    def run(self, *arguments, expect=None, timeout=60, environment=None, typed=''):
         """Runs a command to its end; with `expect`, anything but this exit status fails the test with all that was said."""
         done = subprocess.run(self._argv(arguments), timeout=timeout, check=False, text=True, capture_output=True,
-                              stdin=subprocess.DEVNULL, env={**ENVIRONMENT, **(environment or {})})
+                              input=typed, env={**ENVIRONMENT, **(environment or {})})
         outcome = Outcome(done.returncode, done.stdout, done.stderr)
         if expect is not None:
             assert outcome.code == expect, f'renewd {" ".join(map(str, arguments))}: expected exit {expect}, got {outcome}'
@@ -128,6 +128,10 @@ timeout = "5s"
     def target(self, target, name=NAME):
         """One target of `status --json`."""
         return next(one for one in self.certificate(name)['targets'] if one['name'] == target)
+
+    def account(self):
+        """The account at the test's CA, as `account show --json` tells of it."""
+        return json.loads(self.run('account', 'show', 'test', '--json').out)['accounts'][0]
 
     def live(self, name=NAME):
         """The directory of the current generation."""

@@ -45,7 +45,7 @@ WRONG = {
     'an unknown variable': (certificate(GOOD_TARGET + '§  test = ["nginx", "{site}"]'), 'config/wrong-value', ['{site}', '{certificate}']),
     'one path for two': (certificate(GOOD_TARGET, GOOD_TARGET.replace('"web"', '"web2"')), 'config/conflict', ['/no/such/place/www.conf']),
     'two targets of one name': (certificate(GOOD_TARGET, GOOD_TARGET.replace('/www.', '/other.')), 'config/conflict', ['"web"']),
-    'a wildcard without DNS': ('[certificate."x.test"]\n§names = ["*.x.test"]', 'config/not-built', ['dns-01']),
+    'a wildcard without DNS': ('[certificate."x.test"]\n§names = ["*.x.test"]', 'config/wrong-value', ['dns-01']),
     'plain http for a CA': ('[ca.plain]\n§directory = "http://127.0.0.1/dir"', 'config/wrong-value', ['https']),
     'a secret in the open': ('§[host.web1]\nssh = "root@127.0.0.1"\nidentity_file = "{open}"', 'config/secret-exposed', ['chmod 600']),
     'roots that cannot be read': ('§[ca.other]\ndirectory = "https://127.0.0.1/dir"\nroots = "{missing}"', 'config/unreadable', ['{missing}']),

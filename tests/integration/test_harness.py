@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers of the tests themselves: what a test says about renewd is worth what these say about the world."""
+import datetime
+import json
 import socket
 import time
 
+import pytest
+
+from caproxy import CaProxy
 from processes import free_port, listens, run, wait_until
+from renewd import certificate
 from tls import is_pair, leaf_of, served
 
 
@@ -13,6 +19,7 @@ def self_signed(directory, name='www.example.test'):
         f'subjectAltName=DNS:{name}')
 
 
+@pytest.mark.both_pebbles
 def test_pebble_answers_and_counts(pebble):
     before = pebble.requests()
     answer = run('curl', '-sf', '--cacert', pebble.roots, pebble.url)
@@ -21,6 +28,22 @@ def test_pebble_answers_and_counts(pebble):
     assert pebble.requests()[len(before):] == ['GET /dir', 'HEAD /nonce-plz']
     assert (pebble.orders(), pebble.issued(), pebble.accounts()) == (0, 0, 0)
     assert pebble.roots.read_text().count('BEGIN CERTIFICATE') == 2
+
+
+def test_newest_pebble_has_what_newer_cas_have(newest_pebble):
+    """Seen by its directory: the tests of these features run against a CA that has them."""
+    assert newest_pebble.features() >= {'renewalInfo', 'keyChange', 'revokeCert', 'profiles', 'newOrder'}
+    assert newest_pebble.ask(newest_pebble.url.replace('/dir', '/nonce-plz')) == b''
+
+
+def test_newest_pebble_answers_as_told_about_a_renewal(newest_pebble, make_renewd):
+    renewd = make_renewd(newest_pebble)
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    leaf = leaf_of(renewd.live() / 'cert.pem')
+    newest_pebble.set_renewal_info(leaf.pem, '{"told": true}')
+    where = json.loads(newest_pebble.ask(newest_pebble.url))['renewalInfo']
+    assert newest_pebble.ask(f'{where}/{leaf.renewal_id}') == b'{"told": true}'
 
 
 def test_ca_proxy_passes_on_holds_back_and_invents(pebble, ca_proxy):
@@ -33,6 +56,70 @@ def test_ca_proxy_passes_on_holds_back_and_invents(pebble, ca_proxy):
     ca_proxy.answer_once('/dir', 503, 'later', method='GET')
     assert run(*curl, ca_proxy.url).stdout == 'later'
     assert 'newOrder' in run(*curl, ca_proxy.url).stdout
+
+
+def test_ca_proxy_damages_what_passes(pebble, ca_proxy):
+    """Each kind of fault, seen by a client; what came is counted."""
+    def curl(path='/dir', *more):
+        began = time.monotonic()
+        done = run('curl', '-s', '-w', '%{http_code}', '--cacert', pebble.roots, *more, ca_proxy.url.replace('/dir', path), check=False)
+        return done.returncode, done.stdout, time.monotonic() - began
+    first = ca_proxy.on('/dir', 'GET', drop='before')
+    assert curl()[0] == 52 and first.used == 1 and not pebble.requests()
+    ca_proxy.on('/dir', 'GET', drop='after')
+    assert curl()[0] == 52 and pebble.requests() == ['GET /dir']
+    ca_proxy.on('/dir', 'GET', cut=10)
+    code, text, _ = curl()
+    assert code == 18 and text == pebble.ask(pebble.url).decode()[:10] + '200'
+    ca_proxy.on('/dir', 'GET', rate=1000)
+    assert curl()[2] > 0.3
+    ca_proxy.on('/dir', 'GET', delay=0.3)
+    assert curl()[2] > 0.3 > curl()[2]
+    ca_proxy.on('/dir', 'GET', replace=('newOrder', 'oldOrder'), skip=1)
+    assert 'newOrder' in curl()[1] and 'oldOrder' in curl()[1] and 'newOrder' in curl()[1]
+    ca_proxy.on('/nonce', 'HEAD', del_headers=('Replay-Nonce',), set_headers={'X-Seen': 'yes'})
+    shown = curl('/nonce-plz', '-I')[1].lower()
+    assert 'replay-nonce' not in shown and 'x-seen: yes' in shown
+    ca_proxy.refuse('/dir', 429, 'rateLimited', 'slowly', wait=datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc), method='GET')
+    shown = curl('/dir', '-i')[1]
+    assert 'Retry-After: Tue, 01 Jan 2030 00:00:00 GMT' in shown and '"slowly"' in shown
+    assert [str(one) for one in ca_proxy.requests('/dir')][:3] == ['GET /dir -', 'GET /dir -', 'GET /dir 200']
+    assert ca_proxy.connections == len(ca_proxy.requests())
+
+
+def test_ca_proxy_is_slow_for_each_but_not_for_all(pebble, place, open_for_test):
+    """Latency: 50 ms more for a request, and forty at once on connections that are kept take hardly longer than one after another on one."""
+    proxy = CaProxy(pebble, latency=0.05)
+    open_for_test(proxy, proxy.close)
+    list_of_urls = place / 'urls'
+    list_of_urls.write_text(''.join(f'url = "{proxy.url}"\noutput = /dev/null\n' for _ in range(80)))
+    began = time.monotonic()
+    run('curl', '-s', '--parallel', '--parallel-immediate', '--parallel-max', '40', '--cacert', pebble.roots, '-K', list_of_urls)
+    assert 0.1 < time.monotonic() - began < 2
+    assert len(proxy.requests()) == 80 and proxy.connections <= 40
+
+
+def test_name_server_shows_what_it_was_told_and_every_name_has_an_address(make_name_server):
+    server = make_name_server(secondary=True)
+    server.add_txt('_acme-challenge.a.example.test', 'one')
+    server.add_txt('_acme-challenge.a.example.test', 'two')
+    assert server.txt('_acme-challenge.a.example.test') == ['one', 'two']
+    wait_until(lambda: server.txt('_acme-challenge.a.example.test', server.second_address) == ['one', 'two'],
+               'the second server to have heard of it')
+    server.update('del _acme-challenge.a.example.test. TXT "one"')
+    assert server.txt('_acme-challenge.a.example.test') == ['two']
+    server.cname('_acme-challenge.b.example.test', 'b.delegated.test')
+    server.caa('example.test', ';')
+    asked = run('kdig', f'@{server.address}', '+short', '_acme-challenge.b.example.test', 'CNAME', 'c.d.example.test', 'A',
+                'example.test', 'CAA')
+    assert asked.stdout.split() == ['b.delegated.test.', '127.0.0.1', '0', 'issue', '";"']
+    server.stop_secondary()
+    assert server.txt('_acme-challenge.a.example.test', server.second_address) == []
+
+
+def test_pebble_asks_the_name_server(name_server, make_pebble):
+    pebble = make_pebble(name_server=name_server)
+    assert f'Using {name_server.address}:53' in pebble.log.read_text() or name_server.address in pebble.log.read_text()
 
 
 def test_webroot_is_where_pebble_looks(pebble, renewd):

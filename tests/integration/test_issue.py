@@ -9,6 +9,7 @@ from renewd import NAME, certificate, nginx_target
 from tls import is_pair, leaf_of, served
 
 
+@pytest.mark.both_pebbles
 def test_fresh_issue_with_two_targets(renewd, pebble, make_nginx, sshd):
     """Nothing exists; one command later both places serve the same new certificate."""
     here, there = make_nginx('here'), make_nginx('there', form='fixed')
@@ -24,6 +25,7 @@ def test_fresh_issue_with_two_targets(renewd, pebble, make_nginx, sshd):
     assert 'PRIVATE KEY' not in outcome.text
 
 
+@pytest.mark.both_pebbles
 def test_forced_renewal_changes_what_both_serve(renewd, pebble, make_nginx, sshd):
     """--force issues generation 2, and both targets change over."""
     here, there = make_nginx('here'), make_nginx('there', form='fixed')
@@ -40,6 +42,7 @@ def test_forced_renewal_changes_what_both_serve(renewd, pebble, make_nginx, sshd
     assert [target['serving'] for target in renewd.certificate()['targets']] == [2, 2]
 
 
+@pytest.mark.both_pebbles
 def test_state_is_for_the_owner_only(renewd, nginx):
     """Keys 0600, directories 0700, and the four files of a generation that belong together."""
     renewd.configure(certificate(nginx_target(nginx)))
@@ -63,6 +66,7 @@ def test_key_types(renewd, key_type, key):
     assert leaf_of(renewd.live() / 'cert.pem').key == key
 
 
+@pytest.mark.both_pebbles
 @pytest.mark.parametrize('family', ['IPv4', 'IPv6'])
 def test_own_listener_answers_for_several_names(renewd, pebble, open_for_test, family):
     """http-01 answered by renewd itself, on both address families; all names are in the one certificate."""
@@ -90,6 +94,7 @@ def test_port_of_own_listener_is_taken(renewd, pebble):
     assert 'POST /chalZ' not in pebble.requests()
 
 
+@pytest.mark.both_pebbles
 def test_one_issuance_makes_nine_requests_or_fewer(renewd, pebble):
     """directory, nonce, order, authorization, challenge, its result, finalize, order, certificate: nine, with an account that exists."""
     renewd.configure(certificate(name='first.example.test'))
@@ -102,20 +107,21 @@ def test_one_issuance_makes_nine_requests_or_fewer(renewd, pebble):
     assert pebble.issued() == 2
 
 
-def test_half_of_all_nonces_are_rejected(make_pebble, make_renewd):
+@pytest.mark.parametrize('which', ['system', 'newest'])
+def test_half_of_all_nonces_are_rejected(make_pebble, make_renewd, newest_binaries, which):
     """The CA rejects 50 % of good nonces: every request is repeated with a fresh one, none gives up."""
-    pebble = make_pebble(nonce_reject=50)
+    pebble = make_pebble(nonce_reject=50, binaries='/usr/bin' if which == 'system' else newest_binaries)
     renewd = make_renewd(pebble)
     renewd.configure(certificate(names=[NAME, 'mail.example.test']))
     renewd.run('renew', expect=0)
     assert pebble.orders() == pebble.issued() == 1
 
 
-def test_every_nonce_is_rejected(make_pebble, make_renewd):
+def test_every_nonce_is_rejected(make_pebble, make_renewd, faster):
     """100 %: it ends, soon, and says why."""
     renewd = make_renewd(make_pebble(nonce_reject=100))
     renewd.configure(certificate())
-    renewd.run('renew', expect=3, timeout=30)
+    renewd.run('renew', expect=3, timeout=30, environment=faster(10))
     assert renewd.certificate()['last_error']['code'] == 'ca/bad-nonce'
 
 
@@ -130,6 +136,7 @@ def test_refused_identifier_is_named(make_pebble, make_renewd):
     assert 'blocked.example.test' in outcome.text or 'polic' in outcome.text  # only newer Pebbles say which
 
 
+@pytest.mark.both_pebbles
 def test_validation_fails(renewd, pebble):
     """Nobody answers where the name points to: exit 3, told which name and what the CA saw; tried again later, not at once."""
     pebble.tell_names('add-a', host=NAME, addresses=['127.0.0.9'])
@@ -144,6 +151,7 @@ def test_validation_fails(renewd, pebble):
     assert not list(renewd.webroot.rglob('*/acme-challenge/*')), 'no challenge file is left behind'
 
 
+@pytest.mark.both_pebbles
 def test_ca_is_down_and_comes_back_without_its_database(renewd, pebble):
     """Down: exit 3. Back without any account: a new account for the same key, and a certificate."""
     renewd.configure(certificate())
@@ -185,6 +193,7 @@ def test_rate_limit_is_honoured_across_runs(renewd, pebble, ca_proxy):
     assert pebble.requests() == before and pebble.orders() == 0
 
 
+@pytest.mark.both_pebbles
 def test_server_error_is_transient(renewd, pebble, ca_proxy):
     """A 503 in the middle: tried again within the run, or the order stays open and the next run goes on with it."""
     renewd.ca_url = ca_proxy.url
@@ -196,6 +205,7 @@ def test_server_error_is_transient(renewd, pebble, ca_proxy):
     assert pebble.orders() == pebble.issued() == 1
 
 
+@pytest.mark.both_pebbles
 def test_terms_that_are_not_agreed_to(renewd, pebble):
     renewd.configure(certificate())
     renewd.write(renewd.config.read_text().replace('agree_tos = true', 'agree_tos = false'))

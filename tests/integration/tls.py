@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What somebody sees who connects: one fresh full handshake each time, judged by nobody."""
+import base64
 import dataclasses
 import datetime
 import hashlib
@@ -29,6 +30,15 @@ class Leaf:
     @property
     def names(self):
         return sorted(re.findall(r'DNS:([^\s,]+)', _openssl('x509', '-noout', '-ext', 'subjectAltName', pem=self.pem)))
+
+    @property
+    def renewal_id(self):
+        """What RFC 9773 §4.1 names it by: key identifier of the issuer and serial number, from DER."""
+        text = _openssl('x509', '-noout', '-ext', 'authorityKeyIdentifier', '-serial', pem=self.pem)
+        issuer = bytes.fromhex(re.search(r'(?:[0-9A-F]{2}:){8,}[0-9A-F]{2}', text).group().replace(':', ''))
+        serial = bytes.fromhex(re.search(r'serial=([0-9A-F]+)', text).group(1))
+        serial = b'\0' + serial if serial[0] & 0x80 else serial
+        return '.'.join(base64.urlsafe_b64encode(part).decode().rstrip('=') for part in (issuer, serial))
 
     @property
     def key(self):

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "acme/solvers/dns/cloud_kinds.hpp"
 #include "acme/solvers/dns/program_kinds.hpp"
 #include "acme/solvers/dns/provider.hpp"
 #include "acme/solvers/dns/rfc2136.hpp"
@@ -12,7 +13,7 @@ const std::vector<ProviderKind>& provider_kinds() {
     static const std::vector<ProviderKind> kinds = [] {
         std::vector<ProviderKind> all;
         // One function a family of providers, declared in a header of its own.
-        for (auto* const family : {&rfc2136_kinds, &program_kinds}) {
+        for (auto* const family : {&rfc2136_kinds, &cloud_kinds, &program_kinds}) {
             for (ProviderKind& kind : family()) all.push_back(std::move(kind));
         }
         return all;

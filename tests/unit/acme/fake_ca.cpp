@@ -81,6 +81,8 @@ struct Ca::State {
         json directory = {{"newNonce", kOrigin + "/nonce"},
                           {"newAccount", kOrigin + "/account"},
                           {"newOrder", kOrigin + "/order"},
+                          {"keyChange", kOrigin + "/key-change"},
+                          {"revokeCert", kOrigin + "/revoke"},
                           {"meta", json::parse(ca.meta)},
                           {"xK4ugZ", "https://example.com/a-member-nobody-knows"}};
         if (!ca.renewal_info.empty()) directory["renewalInfo"] = ca.renewal_info;
@@ -96,18 +98,21 @@ struct Ca::State {
         if (nonces.erase(header.value("nonce", "")) == 0)
             return problem(400, "badNonce", "that nonce is not mine");
         if (header.at("url") != request.url) return problem(400, "unauthorized", "signed for another URL");
-        if (header.contains("jwk") != (path == "/account"))
+        if (path != "/revoke" && header.contains("jwk") != (path == "/account"))
             return problem(400, "malformed", "jwk and kid mixed up");
         const std::string payload = base::parse_base64url(jws.at("payload").get<std::string>()).value();
         payloads[path] = payload.empty() ? json() : json::parse(payload, nullptr, false);
-        if (path == "/account") return account(header);
+        if (path == "/account") return account(jws, header);
+        if (path.starts_with("/account/")) return ca.accounts.show_or_change(jws, path);
+        if (path == "/key-change") return ca.accounts.change_key(jws);
+        if (path == "/revoke") return ca.accounts.revoke(jws);
         if (path == "/order") return place(payloads[path]);
         return resource(path, payload);
     }
 
-    base::HttpResponse account(const json& header) {
+    base::HttpResponse account(const json& jws, const json& header) {
         thumbprint = base::base64url(base::sha256(header.at("jwk").dump()));
-        return {.status = 201, .headers = {{"location", "/account/1"}}, .body = R"({"status":"valid"})"};
+        return ca.accounts.create(jws, json::parse(ca.meta).value("externalAccountRequired", false));
     }
 
     base::HttpResponse place(const json& payload) {
@@ -224,6 +229,11 @@ struct Ca::State {
                     {"url", url("chall", number) + "/" + std::to_string(index)},
                     {"status", name.challenge_status},
                     {"token", name.token}};
+        if (!ca.issuer_domains.empty()) {
+            out["type"] = "dns-persist-01";
+            out["issuer-domain-names"] = ca.issuer_domains;
+            out.erase("token");
+        }
         if (name.challenge_status == "invalid") {
             const auto told = ca.refusing.find(name.identifier.value);
             const std::string detail = told == ca.refusing.end() ? "not presented" : told->second;

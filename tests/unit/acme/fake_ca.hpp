@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/http.hpp"
+#include "tests/unit/acme/fake_accounts.hpp"
 #include "tests/unit/base/test_ca.hpp"
 
 namespace fakes {
@@ -38,6 +39,7 @@ class Ca final : public base::Transport {
 
     Before before{};
     After after{};
+    Accounts accounts{};
     std::string meta = "{}";                        // of the directory
     std::string renewal_info{};                     // of the directory; empty: it has none
     bool gives_nonces = true;                       // with every answer
@@ -46,6 +48,7 @@ class Ca final : public base::Transport {
     std::set<std::string> reused{};                 // names whose authorization is valid from the start
     std::map<std::string, std::string> refusing{};  // name -> detail of its failed challenge
     std::vector<std::string> tokens{};              // for the authorizations, in turn; then made up
+    std::vector<std::string> issuer_domains{};      // not empty: it offers dns-persist-01 instead of http-01
     std::string forced_status{};                    // of every order, whatever has happened
     /// What the CA fetches for a token; valid without a look where there is none.
     std::function<std::string(const std::string& token)> fetch{};

@@ -68,6 +68,7 @@ class Solver final : public acme::Solver {
             return base::fail(base::Code::SolverPresent, "the webroot is gone");
         }
         presented_[task.token] = task.key_authorization;
+        last_task_ = task;
         ++presents_;
         return {};
     }
@@ -92,6 +93,11 @@ class Solver final : public acme::Solver {
 
     [[nodiscard]] int presents() const { return presents_; }
 
+    [[nodiscard]] acme::ChallengeTask last_task() const {
+        const std::scoped_lock lock(mutex_);
+        return last_task_;
+    }
+
     std::string type_name = "http-01";
     std::string failing{};
     bool cannot_clean_up = false;
@@ -100,6 +106,7 @@ class Solver final : public acme::Solver {
     mutable std::mutex mutex_;
     std::map<std::string, std::string> presented_;
     int presents_ = 0;
+    acme::ChallengeTask last_task_{};
 };
 
 /// A CA, a session with it, an account, and what issue() wants.

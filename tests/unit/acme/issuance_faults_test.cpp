@@ -93,9 +93,8 @@ TEST_CASE("faults: an authorization that has ended ends the order") {
     }
 }
 
-TEST_CASE("faults: a pending order whose name has failed does not hide it") {
+TEST_CASE("faults: a pending order whose name has failed is not waited for") {
     World world({"a.example"});
-    world.request.patience = 30s;
     world.ca.refusing = {{"a.example", "connection refused"}};
     world.ca.after = [](const std::string& path, int, base::HttpResponse answer) -> Answer {
         if (path == "/order/1") {
@@ -104,6 +103,7 @@ TEST_CASE("faults: a pending order whose name has failed does not hide it") {
         return answer;
     };
     CHECK(code_of(world.issue()) == "ca/validation-failed");
+    CHECK(world.ca.count("/order/1") == 2);
 }
 
 TEST_CASE("faults: newOrder is never repeated after a lost answer") {
@@ -217,6 +217,32 @@ TEST_CASE("faults: looks that fail for a while are survived, for ever they are n
     answer_first(refused, "/order/1", 1000, fakes::problem(403, "unauthorized", "deactivated"));
     CHECK(code_of(refused.issue()) == "ca/account-refused");
     CHECK(refused.ca.count("/order/1") == 1);
+}
+
+TEST_CASE("faults: a busy CA is not asked to finalize again before it wants to be") {
+    World world({"a.example"});
+    base::HttpResponse busy = fakes::reply(503, "");
+    busy.headers.emplace_back("retry-after", "700");
+    answer_first(world, "/finalize/1", 1, busy);
+    const auto issued = world.issue();
+    CHECK(code_of(issued) == "ca/server-error");
+    CHECK(issued.error().retry_at.has_value());
+    CHECK(world.ca.count("/finalize/1") == 1);
+}
+
+TEST_CASE("faults: more authorizations than names could need") {
+    World world({"a.example"});
+    world.ca.after = [](const std::string& path, int, base::HttpResponse answer) -> Answer {
+        if (path != "/order" && path != "/order/1") return answer;
+        std::string urls = R"("/authz/1/0")";
+        for (int i = 0; i < 8; ++i) urls += R"(,"/authz/1/0")";
+        answer.body = fakes::with_member(answer.body, "authorizations", "[" + urls + "]");
+        return answer;
+    };
+    const auto issued = world.issue();
+    CHECK(code_of(issued) == "ca/protocol");
+    CHECK(contains(message_of(issued), "9 authorizations for 1 name"));
+    CHECK(world.ca.count("/authz/1/0") == 0);
 }
 
 TEST_CASE("faults: an order for other names than asked for") {

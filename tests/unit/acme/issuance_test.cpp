@@ -242,13 +242,13 @@ TEST_CASE("issuance: profiles are sent only where they are offered") {
     wrong.request.profile = "shrot";
     wrong.ca.meta = world.ca.meta;
     const auto issued = wrong.issue();
-    CHECK(code_of(issued) == "config/wrong-value");
+    CHECK(code_of(issued) == "ca/profile-refused");
     CHECK(contains(issued.error().hint, "classic, short"));
     CHECK(wrong.ca.log() == Log{"GET /dir"});
 
     World none({"a.example"});
     none.request.profile = "short";
-    CHECK(code_of(none.issue()) == "config/wrong-value");
+    CHECK(code_of(none.issue()) == "ca/profile-refused");
     World default_profile({"a.example"});
     REQUIRE(default_profile.issue());
     CHECK_FALSE(contains(default_profile.ca.payload("/order"), "profile"));
@@ -288,4 +288,25 @@ TEST_CASE("issuance: what a solver cannot take away again is told, and stops not
     REQUIRE(world.issue());
     const std::string told = "authorize: a.example: a challenge was left behind: read-only file system";
     CHECK(std::ranges::find(world.progress, told) != world.progress.end());
+}
+
+TEST_CASE("issue: dns-persist-01 needs no token, and knows the account and the CA's names") {
+    World world({"a.example"});
+    world.solver.type_name = "dns-persist-01";
+    world.ca.issuer_domains = {"ca.example"};
+    world.ca.fetch = {};
+    CHECK(code_of(world.issue()) == "ok");
+    const auto task = world.solver.last_task();
+    CHECK(task.token.empty());
+    CHECK(task.key_authorization.empty());
+    CHECK(task.account_url == world.account.url);
+    CHECK(task.issuer_domains == std::vector<std::string>{"ca.example"});
+
+    World eleven({"a.example"});
+    eleven.solver.type_name = "dns-persist-01";
+    eleven.ca.issuer_domains = std::vector<std::string>(11, "ca.example");
+    const auto refused = eleven.issue();
+    CHECK(code_of(refused) == "ca/protocol");
+    CHECK(contains(message_of(refused), "issuer-domain-names"));
+    CHECK(eleven.solver.presents() == 0);
 }

@@ -104,3 +104,24 @@ TEST_CASE("jws: an ECDSA signature has fixed width, and the header names the alg
         CHECK(jws.at("payload") == "");
     }
 }
+
+TEST_CASE("jws: with a key that both sides know, and without nonce (RFC 8555 §7.3.4)") {
+    // printf %s PROTECTED.PAYLOAD | openssl dgst -sha256 -mac HMAC -macopt key:secret-key-of-the-customer
+    // -binary
+    const base::Secret key("secret-key-of-the-customer");
+    const acme::SignedRequest request{
+        .url = "https://ca.test/acct", .kid = "k1", .payload = R"({"kty":"EC"})"};
+    CHECK(
+        acme::sign_with_mac(key, acme::MacAlgorithm::Hs256, request) ==
+        R"({"payload":"eyJrdHkiOiJFQyJ9","protected":"eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIiwidXJsIjoiaHR0cHM6L)"
+        R"(y9jYS50ZXN0L2FjY3QifQ","signature":"XguoyAaCkX2v39b-TD3VJOX6Me_QZCQvqVyBn7ebg2E"})");
+    CHECK(acme::sign_with_mac(key, acme::MacAlgorithm::Hs384, request)
+              .find("Pv7dSFskI8rs-FJoA3ampyh8oJXhdpNLpKmLjcF6JXFJ7HKSINnPqZPobRXhBK4j") != std::string::npos);
+    CHECK(
+        acme::sign_with_mac(key, acme::MacAlgorithm::Hs512, request)
+            .find("y8jt24P143oh0kFd-yQnF9RaYT_Qg5Fe06KgsJlambbIqEbCkQSSSKqOmw6R09NsIHWY5eJMmCGbv75HlREYtw") !=
+        std::string::npos);
+    for (const std::string_view name : {"HS256", "HS384", "HS512"})
+        CHECK(acme::to_string(acme::parse_mac_algorithm(name).value()) == name);
+    CHECK_FALSE(acme::parse_mac_algorithm("none"));
+}

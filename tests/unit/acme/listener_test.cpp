@@ -7,15 +7,12 @@
 #include <thread>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "acme/solvers/http_01.hpp"
 #include "acme/solvers/listen_socket.hpp"
 #include "tests/unit/acme/fakes.hpp"
+#include "tests/unit/acme/ports.hpp"
 
 using fakes::code_of;
 using fakes::contains;
@@ -27,25 +24,8 @@ acme::ChallengeTask task(const std::string& token) {
     return {.identifier = {.value = "a.example"}, .token = token, .key_authorization = token + ".thumb"};
 }
 
-/// A socket on a port of the kernel's choice; the port is taken as long as it lives.
-struct Taken {
-    base::Descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    int port = 0;
-
-    Taken() {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t length = sizeof address;
-        REQUIRE(::bind(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-        REQUIRE(::listen(socket.number(), 1) == 0);
-        REQUIRE(::getsockname(socket.number(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
-        port = ntohs(address.sin_port);
-    }
-};
-
 std::string free_port() {
-    return std::to_string(Taken().port);
+    return std::to_string(tests::free_port());
 }
 
 base::Result<base::HttpResponse> ask(const std::string& origin, const std::string& path,
@@ -134,12 +114,12 @@ TEST_CASE("listener: every address of both families") {
     CHECK(ask("127.0.0.1:" + port, kPath + "t").value().body == "t.thumb");
     // A machine without IPv6 is no error; one with it answers there, too.
     const auto other_port = static_cast<std::uint16_t>(std::stoi(free_port()));
-    const bool has_ipv6 = acme::open_listen_sockets({.address = "::1", .port = other_port}).has_value();
+    const bool has_ipv6 = acme::open_listen_sockets({.address = "::1", .port = other_port}, {}).has_value();
     if (has_ipv6) CHECK(ask("[::1]:" + port, kPath + "t").value().body == "t.thumb");
 }
 
 TEST_CASE("listener: a port that somebody has is named, with what to do") {
-    const Taken taken;
+    const tests::TakenPort taken;
     for (const std::string& listen :
          {"127.0.0.1:" + std::to_string(taken.port), "*:" + std::to_string(taken.port)}) {
         CAPTURE(listen);

@@ -37,6 +37,10 @@ TEST_CASE("problem: what the planner may do about it") {
              Case{urn("agreementRequired"), 403, "ca/terms-not-agreed"},
              Case{urn("unauthorized"), 403, "ca/account-refused"},
              Case{urn("externalAccountRequired"), 403, "ca/binding-required"},
+             Case{urn("badPublicKey"), 400, "ca/account-refused"},
+             Case{urn("badSignatureAlgorithm"), 400, "ca/account-refused"},
+             Case{urn("badRevocationReason"), 400, "ca/revocation-refused"},
+             Case{urn("malformed"), 409, "ca/key-in-use"},
              Case{urn("invalidContact"), 400, "ca/account-refused"},
              Case{urn("rejectedIdentifier"), 400, "ca/identifier-refused"},
              Case{urn("unsupportedIdentifier"), 400, "ca/identifier-refused"},
@@ -122,15 +126,23 @@ TEST_CASE("problem: a failed validation names the name, the cause, and where to 
     struct Case {
         std::string_view type;
         std::string_view hint;
+        std::string_view challenge{};
     };
 
     for (const Case& c :
-         {Case{"connection", "port 80"}, Case{"dns", "A and AAAA"},
+         {Case{"connection", "port 443", "tls-alpn-01"}, Case{"unauthorized", "port 443", "tls-alpn-01"},
+          Case{"unauthorized", "_acme-challenge", "dns-01"}, Case{"dns", "DNSSEC", "dns-account-01"},
+          Case{"caa", "CAA", "dns-01"}, Case{"connection", "port 80", "http-01"},
+          Case{"connection", "port 80"}, Case{"dns", "A and AAAA"},
           Case{"unauthorized", "something else answers"}, Case{"incorrectResponse", "something else answers"},
           Case{"tls", "redirect"}, Case{"caa", "CAA"}, Case{"novel", ""}}) {
         CAPTURE(c.type);
-        const base::Error error = acme::validation_failed(
-            "letsencrypt", {{.name = "a.example", .problem = {.type = urn(c.type), .detail = "timeout"}}}, 3);
+        const base::Error error =
+            acme::validation_failed("letsencrypt",
+                                    {{.name = "a.example",
+                                      .problem = {.type = urn(c.type), .detail = "timeout"},
+                                      .challenge = std::string(c.challenge)}},
+                                    3);
         CHECK(base::to_string(error.code) == "ca/validation-failed");
         CHECK(error.message == "the CA letsencrypt could not validate 1 of 3 names (a.example: timeout)");
         CHECK(contains(error.hint, c.hint));

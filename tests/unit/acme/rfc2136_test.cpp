@@ -2,8 +2,11 @@
 #include "acme/solvers/dns/rfc2136.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -12,6 +15,7 @@
 #include "acme/solvers/dns/tsig.hpp"
 #include "base/encoding.hpp"
 #include "tests/unit/acme/fakes.hpp"
+#include "tests/unit/base/hostile_name_server.hpp"
 #include "tests/unit/base/name_servers.hpp"
 
 using base::DnsType;
@@ -213,6 +217,64 @@ TEST_CASE("rfc2136 tells a wrong configuration before it does anything") {
     CHECK(code_of(wrong) == "config/wrong-value");
     CHECK(wrong.error().message.find("no base64") == std::string::npos);
     CHECK(acme::find_provider_kind("rfc2137") == nullptr);
+}
+
+TEST_CASE("rfc2136 believes nothing that is not signed with its key") {
+    const auto told = [](const std::function<std::string(std::string)>& answer_to) {
+        const tests::HostileNameServer server([&](const std::string& message, bool) {
+            const std::string answer = answer_to(message);
+            return std::vector<std::string>{tests::HostileNameServer::framed(answer) + answer};
+        });
+        Stage stage;
+        stage.settings.texts["server"] = base::to_string(server.server());
+        const auto outcome = stage.present(record_of("a.example.test.", "x"));
+        return code_of(outcome) + ": " + (outcome ? "" : outcome.error().message);
+    };
+    const auto unsigned_answer = [](char rcode) {
+        return [rcode](const std::string& message) {
+            return message.substr(0, 2) + '\xA8' + rcode + std::string(8, '\0');
+        };
+    };
+    CHECK(told(unsigned_answer(0)).ends_with("its answer is not signed: anybody could have sent it"));
+    CHECK(told(unsigned_answer(0)).starts_with("provider/protocol"));
+    CHECK(told(unsigned_answer(1)).starts_with("provider/protocol"));
+    CHECK(told(unsigned_answer(2)).starts_with("provider/failed"));
+    CHECK(told(unsigned_answer(4)).starts_with("provider/denied"));
+    CHECK(told(unsigned_answer(5)).starts_with("provider/denied"));
+    CHECK(told(unsigned_answer(7)).starts_with("provider/failed"));
+    CHECK(told(unsigned_answer(9)).starts_with("provider/no-zone"));
+    CHECK(told(unsigned_answer(10)).starts_with("provider/no-zone"));
+    CHECK(told([](const std::string& message) { return message; }).starts_with("provider/protocol"));
+    CHECK(told([](const std::string&) { return std::string("x"); }).starts_with("provider/protocol"));
+    CHECK(told([](const std::string&) { return std::string(); }).starts_with("provider/protocol"));
+    // Our own message as the answer: signed with the key, but by us.
+    const auto echo = told([](std::string message) {
+        message[2] = '\xA8';
+        return message;
+    });
+    CHECK(echo.ends_with("the signature of its answer is wrong: anybody could have sent it"));
+}
+
+TEST_CASE("rfc2136 asks over UDP where a server has no TCP") {
+    Stage stage;
+    stage.do_not_sign();
+    const int udp = tests::bound_socket("127.0.0.1", 0, SOCK_DGRAM);
+    sockaddr_in where{};
+    socklen_t size = sizeof(where);
+    REQUIRE(::getsockname(udp, reinterpret_cast<sockaddr*>(&where), &size) == 0);
+    std::thread server([udp] {
+        std::array<char, 512> buffer{};
+        sockaddr_in from{};
+        socklen_t from_size = sizeof(from);
+        auto* const peer = reinterpret_cast<sockaddr*>(&from);
+        ::recvfrom(udp, buffer.data(), buffer.size(), 0, peer, &from_size);
+        buffer[2] = '\xA8';
+        ::sendto(udp, buffer.data(), 12, 0, peer, from_size);
+    });
+    stage.settings.texts["server"] = "127.0.0.1:" + std::to_string(ntohs(where.sin_port));
+    CHECK(code_of(stage.present(record_of("a.example.test.", "x"))) == "none");
+    server.join();
+    ::close(udp);
 }
 
 TEST_CASE("a TSIG counts only if nothing of the message or of the key differs") {

@@ -100,6 +100,7 @@ TEST_CASE("wire: hostile orders") {
           order_with(R"("authorizations":"https://ca.test/z")"), order_with(R"("authorizations":)" + many),
           order_with(R"("identifiers":[{"type":"dns","value":"../x"}])"), order_with(R"("identifiers":[7])"),
           order_with(R"("identifiers":[{"type":"dns","value":"192.0.2.1"}])"),
+          order_with(R"("identifiers":[{"type":"dns","value":"bücher.example"}])"),
           order_with(R"("identifiers":[{"type":"email","value":"a@example.com"}])"),
           std::string(R"({"status":"pending"})"), std::string(R"({"finalize":"http://ca.test/f"})"),
           std::string(R"({"finalize":"https://ca.test/f")")}) {
@@ -143,6 +144,34 @@ TEST_CASE("wire: an authorization, of a wildcard, with challenges nobody knows")
     }
 }
 
+TEST_CASE("wire: a dns-persist-01 challenge has names of the CA in place of a token, or none that count") {
+    const auto domains = [](const std::string& json) {
+        const auto authorization = acme::parse_authorization(
+            R"({"identifier":{"type":"dns","value":"a.example"},"challenges":[{"type":"dns-persist-01",)"
+            R"("url":"/c","status":"valid","issuer-domain-names":)" +
+                json + "}]}",
+            kUrl);
+        REQUIRE(authorization);  // the other challenges of such an authorization can still be used
+        CHECK((authorization->challenges.front().status == ChallengeStatus::Valid));
+        return authorization->challenges.front().issuer_domains;
+    };
+    std::string ten = "[\"a0.example\"";
+    for (int i = 1; i < 10; ++i) ten += ",\"a" + std::to_string(i) + ".example\"";
+    const std::string label(63, 'a');
+    const std::string longest = label + "." + label + "." + label + "." + std::string(61, 'b');
+    CHECK(domains(R"(["CA.example"])") == std::vector<std::string>{"ca.example"});
+    CHECK(domains(ten + "]").size() == 10);
+    CHECK(domains(ten + ",\"b.example\"]").empty());
+    CHECK(domains("[\"" + longest + "\"]").size() == 1);
+    CHECK(domains("[\"" + longest + "b\"]").empty());
+    for (const std::string bad :
+         {"[]", "7", "null", R"("ca.example")", R"([7])", R"(["ca.example", ""])", R"(["*.ca.example"])",
+          R"(["192.0.2.1"])", R"(["ca.example; x"])", R"(["bücher.example"])"}) {
+        CAPTURE(bad);
+        CHECK(domains(bad).empty());
+    }
+}
+
 TEST_CASE("wire: problems, whatever the body is") {
     const acme::Problem problem = acme::parse_problem(
         R"({"type":"urn:ietf:params:acme:error:malformed","title":"t","subproblems":[
@@ -159,8 +188,17 @@ TEST_CASE("wire: problems, whatever the body is") {
         CHECK(none.type.empty());
         CHECK(none.status == 502);
     }
-    CHECK(acme::parse_account_status(R"({"status":"deactivated"})") == "deactivated");
-    CHECK(acme::parse_account_status("").empty());
+}
+
+TEST_CASE("wire: an account, whatever the body is") {
+    const acme::AccountView view =
+        acme::parse_account(R"({"status":"deactivated","contact":["mailto:a@b.example",7]})");
+    CHECK(view.status == "deactivated");
+    CHECK(view.contact == std::vector<std::string>{"mailto:a@b.example"});
+    for (const std::string_view body : {"", "[]", "7", R"({"status":7,"contact":"x"})"}) {
+        CHECK(acme::parse_account(body).status.empty());
+        CHECK(acme::parse_account(body).contact.empty());
+    }
 }
 
 TEST_CASE("wire: what we send") {
@@ -168,6 +206,13 @@ TEST_CASE("wire: what we send") {
         acme::new_account_payload({"ops@example.com", "mailto:a%20b@example.com", "tel:+1"}, true) ==
         R"({"contact":["mailto:ops@example.com","mailto:a%20b@example.com","tel:+1"],"termsOfServiceAgreed":true})");
     CHECK(acme::new_account_payload({}, false) == "{}");
+    CHECK(acme::find_account_payload() == R"({"onlyReturnExisting":true})");
+    CHECK(acme::contact_payload({"ops@example.com"}) == R"({"contact":["mailto:ops@example.com"]})");
+    CHECK(acme::contact_payload({}) == R"({"contact":[]})");
+    CHECK(acme::key_change_payload("https://ca.test/a/1", R"({"kty":"EC"})") ==
+          R"({"account":"https://ca.test/a/1","oldKey":{"kty":"EC"}})");
+    CHECK(acme::revocation_payload("\xff\xfe", 4) == R"({"certificate":"__4","reason":4})");
+    CHECK(acme::revocation_payload("\xff\xfe", 0) == R"({"certificate":"__4"})");
     const std::vector<base::Identifier> names = {base::parse_identifier("example.com").value(),
                                                  base::parse_identifier("192.0.2.7").value()};
     CHECK(acme::new_order_payload(names, "", "") ==

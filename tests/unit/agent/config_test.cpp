@@ -3,66 +3,22 @@
 // key and what would be right.
 #include "agent/config/config.hpp"
 
+#include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <ostream>
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
-#include "tests/unit/base/temporary_directory.hpp"
+#include "tests/unit/agent/configuration_files.hpp"
 
 using namespace std::chrono_literals;
 
+using tests::kGround;
+using tests::problems_of;
+using Files = tests::ConfigurationFiles;
+
 namespace {
-
-constexpr const char* kGround = R"(
-[ca.test]
-directory = "https://ca.test/dir"
-[solver.web]
-type = "http-01"
-listen = "*:80"
-[defaults]
-ca = "test"
-)";
-
-/// A main file and conf.d, read as renewd reads them.
-class Files {
-  public:
-    void write(const std::string& name, const std::string& text, mode_t mode = 0644) const {
-        const std::string path = directory_ / name;
-        std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-        std::ofstream(path) << text;
-        REQUIRE(::chmod(path.c_str(), mode) == 0);
-    }
-
-    [[nodiscard]] auto read() const { return agent::read_config(directory_ / "renewd.toml"); }
-
-    /// All messages, one a line, without the directory.
-    [[nodiscard]] std::string problems() const {
-        const auto config = read();
-        if (config) return "";
-        std::string text;
-        for (const base::Error& error : config.error())
-            text += "[" + std::string(base::to_string(error.code)) + "] " + error.message + "\n";
-        for (std::size_t at = 0; (at = text.find(directory_.path() + "/", at)) != std::string::npos;) {
-            text.erase(at, directory_.path().size() + 1);
-        }
-        return text;
-    }
-
-    [[nodiscard]] std::string path(const std::string& name) const { return directory_ / name; }
-
-  private:
-    tests::TemporaryDirectory directory_;
-};
-
-/// The problems of a main file with the ground above and `text` below it.
-std::string problems_of(const std::string& text) {
-    const Files files;
-    files.write("renewd.toml", kGround + text);
-    return files.problems();
-}
 
 constexpr const char* kTarget = R"(
 [certificate."example.com"]
@@ -168,7 +124,13 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
                   "cannot be a name here"},
              Case{"no identifier", cert + "names = [\"exa_mple.com\"]\n", "exa_mple.com"},
              Case{"a name twice", cert + "names = [\"a.test\", \"A.test\"]\n", "stands twice"},
-             Case{"a wildcard over http-01", cert + "names = [\"*.example.com\"]\n", "[config/not-built]"},
+             Case{"a wildcard over http-01", cert + "names = [\"*.example.com\"]\n",
+                  "*.example.com: a wildcard is proven through DNS alone (RFC 8555 §7.1.3), but [solver.web] "
+                  "is "
+                  "of type \"http-01\"; write a [solver.X] of type \"dns-01\" with  for = "
+                  "[\"*.example.com\"]"},
+             Case{"one name in two scripts", cert + "names = [\"xn--bcher-kva.test\", \"bücher.test\"]\n",
+                  "\"xn--bcher-kva.test\" stands twice (\"bücher.test\" is read so)"},
              Case{"a wrong type", cert + "names = 7\n",
                   "needs a string or a list of strings, not a whole number"},
              Case{"a duration without a unit", cert + "renew = \"30\"\n",
@@ -285,4 +247,35 @@ names = ["example.com", "a.example.com", "one.example.com"]
     CHECK(agent::solver_for(*config, certificate, certificate.names[0])->name == "web");
     CHECK(agent::solver_for(*config, certificate, certificate.names[1])->name == "below");
     CHECK(agent::solver_for(*config, certificate, certificate.names[2])->name == "one");
+}
+
+TEST_CASE("config: an external account binding, its key from wherever secrets come from") {
+    const auto with_binding = [](const Files& files, const std::string& binding) {
+        files.write("renewd.toml", "[ca.x]\ndirectory = \"https://x.test/dir\"\neab = " + binding + "\n");
+    };
+    const Files files;
+    files.write("eab", "c2VjcmV0", 0600);
+    with_binding(files, R"({ kid = "k1", key_file = ")" + files.path("eab") + "\" }");
+    REQUIRE(files.read());
+    const agent::BindingConfig binding = files.read()->cas.at("x").eab.value();
+    CHECK(binding.kid == "k1");
+    CHECK(binding.key.name == files.path("eab"));
+    CHECK((binding.algorithm == acme::MacAlgorithm::Hs256));
+    with_binding(files, R"({ kid = "k1", key_env = "EAB", algorithm = "HS512" })");
+    CHECK((files.read()->cas.at("x").eab.value().algorithm == acme::MacAlgorithm::Hs512));
+
+    for (const auto& [wrong, told] :
+         {std::pair(R"({ key_env = "EAB" })", "\"kid\" is missing"),
+          std::pair(R"({ kid = "k1" })", "accepted: key_file, key_credential, key_env, key_command"),
+          std::pair(R"({ kid = "k1", key = "c2VjcmV0" })", "is a secret"),
+          std::pair(R"({ kid = "k1", key_env = "EAB", algorithm = "RS256" })", "\"HS256\", \"HS384\""),
+          std::pair(R"({ kid = "k1", key_env = "EAB", alg = "HS256" })", "unknown key \"alg\""),
+          std::pair(R"("k1")", "needs a table")}) {
+        CAPTURE(wrong);
+        with_binding(files, wrong);
+        const std::string problems = files.problems();
+        CHECK(problems.find(told) != std::string::npos);
+        CHECK(problems.find("c2VjcmV0") == std::string::npos);
+        CHECK(std::ranges::count(problems, '\n') == 1);
+    }
 }

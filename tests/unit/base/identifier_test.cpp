@@ -48,6 +48,16 @@ TEST_CASE("identifier: names and addresses become canonical") {
              {"*.lan", dns("*.lan")},
              {"intranet", dns("intranet")},
              {"xn--mnchen-3ya.example", dns("xn--mnchen-3ya.example")},
+             {"münchen.example", dns("xn--mnchen-3ya.example")},
+             {"MÜNCHEN.Example.", dns("xn--mnchen-3ya.example")},
+             {"mu\u0308nchen.example", dns("xn--mnchen-3ya.example")},  // a combining diaeresis
+             {"straße.example", dns("xn--strae-oqa.example")},          // not "strasse": not transitional
+             {"*.bücher.example", dns("*.xn--bcher-kva.example")},
+             {"例え.テスト", dns("xn--r8jz45g.xn--zckzah")},
+             {"例え。テスト", dns("xn--r8jz45g.xn--zckzah")},  // an ideographic full stop
+             {"ｅｘａｍｐｌｅ.com", dns("example.com")},       // full width
+             {"βόλος.gr", dns("xn--nxasmm1c.gr")},
+             {"xn--mnchen-3ya.bücher.example", dns("xn--mnchen-3ya.xn--bcher-kva.example")},
              {"1.example", dns("1.example")},
              {"192.0.2.1.example", dns("192.0.2.1.example")},
              {kLabel63 + ".example", dns(kLabel63 + ".example")},
@@ -96,7 +106,20 @@ TEST_CASE("identifier: a wrong name is told which rule it breaks") {
              {"300.0.2.1", "ends in a number"},
              {"192.0.2", "ends in a number"},
              {"192.0.2.010", "ends in a number"},
-             {"münchen.example", "outside ASCII"},
+             {"münchen..example", "has an empty label"},
+             {"mün_chen.example", "contains \"_\""},
+             {"münchen.ex_ample", "contains \"_\""},
+             {"mün chen.example", "is no international name"},
+             {"ü℀x.example", "is no international name"},
+             {"💩.example", "is no international name"},
+             {"a.*.münchen.example", "not its whole first label"},
+             {"＊.münchen.example", "of another script"},
+             {"-ü.example", "is no international name"},
+             {"\xff\xfe.example", "is no international name"},
+             {std::string(64, 'a') + "ü.example", "is no international name"},
+             {std::string("ü.example\0.evil.example", 24), "contains a NUL"},
+             {std::string(1100, 'x') + "ü", "longer than 253"},
+             {"１９２.0.2.1", R"(read as "192.0.2.1", ends in a number)"},
              {"https://example.com", "is a URL"},
              {"example.com:443", "no colons"},
              {"2001:db8::g", "no IPv6 address"},
@@ -115,8 +138,9 @@ TEST_CASE("identifier: a wrong name is told which rule it breaks") {
 
 TEST_CASE("identifier: a hostile name is quoted safely, and an international one told what to write") {
     CHECK(parse_identifier("\x1b[2J.example").error().message.find('\x1b') == std::string::npos);
+    CHECK(parse_identifier("ü\x1b[2J.example").error().message.find('\x1b') == std::string::npos);
     CHECK(parse_identifier(std::string(5000, 'x')).error().message.size() < 200);
-    CHECK(parse_identifier("münchen.example").error().hint.find("xn--") != std::string::npos);
+    CHECK(parse_identifier("💩.example").error().hint.find("xn--") != std::string::npos);
 }
 
 TEST_CASE("identifier: what a name in a certificate covers") {

@@ -325,11 +325,19 @@ TEST_CASE("look_until_served: ends when all agree, when told to, and when nothin
         CHECK(all_serving(seen));
         CHECK(looks == 3);
     }
-    SUBCASE("at once") {
+    SUBCASE("at once, and still a moment later") {
         server.serve(w.wanted);
         CHECK(all_serving(
             look_until_served({endpoint_of(server)}, w.expectation(), w.anchors, clock, 60s, {})));
-        CHECK(clock.pauses.empty());
+        CHECK(clock.pauses == std::vector<base::Milliseconds>{200ms});
+    }
+    SUBCASE("an old worker that comes up once more between two good looks begins the count anew") {
+        server.serve_in_turn({w.wanted, w.wanted, w.wanted, w.earlier, w.wanted, w.wanted, w.wanted, w.wanted,
+                              w.wanted, w.wanted, w.wanted, w.wanted, w.wanted, w.wanted});
+        const auto seen =
+            look_until_served({endpoint_of(server)}, w.expectation(), w.anchors, clock, 60s, {});
+        CHECK(all_serving(seen));
+        CHECK(clock.pauses == std::vector<base::Milliseconds>{200ms, 100ms, 200ms});
     }
     SUBCASE("when told to") {
         const auto seen = look_until_served({endpoint_of(server)}, w.expectation(), w.anchors, clock, 60s,

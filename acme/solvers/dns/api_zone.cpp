@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "acme/solvers/dns/api_zone.hpp"
+
+#include <algorithm>
+
+#include "base/encoding.hpp"
+
+namespace acme {
+namespace {
+
+using base::Code;
+using base::Result;
+
+/// Ten thousand zones of 50 a page.
+constexpr unsigned kPagesMax = 200;
+constexpr std::size_t kStringMax = 255;
+/// Values at one name that an API may hold; more are not ours to carry to and fro.
+constexpr std::size_t kValuesMax = 1000;
+
+bool is_suffix(std::string_view name, std::string_view zone) {
+    if (zone.empty() || !name.ends_with(zone)) return false;
+    return name.size() == zone.size() || name[name.size() - zone.size() - 1] == '.';
+}
+
+Result<std::optional<ApiZone>> search_pages(const Api& api, const std::string& name,
+                                            const ZoneSource& source) {
+    std::optional<ApiZone> best;
+    std::string cursor;
+    for (unsigned page = 0; page < kPagesMax; ++page) {
+        ZonePage found = TRY(source.page(cursor));
+        for (ApiZone& zone : found.zones) {
+            zone.name = bare_name(zone.name);
+            const bool longer = !best || zone.name.size() > best->name.size();
+            if (longer && is_suffix(name, zone.name)) best = std::move(zone);
+        }
+        if (found.next.empty()) return best;
+        if (found.next == cursor) return api.fail(Code::ProviderProtocol, "its list of zones never ends");
+        cursor = std::move(found.next);
+    }
+    return api.fail(Code::ProviderProtocol,
+                    "its list of zones has more than " + std::to_string(kPagesMax) + " pages",
+                    "use a token that sees fewer zones");
+}
+
+Result<std::optional<ApiZone>> search_suffixes(const std::string& name, const ZoneSource& source) {
+    // A top-level domain is nobody's zone, and costs a request.
+    for (std::size_t at = 0; at != std::string::npos; at = name.find('.', at)) {
+        if (at > 0) ++at;
+        const std::string suffix = name.substr(at);
+        if (suffix.find('.') == std::string::npos) break;
+        if (auto zone = TRY(source.named(suffix))) return zone;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string bare_name(std::string_view name) {
+    if (name.ends_with('.')) name.remove_suffix(1);
+    std::string out(name);
+    for (char& character : out) {
+        if (character >= 'A' && character <= 'Z') character = static_cast<char>(character - 'A' + 'a');
+    }
+    return out;
+}
+
+std::string relative_name(std::string_view name, std::string_view zone) {
+    const std::string full = bare_name(name);
+    if (full == zone) return "@";
+    return is_suffix(full, zone) ? full.substr(0, full.size() - zone.size() - 1) : full;
+}
+
+Result<ApiZone> find_zone(const Api& api, const TxtRecord& record, const ZoneSource& source) {
+    const std::string name = bare_name(record.name);
+    const std::string guess = bare_name(record.zone);
+    std::optional<ApiZone> zone;
+    if (is_suffix(name, guess)) zone = TRY(source.named(guess));
+    if (!zone) {
+        zone = source.page ? TRY(search_pages(api, name, source)) : TRY(search_suffixes(name, source));
+    }
+    if (!zone || zone->id.empty()) {
+        return api.fail(Code::ProviderNoZone, "has no zone for " + base::printable(name, 253),
+                        "is its zone in this account, and may the token see it?");
+    }
+    zone->name = bare_name(zone->name);
+    return std::move(*zone);
+}
+
+std::string quoted_txt(std::string_view value) {
+    std::string out;
+    do {
+        const std::string_view part = value.substr(0, kStringMax);
+        value.remove_prefix(part.size());
+        out += out.empty() ? "\"" : " \"";
+        for (const char character : part) {
+            if (character == '"' || character == '\\') out += '\\';
+            out += character;
+        }
+        out += '"';
+    } while (!value.empty());
+    return out;
+}
+
+bool is_value(std::string_view shown, std::string_view value) {
+    return shown == value || shown == quoted_txt(value);
+}
+
+Result<void> change_set(const Api& api, const TxtRecord& record, TxtChange change,
+                        const TxtSetAccess& access) {
+    const NameLock lock(record.name);
+    const auto attempt = [&]() -> Result<ApiAnswer> {
+        const TxtSet before = TRY(access.read());
+        if (before.values.size() > kValuesMax) {
+            return api.fail(Code::ProviderProtocol, "has more than " + std::to_string(kValuesMax) +
+                                                        " TXT values at " +
+                                                        base::printable(record.name, 253));
+        }
+        TxtSet after = before;
+        std::erase_if(after.values, [&](const std::string& shown) { return is_value(shown, record.value); });
+        const bool was_there = after.values.size() != before.values.size();
+        if (was_there == (change == TxtChange::Add)) return ApiAnswer{};
+        if (change == TxtChange::Add) after.values.push_back(quoted_txt(record.value));
+        // A set has one TTL (RFC 2181 §5.2), and it is not ours to change it for others.
+        if (before.values.empty()) after.ttl = record.ttl;
+        return access.write(before, after);
+    };
+    TRY(api.settle(attempt));
+    return {};
+}
+
+NameLock::NameLock(std::string_view name) {
+    // Of one process, whichever solver it is: two may name the same account.
+    static std::array<std::mutex, 64> mutexes;
+    held_ = std::unique_lock(mutexes.at(std::hash<std::string_view>{}(name) % mutexes.size()));
+}
+
+}  // namespace acme

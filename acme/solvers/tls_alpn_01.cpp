@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "acme/solvers/tls_alpn_01.hpp"
+
+#include <mutex>
+#include <utility>
+
+#include "acme/solvers/listen_socket.hpp"
+#include "acme/solvers/tls_alpn_server.hpp"
+#include "base/encoding.hpp"
+
+namespace acme {
+namespace {
+
+using base::Code;
+using base::Result;
+
+constexpr std::string_view kAcmeIdentifier = "1.3.6.1.5.5.7.1.31";  // id-pe-acmeIdentifier, RFC 8737 §6.1
+constexpr base::Seconds kBefore{3600};                              // clocks differ
+constexpr base::Seconds kAfter{7 * 24 * 3600};
+
+constexpr ListenAdvice kAdvice{
+    .busy = "a solver of type http-01 (webroot = \"…\") or dns-01 does not need the port",
+    .denied = "use a solver of type http-01 (webroot = \"…\") or dns-01",
+};
+
+class TlsAlpnSolver final : public Solver {
+  public:
+    TlsAlpnSolver(const std::string& listen, base::Clock& clock)
+        : listen_(parse_listen(listen)), clock_(clock) {}
+
+    [[nodiscard]] std::string_view type() const override { return "tls-alpn-01"; }
+
+    Result<void> present(const ChallengeTask& task) override {
+        if (task.identifier.is_wildcard()) {
+            return base::fail(Code::SolverPresent,
+                              task.identifier.value + ": tls-alpn-01 cannot prove a wildcard",
+                              "a wildcard needs a solver of type dns-01");
+        }
+        AlpnProof proof{.key_authorization = task.key_authorization,
+                        .key = TRY(base::PrivateKey::generate(base::KeyType::EcdsaP256)),
+                        .certificate = {}};
+        proof.certificate.push_back(
+            TRY(make_alpn_certificate(proof.key, task.identifier, task.key_authorization, clock_.now())));
+        const std::scoped_lock lock(server_mutex_);
+        if (!server_) TRY(open());
+        proofs_.put(alpn_server_name(task.identifier), std::move(proof));
+        return {};
+    }
+
+    Result<void> clean_up(const ChallengeTask& task) override {
+        const std::scoped_lock lock(server_mutex_);
+        if (proofs_.remove(alpn_server_name(task.identifier), task.key_authorization)) server_.reset();
+        return {};
+    }
+
+  private:
+    Result<void> open() {
+        if (!listen_) return base::Failure(listen_.error());
+        server_ = TRY(AlpnServer::start(TRY(open_listen_sockets(*listen_, kAdvice)), proofs_));
+        return {};
+    }
+
+    Result<ListenAddress> listen_;
+    base::Clock& clock_;
+    AlpnProofs proofs_;        // outlives the server, which reads it
+    std::mutex server_mutex_;  // never held by the server's thread: closing waits for it
+    std::unique_ptr<AlpnServer> server_;
+};
+
+}  // namespace
+
+std::string alpn_server_name(const base::Identifier& identifier) {
+    const std::string bytes =
+        identifier.type == base::IdentifierType::Ip ? base::address_bytes(identifier.value) : std::string();
+    if (bytes.empty()) return identifier.value;
+    std::string name;
+    if (bytes.size() == 4) {
+        for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte)
+            name += std::to_string(static_cast<unsigned char>(*byte)) + ".";
+        return name + "in-addr.arpa";
+    }
+    const std::string digits = base::hex(bytes);
+    for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit) {
+        name += *digit;
+        name += '.';
+    }
+    return name + "ip6.arpa";
+}
+
+Result<base::Certificate> make_alpn_certificate(const base::PrivateKey& key,
+                                                const base::Identifier& identifier,
+                                                std::string_view key_authorization, base::Instant now) {
+    return base::self_sign(
+        key, {identifier}, now - kBefore, now + kAfter,
+        base::OctetExtension{.oid = std::string(kAcmeIdentifier), .bytes = base::sha256(key_authorization)});
+}
+
+std::unique_ptr<Solver> make_tls_alpn_solver(const std::string& listen, base::Clock& clock) {
+    return std::make_unique<TlsAlpnSolver>(listen, clock);
+}
+
+}  // namespace acme

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The accounts of the file store: a directory for each CA, and in it the key, the URL, what was registered
+// with it, and, while it is being changed, the next key.
+#include <algorithm>
+#include <utility>
+
+#include "agent/memory/file_store.hpp"
+#include "agent/memory/state_files.hpp"
+#include "base/encoding.hpp"
+
+namespace agent {
+
+using base::Code;
+using base::Result;
+
+namespace {
+
+constexpr const char* kKey = "/account.key";
+constexpr const char* kNextKey = "/account.key.next";
+constexpr const char* kUrl = "/account.url";
+constexpr const char* kContact = "/account.contact";
+constexpr const char* kClosed = "/account.closed";
+
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::size_t begin = 0;
+    while (begin < text.size()) {
+        const std::size_t end = std::min(text.find('\n', begin), text.size());
+        if (end > begin) lines.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return lines;
+}
+
+std::string first_line(const std::string& text) {
+    return text.substr(0, text.find('\n'));
+}
+
+}  // namespace
+
+std::string FileStore::account_place(const std::string& ca, const std::string& directory) const {
+    // The directory URL is the CA's identity: another URL under the same name is another account.
+    return root_ + "/accounts/" + ca + "-" + base::sha256_hex(directory).substr(0, 8);
+}
+
+Result<std::unique_ptr<Lease>> FileStore::lease_account(const std::string& ca, const std::string& directory) {
+    return take_lease(files_, account_place(ca, directory));
+}
+
+Result<std::optional<StoredAccount>> FileStore::account(const std::string& ca, const std::string& directory) {
+    const std::string place = account_place(ca, directory);
+    const auto read = [&](const char* name) {
+        return as_state(read_if_there(files_, place + name, kPemFileMax));
+    };
+    const auto key = TRY(read(kKey));
+    if (!key) return std::optional<StoredAccount>{};
+    StoredAccount account{.key_pem = base::Secret(*key), .url = first_line(TRY(read(kUrl)).value_or(""))};
+    if (const auto next = TRY(read(kNextKey))) account.next_key_pem = base::Secret(*next);
+    if (const auto contact = TRY(read(kContact))) account.contact = lines_of(*contact);
+    if (const auto closed = TRY(read(kClosed)))
+        account.closed_at = base::parse_instant(first_line(*closed)).value_or(base::Instant{});
+    return std::optional(std::move(account));
+}
+
+Result<void> FileStore::save_account(const std::string& ca, const std::string& directory,
+                                     const StoredAccount& account) {
+    const std::string place = account_place(ca, directory);
+    TRY(as_state(base::make_directories(files_, place, kPrivateDirectory)));
+    const auto write = [&](const char* name, const std::string& text) {
+        return as_state(base::write_durably(files_, place + name, text, kPrivate));
+    };
+    TRY(write("/directory.url", directory + "\n"));
+    TRY(write(kKey, account.key_pem.reveal()));
+    if (!account.url.empty()) TRY(write(kUrl, account.url + "\n"));
+    if (account.contact) {
+        std::string lines;
+        for (const std::string& each : *account.contact) lines += each + "\n";
+        TRY(write(kContact, lines));
+    }
+    if (account.closed_at) TRY(write(kClosed, base::format_instant(*account.closed_at) + "\n"));
+    return {};
+}
+
+Result<void> FileStore::begin_key_change(const std::string& ca, const std::string& directory,
+                                         const base::Secret& next_key_pem) {
+    const std::string path = account_place(ca, directory) + kNextKey;
+    return as_state(base::write_durably(files_, path, next_key_pem.reveal(), kPrivate));
+}
+
+Result<void> FileStore::finish_key_change(const std::string& ca, const std::string& directory) {
+    const std::string place = account_place(ca, directory);
+    TRY(as_state(files_.rename(place + kNextKey, place + kKey)));
+    return as_state(base::sync_directory(files_, place));
+}
+
+Result<void> FileStore::drop_key_change(const std::string& ca, const std::string& directory) {
+    const std::string place = account_place(ca, directory);
+    TRY(as_state(base::remove_tree(files_, place + kNextKey)));
+    return as_state(base::sync_directory(files_, place));
+}
+
+Result<void> FileStore::retire_account(const std::string& ca, const std::string& directory,
+                                       base::Instant now) {
+    const std::string place = account_place(ca, directory);
+    const std::string aside = place + "/retired-" + std::to_string(now.time_since_epoch().count());
+    TRY(as_state(base::make_directories(files_, aside, kPrivateDirectory)));
+    // The key last: without it there is no account, and with it everything else is still in its place or
+    // aside.
+    for (const char* name : {kClosed, kContact, kUrl, kNextKey, kKey}) {
+        if (base::exists(files_, place + name)) TRY(as_state(files_.rename(place + name, aside + name)));
+    }
+    return as_state(base::sync_directory(files_, place));
+}
+
+}  // namespace agent

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/work/accounts.hpp"
+
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "acme/account_key.hpp"
+
+namespace agent {
+
+using base::Code;
+using base::PrivateKey;
+using base::Result;
+
+namespace {
+
+constexpr base::Seconds kPatience{30};
+constexpr base::Seconds kContactAgain{3600};
+
+Result<acme::Account> account_of(const StoredAccount& stored) {
+    return acme::Account{.key = TRY(PrivateKey::parse(stored.key_pem)), .url = stored.url};
+}
+
+acme::Registration registration_of(const CaConfig& ca) {
+    acme::Registration registration{.contact = ca.contact, .agree_tos = ca.agree_tos};
+    if (ca.eab) {
+        registration.binding = [binding = *ca.eab]() -> Result<acme::ExternalBinding> {
+            return acme::ExternalBinding{.kid = binding.kid,
+                                         .key = TRY(base::read_secret(binding.key)),
+                                         .algorithm = binding.algorithm};
+        };
+    }
+    return registration;
+}
+
+base::Failure closed(const CaConfig& ca, const StoredAccount& stored) {
+    return base::fail(Code::CaAccountRefused,
+                      "the account " + stored.url + " at CA " + ca.name + " was closed on " +
+                          base::format_instant(*stored.closed_at),
+                      "for a new one:  renewd account register " + ca.name + " --new");
+}
+
+}  // namespace
+
+Accounts::Accounts(Store& store, base::Clock& clock, spdlog::logger& log, SessionOf session_of)
+    : store_(store), clock_(clock), log_(log), session_of_(std::move(session_of)) {}
+
+Result<std::unique_ptr<Lease>> Accounts::take_turn(const CaConfig& ca) {
+    auto lease = store_.lease_account(ca.name, ca.directory);
+    const base::Steady patience = clock_.steady() + kPatience;
+    while (!lease && lease.error().code == Code::StateLocked && clock_.steady() < patience) {
+        clock_.sleep(base::Milliseconds(100));
+        lease = store_.lease_account(ca.name, ca.directory);
+    }
+    return lease;
+}
+
+bool Accounts::is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) const {
+    if (!stored || stored->url.empty() || !stored->next_key_pem.empty() || stored->closed_at) return false;
+    if (stored->contact == ca.contact) return true;
+    const auto refused = contact_refused_.find(ca.name);
+    return refused != contact_refused_.end() && clock_.steady() - refused->second < kContactAgain;
+}
+
+Result<acme::Account> Accounts::open(const CaConfig& ca) {
+    // Certificates of one CA wait for one another here: the first makes the account, the others find it. It
+    // is read each time: another renewd may have changed its key.
+    const std::scoped_lock guard(turn_);
+    const auto stored = TRY(store_.account(ca.name, ca.directory));
+    if (is_settled(ca, stored)) return account_of(*stored);
+    const auto lease = TRY(take_turn(ca));
+    return account_of(TRY(settle(ca)));
+}
+
+/// Everything that has to be done before the account can be used; under its lease.
+Result<StoredAccount> Accounts::settle(const CaConfig& ca) {
+    std::optional<StoredAccount> stored = TRY(store_.account(ca.name, ca.directory));
+    if (stored && stored->closed_at) return closed(ca, *stored);
+    if (!stored) {
+        const PrivateKey key = TRY(PrivateKey::generate(base::KeyType::EcdsaP256));
+        stored = StoredAccount{.key_pem = TRY(key.to_pem())};
+        TRY(store_.save_account(ca.name, ca.directory, *stored));
+    }
+    if (!stored->next_key_pem.empty()) TRY(settle_key_change(ca, *stored));
+    if (stored->url.empty()) TRY(register_key(ca, *stored));
+    if (stored->contact != ca.contact) settle_contact(ca, *stored);
+    return std::move(*stored);
+}
+
+Result<void> Accounts::register_key(const CaConfig& ca, StoredAccount& stored) {
+    const PrivateKey key = TRY(PrivateKey::parse(stored.key_pem));
+    stored.url = TRY(acme::find_or_create_account(session_of_(ca), key, registration_of(ca))).url;
+    stored.contact = ca.contact;
+    return store_.save_account(ca.name, ca.directory, stored);
+}
+
+/// A run was killed while it changed the key: whichever key the CA knows is the account's.
+Result<void> Accounts::settle_key_change(const CaConfig& ca, StoredAccount& stored) {
+    acme::Session& session = session_of_(ca);
+    if (!stored.url.empty()) {
+        const PrivateKey next = TRY(PrivateKey::parse(stored.next_key_pem));
+        if (TRY(acme::has_key(session, {.key = next, .url = stored.url}))) {
+            log_.warn("{}: the account's new key, which an interrupted run had asked for, is in force",
+                      ca.name);
+            return take_next_key(ca, stored);
+        }
+        // Not dropped before it is certain that the old one is good for something, or that nothing is.
+        const auto old = acme::look_at_account(session, TRY(account_of(stored)));
+        if (!old && old.error().code != Code::CaAccountMissing)
+            return tl::make_unexpected(
+                base::Error(old.error()).within("neither the old nor the new key opens the account"));
+    }
+    TRY(store_.drop_key_change(ca.name, ca.directory));
+    stored.next_key_pem = {};
+    return {};
+}
+
+Result<void> Accounts::take_next_key(const CaConfig& ca, StoredAccount& stored) {
+    TRY(store_.finish_key_change(ca.name, ca.directory));
+    stored.key_pem = std::exchange(stored.next_key_pem, {});
+    return {};
+}
+
+/// A contact that the CA does not take must not keep certificates from being renewed.
+void Accounts::settle_contact(const CaConfig& ca, StoredAccount& stored) {
+    const auto told = [&]() -> Result<void> {
+        TRY(acme::update_contact(session_of_(ca), TRY(account_of(stored)), ca.contact));
+        stored.contact = ca.contact;
+        return store_.save_account(ca.name, ca.directory, stored);
+    }();
+    if (told) {
+        log_.info("{}: the account's contact is now that of the configuration", ca.name);
+        return;
+    }
+    contact_refused_.insert_or_assign(ca.name, clock_.steady());
+    log_.error("{}: the account's contact could not be changed, and stays what it was: {}", ca.name,
+               told.error().message);
+}
+
+Result<acme::Account> Accounts::find_again(const CaConfig& ca) {
+    const std::scoped_lock guard(turn_);
+    const auto lease = TRY(take_turn(ca));
+    StoredAccount stored = TRY(settle(ca));
+    const std::string before = stored.url;
+    TRY(register_key(ca, stored));
+    if (stored.url != before) {
+        log_.error(
+            "{}: the CA has lost our account {}; the same key is now {}. CAA records with accounturi, and "
+            "dns-persist and dns-account records, name the old one.",
+            ca.name, before, stored.url);
+    }
+    return account_of(stored);
+}
+
+Result<acme::Account> Accounts::register_anew(const CaConfig& ca) {
+    const std::scoped_lock guard(turn_);
+    const auto lease = TRY(take_turn(ca));
+    const auto stored = TRY(store_.account(ca.name, ca.directory));
+    if (stored && !stored->closed_at && !stored->url.empty()) {
+        const auto view = acme::look_at_account(session_of_(ca), TRY(account_of(*stored)));
+        if (view) {
+            return base::fail(Code::UsageWrong,
+                              "the account " + stored->url + " at CA " + ca.name + " is well",
+                              "for a new key of it:  renewd account rollover " + ca.name);
+        }
+        if (view.error().code != Code::CaAccountRefused) return tl::make_unexpected(view.error());
+    }
+    if (stored) {
+        TRY(store_.retire_account(ca.name, ca.directory, clock_.now()));
+        log_.warn(
+            "{}: the account {} is replaced by a new one. CAA records with accounturi, and dns-persist "
+            "and dns-account records, name the old one.",
+            ca.name, stored->url);
+    }
+    return account_of(TRY(settle(ca)));
+}
+
+Result<void> Accounts::tell_contact(const CaConfig& ca) {
+    const std::scoped_lock guard(turn_);
+    const auto lease = TRY(take_turn(ca));
+    StoredAccount stored = TRY(settle(ca));
+    if (stored.contact == ca.contact) return {};
+    TRY(acme::update_contact(session_of_(ca), TRY(account_of(stored)), ca.contact));
+    stored.contact = ca.contact;
+    return store_.save_account(ca.name, ca.directory, stored);
+}
+
+Result<void> Accounts::change_key(const CaConfig& ca, base::KeyType type) {
+    const std::scoped_lock guard(turn_);
+    const auto lease = TRY(take_turn(ca));
+    StoredAccount stored = TRY(settle(ca));
+    const PrivateKey next = TRY(PrivateKey::generate(type));
+    stored.next_key_pem = TRY(next.to_pem());
+    TRY(store_.begin_key_change(ca.name, ca.directory, stored.next_key_pem));
+    acme::Session& session = session_of_(ca);
+    auto changed = acme::change_account_key(session, TRY(account_of(stored)), next);
+    // Neither an answer of 200 nor an error is proof: what counts is the key that the CA knows.
+    auto known = acme::has_key(session, {.key = next, .url = stored.url});
+    if (!known) {
+        base::Error error = std::move(known).error();
+        error.message += "; whether the account has its new key is not known";
+        error.hint = "both keys are kept, and the next run asks again";
+        return tl::make_unexpected(std::move(error));
+    }
+    if (*known) return take_next_key(ca, stored);
+    TRY(store_.drop_key_change(ca.name, ca.directory));
+    if (!changed) return changed;
+    return base::fail(Code::CaProtocol,
+                      "the CA " + ca.name + " said yes to the new key, and does not know the account by it",
+                      "the old key stays in force");
+}
+
+Result<void> Accounts::close(const CaConfig& ca) {
+    const std::scoped_lock guard(turn_);
+    const auto lease = TRY(take_turn(ca));
+    auto stored = TRY(store_.account(ca.name, ca.directory));
+    if (!stored || stored->url.empty()) {
+        return base::fail(Code::UsageWrong, "there is no account at CA " + ca.name + " to be closed");
+    }
+    if (stored->closed_at) return closed(ca, *stored);
+    if (!stored->next_key_pem.empty()) TRY(settle_key_change(ca, *stored));
+    auto done = acme::deactivate_account(session_of_(ca), TRY(account_of(*stored)));
+    // 403: it is closed already, by an earlier run whose answer was lost, or by somebody else.
+    if (!done && done.error().code != Code::CaAccountRefused) return done;
+    stored->closed_at = clock_.now();
+    return store_.save_account(ca.name, ca.directory, *stored);
+}
+
+}  // namespace agent

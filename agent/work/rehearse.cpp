@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/work/rehearse.hpp"
+
+#include <algorithm>
+
+#include "agent/work/look.hpp"
+#include "base/parallel.hpp"
+#include "deployers/probe/look.hpp"
+
+namespace agent {
+
+using base::Code;
+using base::Result;
+
+namespace {
+
+class Stage {
+  public:
+    Stage(Surroundings& surroundings, const CertificateConfig& certificate)
+        : s_(surroundings), certificate_(certificate) {}
+
+    Rehearsal run() {
+        Rehearsal rehearsal{.certificate = certificate_.name};
+        rehearsal.steps.push_back(order());
+        std::vector<RehearsedStep> targets(certificate_.targets.size());
+        base::in_parallel(targets.size(), s_.config.agent.host_jobs,
+                          [&](std::size_t i) { targets[i] = target(certificate_.targets[i]); });
+        std::ranges::move(targets, std::back_inserter(rehearsal.steps));
+        return rehearsal;
+    }
+
+  private:
+    RehearsedStep order() {
+        const CaConfig& ca = s_.config.cas.at(certificate_.ca.front());
+        RehearsedStep step{.what = "order at the staging of " + ca.name};
+        const auto staging = staging_of(s_.config, ca);
+        if (!staging) {
+            step.error = staging.error();
+            return step;
+        }
+        step.what = "order at " + staging->name;
+        const auto issued = issue(*staging);
+        if (issued) {
+            step.text = "a certificate for " + std::to_string(certificate_.names.size()) +
+                        (certificate_.names.size() == 1 ? " name" : " names") + " was issued and thrown away";
+        } else {
+            step.error = base::Error(issued.error()).during("order");
+        }
+        return step;
+    }
+
+    Result<acme::Issued> issue(const CaConfig& staging) {
+        const acme::Account account = TRY(s_.account(staging));
+        const acme::IssuanceRequest request{.names = certificate_.names,
+                                            .profile = certificate_.profiles.at(certificate_.ca.front()),
+                                            .key = TRY(base::PrivateKey::generate(certificate_.key_type))};
+        return acme::issue(
+            s_.session(staging), account, request,
+            {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
+             .order_placed = [](const std::string&) -> Result<void> { return {}; },
+             .progress =
+                 [this](std::string_view step, std::string_view detail) {
+                     s_.progress.step(certificate_.name, step, detail);
+                 }});
+    }
+
+    /// As far as it goes without a change: its host answers, its files can be read, and where they are what
+    /// they should be, the service's own test is run.
+    RehearsedStep target(const TargetConfig& config) {
+        RehearsedStep step{.what = "target " + config.name};
+        const auto record = s_.store.load(certificate_.name);
+        const GenerationRecord* current = record && *record ? (*record)->wanted() : nullptr;
+        if (current == nullptr) {
+            step.text = "nothing has been issued yet that could be tried there";
+            return step;
+        }
+        auto tried = try_target(config, current->number);
+        if (tried) {
+            step.text = std::move(*tried);
+        } else {
+            step.error =
+                base::Error(tried.error()).within(certificate_.name + " on " + config.name).during("deploy");
+        }
+        return step;
+    }
+
+    Result<std::string> try_target(const TargetConfig& config, int number) {
+        const deployers::Generation current = TRY(s_.store.generation(certificate_.name, number));
+        deployers::Installation installation =
+            TRY(deployers::find_deployer(config.deployer)->plan(current, {}, config.parameters));
+        const auto host = s_.host(config);
+        const std::vector<deployers::FileDigest> held = TRY(host->inspect(installation));
+        const bool is_in_place = std::ranges::all_of(
+            deployers::digests_of(installation),
+            [&](const auto& file) { return std::ranges::find(held, file) != held.end(); });
+        if (!is_in_place)
+            return "can be reached; its files are not generation " + std::to_string(number) + " yet";
+        if (installation.test.empty()) return std::string("can be reached; there is no config test to run");
+        // Everything is there already, so nothing is written; and without these nothing is reloaded.
+        installation.reload.clear();
+        installation.restart.clear();
+        const std::scoped_lock turn(s_.service_turn(config));
+        const auto session = TRY(host->install(installation));
+        const deployers::InstallReport& report = session->report();
+        if (report.outcome == deployers::InstallOutcome::Unchanged)
+            return std::string("can be reached; its config test passes");
+        const std::string& said = report.test_before.output;
+        return base::fail(Code::DeployServiceBroken,
+                          "its own config test fails: " + (said.empty() ? report.message : said),
+                          "mend the service's configuration; renewd has changed nothing");
+    }
+
+    Surroundings& s_;
+    const CertificateConfig& certificate_;
+};
+
+}  // namespace
+
+Result<CaConfig> staging_of(const Config& config, const CaConfig& ca) {
+    if (ca.staging.empty()) {
+        return base::fail(Code::ConfigMissing, "CA " + ca.name + " has no staging to rehearse at",
+                          "staging = \"https://…\" in [ca." + ca.name + "]; most private CAs have none");
+    }
+    for (const auto& [name, other] : config.cas) {
+        if (other.directory == ca.staging) return other;
+    }
+    CaConfig staging = ca;
+    staging.name = ca.name + "-staging";
+    staging.directory = ca.staging;
+    return staging;
+}
+
+Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate) {
+    return Stage(surroundings, certificate).run();
+}
+
+}  // namespace agent

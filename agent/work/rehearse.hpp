@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// `renew --dry-run`: the order at the CA's staging, with a key that is thrown away, and the deployment as far
+// as it can be tried without changing anything.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/work/surroundings.hpp"
+
+namespace agent {
+
+/// What became of one step: the order, or a target.
+struct RehearsedStep {
+    std::string what{};  // "order at letsencrypt-staging", "target web"
+    std::string text{};  // how it went, for people
+    std::optional<base::Error> error{};
+};
+
+struct Rehearsal {
+    std::string certificate{};
+    std::vector<RehearsedStep> steps{};  // the order first
+};
+
+/// Where a dry run orders: the CA whose directory is `ca.staging`, or one made of it. config/missing where
+/// there is none.
+[[nodiscard]] base::Result<CaConfig> staging_of(const Config& config, const CaConfig& ca);
+
+/// Blocks for as long as an order takes. Keeps nothing but the account at the staging CA; no file of a target
+/// is written and no service reloaded.
+[[nodiscard]] Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate);
+
+}  // namespace agent

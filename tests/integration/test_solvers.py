@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names proven in every way, by a real CA and real name servers; nothing that was presented stays behind."""
+import json
+
+import pytest
+
+from processes import listens, run
+from renewd import NAME, certificate
+from tls import leaf_of
+
+APEX = 'example.test'
+CHALLENGE = f'_acme-challenge.{APEX}'
+
+
+def tls_solver(pebble, **more):
+    lines = ['[solver.tls]', 'type = "tls-alpn-01"', f'listen = "127.0.0.1:{pebble.tls_port}"']
+    return '\n'.join(lines + [f'{key} = {value}' for key, value in more.items()]) + '\n'
+
+
+def names_in(renewd, name=NAME):
+    """The subject alternative names of the current generation, as OpenSSL prints them."""
+    text = run('openssl', 'x509', '-in', renewd.live(name) / 'cert.pem', '-noout', '-ext', 'subjectAltName').stdout
+    return sorted(part.strip() for part in text.split('\n')[1].split(','))
+
+
+@pytest.fixture(name='with_dns')
+def fixture_with_dns(make_pebble, make_renewd, name_server):
+    """renewd, and a CA that sees what it writes to the name server."""
+    renewd = make_renewd(make_pebble(name_server=name_server))
+    renewd.dns = name_server
+    return renewd
+
+
+def test_tls_alpn_01(renewd, pebble):
+    """Several names over one listener, which is gone afterwards."""
+    names = [NAME, 'mail.example.test', 'example.test']
+    renewd.configure(tls_solver(pebble), certificate(names=names, solver='tls'))
+    renewd.run('renew', expect=0)
+    assert names_in(renewd) == sorted(f'DNS:{name}' for name in names)
+    assert not listens(pebble.tls_port)
+
+
+@pytest.mark.parametrize('solver', ['web', 'tls'])
+def test_addresses(renewd, pebble, solver):
+    """An address is proven over http-01 and tls-alpn-01, beside a name."""
+    renewd.configure(tls_solver(pebble), certificate(names=['127.0.0.1', NAME], solver=solver))
+    renewd.run('renew', expect=0)
+    assert names_in(renewd) == [f'DNS:{NAME}', 'IP Address:127.0.0.1']
+    assert renewd.certificate()['names'] == ['127.0.0.1', NAME]
+    renewd.run('renew', '--force', NAME, expect=0)
+    assert renewd.certificate()['generation'] == 2
+
+
+def test_wildcard_and_apex_are_two_values_at_one_name(with_dns):
+    """Both are there at once and are removed by value: what somebody else has put there stays."""
+    dns = with_dns.dns
+    dns.add_txt(CHALLENGE, 'somebody else')
+    names = [APEX, f'*.{APEX}']
+    with_dns.configure(dns.dns_toml, dns.solver_toml(), certificate(name=APEX, names=names, solver='dns'))
+    with_dns.run('renew', expect=0)
+    assert names_in(with_dns, APEX) == [f'DNS:*.{APEX}', f'DNS:{APEX}']
+    assert dns.txt(CHALLENGE) == ['somebody else']
+
+
+def test_the_slowest_name_server_is_waited_for(make_pebble, make_renewd, make_name_server):
+    """A secondary learns of a change a second later: until then the CA, which asks it, is not told to look."""
+    dns = make_name_server(secondary=True)
+    renewd = make_renewd(make_pebble(name_server=dns))
+    renewd.configure(dns.dns_toml, dns.solver_toml(), certificate(name=APEX, names=[f'*.{APEX}'], solver='dns'))
+    renewd.run('renew', expect=0)
+    assert renewd.pebble.orders() == renewd.pebble.issued() == 1
+
+
+def test_a_delegated_challenge_is_written_where_it_leads(make_pebble, make_renewd, name_server, make_resolver):
+    """Into another zone; the CA's resolver goes the same way."""
+    renewd = make_renewd(make_pebble(name_server=make_resolver(name_server)))
+    name_server.cname(f'_acme-challenge.{NAME}', 'www.delegated.test')
+    name_server.add_txt('www.delegated.test', 'somebody else')
+    renewd.configure(name_server.dns_toml, name_server.solver_toml(), certificate(solver='dns'))
+    renewd.run('renew', expect=0)
+    assert name_server.txt('www.delegated.test') == ['somebody else']
+
+
+def test_each_name_by_the_solver_that_takes_it(with_dns):
+    """http-01, tls-alpn-01 and dns-01 in one certificate; the most specific solver takes a name."""
+    dns, pebble = with_dns.dns, with_dns.pebble
+    names = ['web.example.test', 'tls.example.test', '*.dns.example.test', '127.0.0.1']
+    with_dns.configure(dns.dns_toml, dns.solver_toml(**{'for': '["*.dns.example.test"]'}),
+                       tls_solver(pebble, **{'for': '["tls.example.test", "127.0.0.1"]'}),
+                       certificate(name='mixed', names=names, solver='web'))
+    with_dns.run('renew', expect=0)
+    assert names_in(with_dns, 'mixed') == sorted(
+        [f'DNS:{name}' for name in names[:3]] + ['IP Address:127.0.0.1'])
+    assert not dns.txt('_acme-challenge.dns.example.test')
+    assert not listens(pebble.tls_port)
+    assert not list(with_dns.webroot.rglob('acme-challenge/*'))
+
+
+def test_what_was_presented_goes_away_when_the_ca_refuses(renewd, pebble, name_server):
+    """This CA asks a DNS that knows nothing of our records: it refuses, and nothing is left behind."""
+    names = ['*.example.test', 'tls.example.test']
+    renewd.configure(name_server.dns_toml, name_server.solver_toml(), tls_solver(pebble, **{'for': '["tls.example.test"]'}),
+                     certificate(names=names, solver='dns'))
+    outcome = renewd.run('renew', expect=3)
+    assert '*.example.test' in outcome.text
+    assert renewd.certificate()['last_error']['code'] == 'ca/validation-failed'
+    assert not name_server.txt(CHALLENGE)
+    assert not listens(pebble.tls_port)
+
+
+def test_nothing_is_answered_while_a_name_server_lags(make_pebble, make_renewd, make_name_server):
+    """A value that not every name server shows is not shown to the CA either, and is taken away again."""
+    dns, other = make_name_server(), make_name_server('other')
+    dns.update('add example.test. 60 NS ns9.example.test.', f'add ns9.example.test. 60 A {other.address}')
+    renewd = make_renewd(make_pebble(name_server=dns))
+    solver = dns.solver_toml(propagation_timeout='"1s"')
+    renewd.configure(dns.dns_toml, solver, certificate(name=APEX, names=[f'*.{APEX}'], solver='dns'))
+    renewd.run('renew', expect=3)
+    error = renewd.certificate(APEX)['last_error']
+    assert error['code'] == 'dns/not-propagated'
+    assert other.address in error['message'], error
+    assert not any('/chalZ' in request for request in renewd.pebble.requests())
+    assert not dns.txt(CHALLENGE)
+
+
+def test_international_names(with_dns):
+    """Names in Unicode are ordered, proven and shown as A-labels."""
+    dns = with_dns.dns
+    dns.address_of('xn--bcher-kva.example.test')
+    with_dns.configure(dns.dns_toml, dns.solver_toml(**{'for': '["*.bücher.example.test"]'}),
+                       certificate(name='buecher', names=['Bücher.example.test', '*.bücher.example.test'], solver='web'))
+    with_dns.run('renew', expect=0)
+    wanted = ['xn--bcher-kva.example.test', '*.xn--bcher-kva.example.test']
+    assert names_in(with_dns, 'buecher') == sorted(f'DNS:{name}' for name in wanted)
+    assert with_dns.certificate('buecher')['names'] == wanted
+
+
+def test_check_tells_what_a_solver_lacks(renewd, name_server, place):
+    """A secret that cannot be had is told before it is needed, and never what it is."""
+    secret = place / 'token'
+    secret.write_text('s3cret')
+    secret.chmod(0o600)
+    solver = f'''[solver.dns]
+type = "dns-01"
+provider = "rfc2136"
+server = "{name_server.address}"
+tsig = {{ name = "acme.", secret_env = "NOT_SET_ANYWHERE" }}
+[solver.good]
+type = "dns-account-01"
+provider = "rfc2136"
+server = "{name_server.address}"
+tsig = {{ name = "acme.", secret_file = "{secret}" }}
+'''
+    renewd.configure(solver, certificate())
+    outcome = renewd.run('check', '--json', expect=3)
+    found = {one['subject']: one for one in json.loads(outcome.out)['findings']}
+    assert found['solver dns']['result'] == 'fail' and 'NOT_SET_ANYWHERE' in found['solver dns']['text']
+    assert found['solver good']['result'] == 'ok'
+    assert 's3cret' not in outcome.text
+
+
+@pytest.mark.parametrize('names, says', [
+    (['*.example.test'], 'a wildcard is proven through DNS alone'),
+    (['a_b.example.test'], 'only letters, digits and hyphens'),
+])
+def test_a_name_that_cannot_be_proven_is_told_before_anything_is_done(renewd, pebble, names, says):
+    renewd.configure(certificate(names=names))
+    outcome = renewd.run('renew', expect=2)
+    assert says in outcome.text
+    assert pebble.orders() == 0

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accounts against the CA in memory and a store on a real file system, killed at every call they make.
+#include "agent/work/accounts.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <ostream>
+#include <sstream>
+
+#include <doctest/doctest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include "acme/account_key.hpp"
+#include "agent/memory/file_store.hpp"
+#include "tests/unit/acme/fakes.hpp"
+#include "tests/unit/base/faulty_files.hpp"
+#include "tests/unit/base/temporary_directory.hpp"
+
+using fakes::code_of;
+using fakes::contains;
+using Answer = fakes::Ca::Answer;
+
+namespace {
+
+agent::CaConfig ca_config(std::vector<std::string> contact = {"ops@example.com"}) {
+    return {.name = "fake",
+            .directory = fakes::kOrigin + "/dir",
+            .contact = std::move(contact),
+            .agree_tos = true};
+}
+
+/// A CA and a state directory that outlive the runs of renewd.
+struct Stage {
+    fakes::Ca ca{};
+    fakes::Clock clock{};
+    tests::TemporaryDirectory directory{};
+    std::ostringstream said{};
+
+    [[nodiscard]] std::string place() const {
+        for (const auto& entry : std::filesystem::directory_iterator(directory / "state/accounts"))
+            return entry.path();
+        return {};
+    }
+
+    [[nodiscard]] std::string read(const std::string& name) const {
+        std::ifstream file(place() + "/" + name);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+};
+
+/// One run of renewd.
+class Run {
+  public:
+    explicit Run(Stage& stage) : Run(stage, nullptr) {}
+
+    Run(Stage& stage, base::Files* files)
+        : store_(agent::FileStore::open_read_only(files != nullptr ? *files : system_,
+                                                  stage.directory / "state")),
+          log_("test", std::make_shared<spdlog::sinks::ostream_sink_st>(stage.said)),
+          session_({.name = "fake", .directory = fakes::kOrigin + "/dir"}, stage.ca, stage.clock),
+          accounts_(*store_, stage.clock, log_,
+                    [this](const agent::CaConfig&) -> acme::Session& { return session_; }) {}
+
+    agent::Accounts* operator->() { return &accounts_; }
+
+    [[nodiscard]] acme::Session& session() { return session_; }
+
+    [[nodiscard]] agent::FileStore& store() { return *store_; }
+
+  private:
+    base::SystemFiles system_;
+    std::unique_ptr<agent::FileStore> store_;
+    spdlog::logger log_;
+    acme::Session session_;
+    agent::Accounts accounts_;
+};
+
+fakes::Ca::Before answer_at(const std::string& where, const Answer& answer) {
+    return [=](const std::string& path, int) -> std::optional<Answer> {
+        if (path == where) return answer;
+        return std::nullopt;
+    };
+}
+
+bool knows(Stage& stage, const acme::Account& account) {
+    Run run(stage);
+    return acme::has_key(run.session(), account).value();
+}
+
+}  // namespace
+
+TEST_CASE("accounts: one is made, and found again by the next run without asking") {
+    Stage stage;
+    const auto account = Run(stage)->open(ca_config());
+    REQUIRE(account);
+    CHECK(account->url == fakes::kOrigin + "/account/1");
+    const std::size_t asked = stage.ca.log().size();
+    CHECK(Run(stage)->open(ca_config()).value().url == account->url);
+    CHECK(stage.ca.log().size() == asked);
+}
+
+TEST_CASE("accounts: a run killed at any moment of the first registration leaves one account at the CA") {
+    for (const tests::Fault fault : {tests::Fault::Kill, tests::Fault::PowerCut}) {
+        std::unique_ptr<Stage> stage;
+        const auto work = [&](base::Files& files) {
+            stage = std::make_unique<Stage>();
+            (void)Run(*stage, &files)->open(ca_config());
+        };
+        const std::size_t struck = tests::at_every_call(fault, work, [&](base::Files&, std::size_t number) {
+            CAPTURE(number);
+            const auto account = Run(*stage)->open(ca_config());
+            REQUIRE(account);
+            CHECK(stage->ca.accounts.known.size() == 1);
+            CHECK(knows(*stage, *account));
+        });
+        CHECK(struck > 20);
+    }
+}
+
+TEST_CASE("accounts: a new key is in force, and the old one is gone") {
+    Stage stage;
+    const acme::Account before = Run(stage)->open(ca_config()).value();
+    REQUIRE(Run(stage)->change_key(ca_config(), base::KeyType::EcdsaP256));
+    const acme::Account after = Run(stage)->open(ca_config()).value();
+    CHECK(after.url == before.url);
+    CHECK(knows(stage, after));
+    CHECK_FALSE(knows(stage, before));
+    CHECK_FALSE(std::filesystem::exists(stage.place() + "/account.key.next"));
+    CHECK(stage.read("account.key") != before.key.to_pem().value().reveal());
+}
+
+TEST_CASE("accounts: a run killed at any moment of a change of the key is finished by the next one") {
+    for (const tests::Fault fault : {tests::Fault::Kill, tests::Fault::PowerCut}) {
+        std::unique_ptr<Stage> stage;
+        const auto work = [&](base::Files& files) {
+            stage = std::make_unique<Stage>();
+            REQUIRE(Run(*stage)->open(ca_config()));
+            (void)Run(*stage, &files)->change_key(ca_config(), base::KeyType::EcdsaP256);
+        };
+        const std::size_t struck = tests::at_every_call(fault, work, [&](base::Files&, std::size_t number) {
+            CAPTURE(number);
+            const auto account = Run(*stage)->open(ca_config());
+            REQUIRE(account);
+            CHECK(knows(*stage, *account));
+            CHECK(stage->ca.accounts.known.size() == 1);
+            CHECK_FALSE(std::filesystem::exists(stage->place() + "/account.key.next"));
+        });
+        CHECK(struck > 20);
+    }
+}
+
+TEST_CASE("accounts: a disk that fails at any moment of a change of the key costs no account") {
+    std::unique_ptr<Stage> stage;
+    const auto work = [&](base::Files& files) {
+        stage = std::make_unique<Stage>();
+        REQUIRE(Run(*stage)->open(ca_config()));
+        Run faulty(*stage, &files);
+        (void)faulty->change_key(ca_config(), base::KeyType::EcdsaP256);
+    };
+    const std::size_t struck =
+        tests::at_every_call(tests::Fault::Fail, work, [&](base::Files&, std::size_t number) {
+            CAPTURE(number);
+            CHECK(knows(*stage, Run(*stage)->open(ca_config()).value()));
+        });
+    CHECK(struck > 10);
+}
+
+TEST_CASE("accounts: the answer to a change of the key is lost, and what the CA did is found out") {
+    Stage stage;
+    const acme::Account before = Run(stage)->open(ca_config()).value();
+    stage.ca.after = [](const std::string& path, int, base::HttpResponse answer) -> Answer {
+        if (path == "/key-change") return fakes::lost();
+        return answer;
+    };
+    CHECK(Run(stage)->change_key(ca_config(), base::KeyType::EcdsaP256));
+    CHECK_FALSE(knows(stage, before));
+
+    // The same, and then the CA is gone: both keys wait for the next run.
+    stage.ca.after = [](const std::string& path, int, base::HttpResponse answer) -> Answer {
+        if (path == "/key-change" || path == "/account/1") return fakes::lost();
+        return answer;
+    };
+    const auto changed = Run(stage)->change_key(ca_config(), base::KeyType::EcdsaP256);
+    CHECK(code_of(changed) == "ca/unreachable");
+    CHECK(contains(changed.error().hint, "both keys are kept"));
+    CHECK(std::filesystem::exists(stage.place() + "/account.key.next"));
+    CHECK(code_of(Run(stage)->open(ca_config())) == "ca/unreachable");
+    CHECK(std::filesystem::exists(stage.place() + "/account.key.next"));
+    stage.ca.after = nullptr;
+    CHECK(knows(stage, Run(stage)->open(ca_config()).value()));
+    CHECK(contains(stage.said.str(), "is in force"));
+}
+
+TEST_CASE("accounts: a CA that says yes to a new key and changes nothing is not believed") {
+    Stage stage;
+    const acme::Account before = Run(stage)->open(ca_config()).value();
+    stage.ca.accounts.ignores_key_change = true;
+    const auto changed = Run(stage)->change_key(ca_config(), base::KeyType::EcdsaP256);
+    CHECK(code_of(changed) == "ca/protocol");
+    CHECK(stage.read("account.key") == before.key.to_pem().value().reveal());
+    CHECK_FALSE(std::filesystem::exists(stage.place() + "/account.key.next"));
+}
+
+TEST_CASE("accounts: a next key that the CA knows nothing of, or as another account's, is dropped") {
+    for (const bool is_others : {false, true}) {
+        Stage stage;
+        const acme::Account before = Run(stage)->open(ca_config()).value();
+        const auto next = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
+        Run run(stage);
+        if (is_others) REQUIRE(run.session().post({.key = next}, fakes::kOrigin + "/account", "{}"));
+        REQUIRE(run.store().begin_key_change("fake", fakes::kOrigin + "/dir", next.to_pem().value()));
+        CHECK(run->open(ca_config()).value().key.public_key_der() == before.key.public_key_der());
+        CHECK_FALSE(std::filesystem::exists(stage.place() + "/account.key.next"));
+    }
+}
+
+TEST_CASE("accounts: neither key is dropped while neither opens the account") {
+    Stage stage;
+    REQUIRE(Run(stage)->open(ca_config()));
+    const auto next = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
+    REQUIRE(Run(stage).store().begin_key_change("fake", fakes::kOrigin + "/dir", next.to_pem().value()));
+    stage.ca.accounts.known.at(1).status = "deactivated";
+    CHECK(code_of(Run(stage)->open(ca_config())) == "ca/account-refused");
+    CHECK(std::filesystem::exists(stage.place() + "/account.key.next"));
+}
+
+TEST_CASE("accounts: the contact at the CA follows the configuration") {
+    Stage stage;
+    REQUIRE(Run(stage)->open(ca_config()));
+    REQUIRE(Run(stage)->open(ca_config({"new@example.com", "tel:+1"})));
+    CHECK(stage.ca.accounts.known.at(1).contact ==
+          std::vector<std::string>{"mailto:new@example.com", "tel:+1"});
+    REQUIRE(Run(stage)->open(ca_config({})));
+    CHECK(stage.ca.accounts.known.at(1).contact.empty());
+    const std::size_t asked = stage.ca.log().size();
+    REQUIRE(Run(stage)->open(ca_config({})));
+    CHECK(stage.ca.log().size() == asked);
+}
+
+TEST_CASE("accounts: a contact that the CA does not take stops nothing, and is tried once a run") {
+    Stage stage;
+    REQUIRE(Run(stage)->open(ca_config()));
+    stage.ca.before = answer_at("/account/1", fakes::problem(400, "unsupportedContact", "no telephones"));
+    Run run(stage);
+    CHECK(run->open(ca_config({"tel:+1"})));
+    CHECK(run->open(ca_config({"tel:+1"})));
+    CHECK(stage.ca.count("/account/1") == 1);
+    CHECK(contains(stage.said.str(), "no telephones"));
+    CHECK(code_of(run->tell_contact(ca_config({"tel:+1"}))) == "ca/account-refused");
+}
+
+TEST_CASE("accounts: lost by the CA, one is registered with the same key, and a new URL is told") {
+    Stage stage;
+    const std::string before = Run(stage)->open(ca_config()).value().url;
+    stage.ca.accounts.known = {{7, {}}};
+    stage.ca.accounts.known.at(7).jwk = {};
+    const auto account = Run(stage)->find_again(ca_config());
+    REQUIRE(account);
+    CHECK(account->url != before);
+    CHECK(contains(stage.said.str(), "the CA has lost our account " + before));
+    CHECK(Run(stage)->open(ca_config()).value().url == account->url);
+}
+
+TEST_CASE("accounts: one that was closed stays closed, and a new one is made only when somebody says so") {
+    Stage stage;
+    const acme::Account before = Run(stage)->open(ca_config()).value();
+    CHECK(code_of(Run(stage)->register_anew(ca_config())) == "usage/wrong");
+    REQUIRE(Run(stage)->close(ca_config()));
+    CHECK(stage.ca.accounts.known.at(1).status == "deactivated");
+    const std::size_t asked = stage.ca.log().size();
+    const auto refused = Run(stage)->open(ca_config());
+    CHECK(code_of(refused) == "ca/account-refused");
+    CHECK(contains(refused.error().hint, "renewd account register fake --new"));
+    CHECK(code_of(Run(stage)->change_key(ca_config(), base::KeyType::EcdsaP256)) == "ca/account-refused");
+    CHECK(code_of(Run(stage)->close(ca_config())) == "ca/account-refused");
+    CHECK(stage.ca.log().size() == asked);
+
+    const auto anew = Run(stage)->register_anew(ca_config());
+    REQUIRE(anew);
+    CHECK(anew->url != before.url);
+    CHECK(Run(stage)->open(ca_config()).value().url == anew->url);
+    CHECK(std::filesystem::exists(stage.place() + "/retired-1795262400/account.key"));
+}
+
+TEST_CASE("accounts: one that somebody else closed is not replaced by itself") {
+    Stage stage;
+    REQUIRE(Run(stage)->open(ca_config()));
+    stage.ca.accounts.known.at(1).status = "deactivated";
+    CHECK(code_of(Run(stage)->find_again(ca_config())) == "ca/account-refused");
+    CHECK(stage.ca.accounts.known.size() == 1);
+    CHECK(Run(stage)->register_anew(ca_config()));
+    CHECK(stage.ca.accounts.known.size() == 2);
+}
+
+TEST_CASE("accounts: the answer to closing is lost; asked again, it is closed") {
+    Stage stage;
+    REQUIRE(Run(stage)->open(ca_config()));
+    stage.ca.after = [](const std::string& path, int count, base::HttpResponse answer) -> Answer {
+        if (path == "/account/1" && count == 1) return fakes::lost();
+        return answer;
+    };
+    CHECK(code_of(Run(stage)->close(ca_config())) == "ca/unreachable");
+    CHECK(Run(stage)->close(ca_config()));
+    CHECK(code_of(Run(stage)->open(ca_config())) == "ca/account-refused");
+}
+
+TEST_CASE("accounts: a key that another renewd has changed is used at once") {
+    Stage stage;
+    Run agent(stage);
+    REQUIRE(agent->open(ca_config()));
+    REQUIRE(Run(stage)->change_key(ca_config(), base::KeyType::EcdsaP256));
+    CHECK(knows(stage, agent->open(ca_config()).value()));
+}
