@@ -52,7 +52,8 @@ TEST_CASE("revocation: refused for the reason, for the signer, or by a CA that c
         acme::revoke(world.session, world.account, "one", RevocationReason::PrivilegeWithdrawn);
     CHECK(code_of(reason) == "ca/revocation-refused");
     CHECK(contains(reason.error().hint, "privilegeWithdrawn"));
-    const acme::Account stranger{.key = world.request.key, .url = world.account.url};
+    const acme::Account stranger{.key = std::get<base::PrivateKey>(world.request.key),
+                                 .url = world.account.url};
     CHECK(code_of(acme::revoke(world.session, stranger, "one", RevocationReason::Unspecified)) ==
           "ca/revocation-refused");
 
