@@ -22,7 +22,8 @@ using Answer = fakes::Ca::Answer;
 TEST_CASE("revocation: by the account, and by the certificate's own key") {
     World world({});
     REQUIRE(acme::revoke(world.session, world.account, "one", RevocationReason::Superseded));
-    REQUIRE(acme::revoke(world.session, {.key = world.request.key}, "two", RevocationReason::KeyCompromise));
+    REQUIRE(acme::revoke(world.session, {.key = std::get<base::PrivateKey>(world.request.key)}, "two",
+                         RevocationReason::KeyCompromise));
     const auto& revoked = world.ca.accounts.revoked;
     REQUIRE(revoked.size() == 2);
     CHECK((revoked[0].der == "one" && revoked[0].reason == 4 && revoked[0].by == "/account/1"));
