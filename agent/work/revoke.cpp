@@ -41,7 +41,13 @@ Result<void> ask_ca(Surroundings& s, const CertificateConfig& certificate, const
         const bool is_about_us = !done && done.error().code == Code::CaRevocationRefused &&
                                  !done.error().problem.ends_with(":badRevocationReason");
         const bool is_lost = !done && done.error().code == Code::CaAccountMissing;
-        if (!is_about_us && !is_lost) return done;
+        if ((!is_about_us && !is_lost) || !generation.has_key()) return done;
+    }
+    if (!generation.has_key()) {
+        return base::fail(Code::CaRevocationRefused,
+                          "generation " + std::to_string(record.number) + " belongs to the account " +
+                              record.account + ", which is not ours any more, and its key is the user's own",
+                          "revoke it at the CA with that key (RFC 8555 §7.6)");
     }
     const acme::Account own{.key = TRY(base::PrivateKey::parse(generation.key_pem))};
     return acme::revoke(s.session(ca), own, der, reason);

@@ -22,7 +22,8 @@ using Answer = fakes::Ca::Answer;
 TEST_CASE("revocation: by the account, and by the certificate's own key") {
     World world({});
     REQUIRE(acme::revoke(world.session, world.account, "one", RevocationReason::Superseded));
-    REQUIRE(acme::revoke(world.session, {.key = world.request.key}, "two", RevocationReason::KeyCompromise));
+    REQUIRE(acme::revoke(world.session, {.key = std::get<base::PrivateKey>(world.request.key)}, "two",
+                         RevocationReason::KeyCompromise));
     const auto& revoked = world.ca.accounts.revoked;
     REQUIRE(revoked.size() == 2);
     CHECK((revoked[0].der == "one" && revoked[0].reason == 4 && revoked[0].by == "/account/1"));
@@ -52,7 +53,8 @@ TEST_CASE("revocation: refused for the reason, for the signer, or by a CA that c
         acme::revoke(world.session, world.account, "one", RevocationReason::PrivilegeWithdrawn);
     CHECK(code_of(reason) == "ca/revocation-refused");
     CHECK(contains(reason.error().hint, "privilegeWithdrawn"));
-    const acme::Account stranger{.key = world.request.key, .url = world.account.url};
+    const acme::Account stranger{.key = std::get<base::PrivateKey>(world.request.key),
+                                 .url = world.account.url};
     CHECK(code_of(acme::revoke(world.session, stranger, "one", RevocationReason::Unspecified)) ==
           "ca/revocation-refused");
 
