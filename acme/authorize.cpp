@@ -164,8 +164,8 @@ Result<void> answer_again(const Flow& flow, const Open& open, base::Error error)
     return {};
 }
 
-/// Every challenge that is still to be answered, at once.
-Result<void> answer_all(const Flow& flow, const std::vector<Open>& open) {
+/// Every challenge that is still to be answered, at once; and how long the CA took to take the answers.
+Result<base::Milliseconds> answer_all(const Flow& flow, const std::vector<Open>& open) {
     std::vector<const Open*> unanswered;
     std::vector<Call> calls;
     for (const Open& each : open) {
@@ -173,14 +173,16 @@ Result<void> answer_all(const Flow& flow, const std::vector<Open>& open) {
         unanswered.push_back(&each);
         calls.push_back({.url = each.challenge.url, .payload = "{}"});
     }
+    const base::Steady began = flow.session.clock().steady();
     auto answers = flow.session.post_all(flow.account, std::move(calls));
+    const auto took = std::chrono::duration_cast<base::Milliseconds>(flow.session.clock().steady() - began);
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i]) continue;
         const Result<void> said = answer_again(flow, *unanswered[i], std::move(answers[i]).error());
         if (!said)
             return base::Failure(base::Error(said.error()).within(unanswered[i]->task.identifier.value));
     }
-    return {};
+    return took;
 }
 
 /// Why a failed authorization failed: its challenge knows.
@@ -240,7 +242,7 @@ void Presented::clean_up() {
     tasks_.clear();
 }
 
-Result<void> answer_challenges(const Flow& flow, const Order& order, Presented& presented) {
+Result<base::Milliseconds> answer_challenges(const Flow& flow, const Order& order, Presented& presented) {
     std::vector<Open> open = TRY(find_open(flow, order));
     const std::size_t names = order.authorizations.size();
     flow.tell("authorize", std::to_string(names - open.size()) + "/" + std::to_string(names) + " names");

@@ -32,10 +32,10 @@ class Presented {
 };
 
 /// Fetches the authorizations of a pending order, presents all challenges that are open, and answers them.
-/// Afterwards it is the CA's turn. ca/order-gone where one of them can not become valid any more;
-/// solver/none, solver/present….
-[[nodiscard]] base::Result<void> answer_challenges(const Flow& flow, const Order& order,
-                                                   Presented& presented);
+/// Afterwards it is the CA's turn; says how long the CA took to take the answers. ca/order-gone where one of
+/// them can not become valid any more; solver/none, solver/present….
+[[nodiscard]] base::Result<base::Milliseconds> answer_challenges(const Flow& flow, const Order& order,
+                                                                 Presented& presented);
 
 /// Hands what an earlier run may have presented for this order over to `presented`, to be cleaned up with the
 /// rest: a killed run could not do it. What the CA does not tell any more is let go.

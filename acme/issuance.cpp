@@ -64,10 +64,9 @@ class Progress {
         step_ = "authorize";
         if (!answered_) {
             answered_ = true;
-            if (auto said = answer_challenges(flow_, order_, presented_); !said) {
-                return base::Failure(std::move(said.error()).during(step_));
-            }
-            acted();
+            auto said = answer_challenges(flow_, order_, presented_);
+            if (!said) return base::Failure(std::move(said.error()).during(step_));
+            acted(*said);
         } else if (looks_ > 1 && std::has_single_bit(looks_)) {
             // Some CAs (smallstep's) leave the order pending when a name has failed. Asked rarely: it is a
             // request a name.
@@ -85,9 +84,10 @@ class Progress {
         step_ = "finalize";
         if (finalize_tries_ >= kFinalizeTries) return base::Failure(std::move(finalize_error_).during(step_));
         flow_.tell(step_, flow_.names());
+        const base::Steady began = flow_.session.clock().steady();
         auto view = send_request(flow_, order_);
         ++finalize_tries_;
-        acted();
+        acted(std::chrono::duration_cast<base::Milliseconds>(flow_.session.clock().steady() - began));
         if (view) {
             finalize_error_.message =
                 "the CA " + flow_.ca() + " took the request, but the order stays \"ready\"";
@@ -118,7 +118,7 @@ class Progress {
         base::Clock& clock = flow_.session.clock();
         const auto left = std::chrono::duration_cast<base::Milliseconds>(deadline_ - clock.steady());
         if (left <= base::Milliseconds{0}) return base::Failure(still_pending().during(step));
-        clock.sleep(std::min(look_wait(looks_++, retry_after_), left));
+        clock.sleep(std::min(look_wait(looks_++, retry_after_, answered_in_), left));
         auto view = look_at_order(flow_, order_.url);
         if (view) {
             failed_looks_ = 0;
@@ -141,8 +141,12 @@ class Progress {
         return error.retry_at && *error.retry_at - flow_.session.clock().now() > kLookWaitMax;
     }
 
-    /// We did something: the next look comes soon, whatever the CA said before.
-    void acted() { looks_ = 0; }
+    /// We did something, and the CA took so long to take it: the next look comes soon, whatever it said
+    /// before.
+    void acted(base::Milliseconds answered_in) {
+        looks_ = 0;
+        answered_in_ = answered_in;
+    }
 
     void take(OrderView view) {
         const std::string url = std::move(order_.url);  // finalize's answer knows no other
@@ -198,6 +202,7 @@ class Progress {
     std::string_view step_ = "order";
     bool answered_ = false;
     unsigned looks_ = 0;
+    base::Milliseconds answered_in_{};
     unsigned failed_looks_ = 0;
     unsigned finalize_tries_ = 0;
     base::Error finalize_error_{.code = Code::CaServerError};

@@ -56,8 +56,15 @@ inline constexpr base::Seconds kDirectoryAgeMax{12 * 3600};
 inline constexpr unsigned kResends = 2;
 /// A hiccup whose Retry-After is longer than this is not waited for by the request itself.
 inline constexpr base::Seconds kResendWaitMax{5};
-/// The first look after we did something: a fast CA has finished by then.
-inline constexpr base::Milliseconds kFirstLook{300};
+/// The first look reaches the CA this long after what we did: a fast CA has finished by then.
+inline constexpr base::Milliseconds kFirstLook{50};
+/// The first look where the CA has said, by Retry-After, that it needs its time: an even earlier one would
+/// cost all of that time.
+inline constexpr base::Milliseconds kFirstLookAsked{300};
+/// The second look, which is as much later as the CA is slow to answer; the others are later and later.
+inline constexpr base::Milliseconds kSecondLookMin{100};
+inline constexpr base::Milliseconds kSecondLookMax{500};
+inline constexpr base::Milliseconds kLaterLookMax{15'000};
 /// What a Retry-After may make of a later look.
 inline constexpr base::Seconds kLookWaitMin{1};
 inline constexpr base::Seconds kLookWaitMax{60};

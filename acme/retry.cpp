@@ -41,10 +41,14 @@ std::optional<base::Seconds> parse_retry_after(std::string_view value, base::Ins
                       kRetryAfterMax);
 }
 
-base::Milliseconds look_wait(unsigned look, std::optional<base::Seconds> asked) {
-    if (look == 0) return kFirstLook;
+base::Milliseconds look_wait(unsigned look, std::optional<base::Seconds> asked,
+                             base::Milliseconds answered_in) {
+    if (look == 0) {
+        return asked ? kFirstLookAsked
+                     : std::clamp(kFirstLook - answered_in, base::Milliseconds{0}, kFirstLook);
+    }
     if (asked) return std::clamp(*asked, kLookWaitMin, kLookWaitMax);
-    return doubled(base::Milliseconds{500}, look - 1, base::Milliseconds{15'000});
+    return doubled(std::clamp(2 * answered_in, kSecondLookMin, kSecondLookMax), look - 1, kLaterLookMax);
 }
 
 base::Milliseconds nonce_pause(unsigned tries) {

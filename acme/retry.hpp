@@ -15,7 +15,10 @@ namespace acme {
 
 /// The wait before look number `look` at a resource that the CA is at work on. Look 0 comes soon after we did
 /// something, whatever was asked; later ones as `asked` (1 to 60 s), else slower and slower up to 15 s.
-[[nodiscard]] base::Milliseconds look_wait(unsigned look, std::optional<base::Seconds> asked);
+/// `answered_in` is what the CA took to answer what we did: it has been at work for most of that already, and
+/// one that is far away or busy is given more time.
+[[nodiscard]] base::Milliseconds look_wait(unsigned look, std::optional<base::Seconds> asked,
+                                           base::Milliseconds answered_in);
 
 /// The pause before a request with a rejected nonce is signed again; `tries` have failed.
 [[nodiscard]] base::Milliseconds nonce_pause(unsigned tries);

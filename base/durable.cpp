@@ -50,11 +50,8 @@ Result<std::string> make_temporary(const std::string& path, Make make) {
 /// Puts what is complete under a temporary name where it belongs; if that does not work, it is gone.
 Result<void> publish(Files& files, const std::string& temporary, const std::string& path) {
     Result<void> renamed = files.rename(temporary, path);
-    if (!renamed) {
-        (void)files.unlink(temporary);
-        return renamed;
-    }
-    return sync_directory(files, directory_of(path));
+    if (!renamed) (void)files.unlink(temporary);
+    return renamed;
 }
 
 Result<void> write_all(Files& files, const Descriptor& file, std::string_view bytes,
@@ -140,11 +137,17 @@ Result<void> write_new_file(Files& files, const std::string& path, std::string_v
     return filled;
 }
 
-Result<void> write_durably(Files& files, const std::string& path, std::string_view content,
-                           const FileAttributes& attributes) {
+Result<void> write_whole(Files& files, const std::string& path, std::string_view content,
+                         const FileAttributes& attributes) {
     const std::string temporary = TRY(make_temporary(
         path, [&](const std::string& name) { return write_new_file(files, name, content, attributes); }));
     return publish(files, temporary, path);
+}
+
+Result<void> write_durably(Files& files, const std::string& path, std::string_view content,
+                           const FileAttributes& attributes) {
+    TRY(write_whole(files, path, content, attributes));
+    return sync_directory(files, directory_of(path));
 }
 
 Result<void> sync_directory(Files& files, const std::string& path) {
@@ -172,7 +175,8 @@ Result<void> remove_tree(Files& files, const std::string& path) {
 Result<void> replace_symlink(Files& files, const std::string& text, const std::string& path) {
     const std::string temporary =
         TRY(make_temporary(path, [&](const std::string& name) { return files.symlink(text, name); }));
-    return publish(files, temporary, path);
+    TRY(publish(files, temporary, path));
+    return sync_directory(files, directory_of(path));
 }
 
 bool exists(Files& files, const std::string& path) {

@@ -124,6 +124,10 @@ struct FileAttributes {
 /// durable under its name until sync_directory().
 [[nodiscard]] Result<void> write_new_file(Files& files, const std::string& path, std::string_view content,
                                           const FileAttributes& attributes);
+/// Replaces `path` atomically: temporary file in the same directory, fsync, rename. For several files of one
+/// directory, which sync_directory() makes durable under their names together.
+[[nodiscard]] Result<void> write_whole(Files& files, const std::string& path, std::string_view content,
+                                       const FileAttributes& attributes);
 /// Replaces `path` atomically and durably: temporary file in the same directory, fsync, rename, fsync of the
 /// directory. Whoever reads `path` sees the old content or the new one, whatever happens.
 [[nodiscard]] Result<void> write_durably(Files& files, const std::string& path, std::string_view content,

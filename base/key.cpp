@@ -5,8 +5,10 @@
 #include <array>
 
 #include <openssl/core_names.h>
+#include <openssl/decoder.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include "base/encoding.hpp"
 #include "base/openssl.hpp"
@@ -114,6 +116,37 @@ int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* ask
     return -1;
 }
 
+/// The type that an unencrypted PKCS #8 file gives for its key; nullptr for other types and other files.
+const char* type_in_pkcs8(const std::string& pem) {
+    const BioPtr source(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    bool encrypted = false;
+    const Pkcs8Ptr info(
+        PEM_read_bio_PKCS8_PRIV_KEY_INFO(source.get(), nullptr, refuse_passphrase, &encrypted));
+    const ASN1_OBJECT* algorithm = nullptr;
+    if (!info || PKCS8_pkey_get0(&algorithm, nullptr, nullptr, nullptr, info.get()) != 1) {
+        static_cast<void>(openssl_error());
+        return nullptr;
+    }
+    const int type = OBJ_obj2nid(algorithm);
+    if (type == NID_X9_62_id_ecPublicKey) return "EC";
+    return type == NID_rsaEncryption ? "RSA" : nullptr;
+}
+
+/// The key in a file like those we write. OpenSSL finds every kind of key in every kind of file, too, but
+/// gathers all its decoders for that: several times the work, once a certificate.
+EVP_PKEY* read_pkcs8(const std::string& pem) {
+    const char* type = type_in_pkcs8(pem);
+    if (type == nullptr) return nullptr;
+    EVP_PKEY* key = nullptr;
+    const DecoderPtr decoder(OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", "PrivateKeyInfo", type,
+                                                           EVP_PKEY_KEYPAIR, nullptr, nullptr));
+    const auto* bytes = reinterpret_cast<const unsigned char*>(pem.data());
+    std::size_t size = pem.size();
+    if (!decoder || OSSL_DECODER_from_data(decoder.get(), &bytes, &size) != 1)
+        static_cast<void>(openssl_error());
+    return key;
+}
+
 Failure invalid(std::string message, std::string hint = {}) {
     return fail(Code::CryptoInvalid, std::move(message), std::move(hint));
 }
@@ -197,7 +230,8 @@ Result<PrivateKey> PrivateKey::parse(const Secret& pem) {
     if (text.size() > kPemMax) return invalid("the private key is longer than 64 KiB");
     const BioPtr source(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
     bool encrypted = false;
-    EVP_PKEY* key = PEM_read_bio_PrivateKey(source.get(), nullptr, refuse_passphrase, &encrypted);
+    EVP_PKEY* key = read_pkcs8(text);
+    if (key == nullptr) key = PEM_read_bio_PrivateKey(source.get(), nullptr, refuse_passphrase, &encrypted);
     const std::shared_ptr<EVP_PKEY> owned(key, EVP_PKEY_free);
     if (encrypted) {
         static_cast<void>(openssl_error());

@@ -177,8 +177,9 @@ Result<void> FileStore::begin_order(const std::string& certificate, const OpenOr
     TRY(as_state(base::remove_tree(files_, next)));
     TRY(as_state(base::make_directories(files_, next, kPrivateDirectory)));
     const bool has_request = !order.request_der.empty();
-    TRY(as_state(base::write_durably(files_, next + (has_request ? kRequestFile : kKeyFile),
-                                     has_request ? order.request_der : order.key_pem.reveal(), kPrivate)));
+    // Durable under its name together with order.json, before which nobody looks for it.
+    TRY(as_state(base::write_whole(files_, next + (has_request ? kRequestFile : kKeyFile),
+                                   has_request ? order.request_der : order.key_pem.reveal(), kPrivate)));
     return order_placed(certificate, order);
 }
 
@@ -212,8 +213,9 @@ Result<void> FileStore::complete(const std::string& certificate, const Generatio
          {"/fullchain.pem", base::to_pem(chain)},
          {"/meta.json", to_text(record)}}};
     for (const auto& [name, content] : contents) {
-        TRY(as_state(base::write_durably(files_, next + name, content, kPrivate)));
+        TRY(as_state(base::write_whole(files_, next + name, content, kPrivate)));
     }
+    TRY(as_state(base::sync_directory(files_, next)));
     TRY(as_state(files_.rename(next, directory_of(certificate, record.number))));
     TRY(as_state(base::sync_directory(files_, home(certificate))));
     return as_state(

@@ -43,23 +43,32 @@ TEST_CASE("retry: the first look is soon, the later ones as the CA asks, within 
     struct Case {
         unsigned look;
         std::optional<base::Seconds> asked;
+        base::Milliseconds answered_in;
         base::Milliseconds want;
     };
 
+    constexpr unsigned kMany = std::numeric_limits<unsigned>::max();
     for (const Case& c : {
-             Case{.look = 0, .asked = std::nullopt, .want = 300ms},
-             Case{.look = 0, .asked = 3600s, .want = 300ms},
-             Case{.look = 1, .asked = 0s, .want = 1s},
-             Case{.look = 1, .asked = 3s, .want = 3s},
-             Case{.look = 9, .asked = 3600s, .want = 60s},
-             Case{.look = 1, .asked = std::nullopt, .want = 500ms},
-             Case{.look = 2, .asked = std::nullopt, .want = 1s},
-             Case{.look = 5, .asked = std::nullopt, .want = 8s},
-             Case{.look = 6, .asked = std::nullopt, .want = 15s},
-             Case{.look = std::numeric_limits<unsigned>::max(), .asked = std::nullopt, .want = 15s},
+             Case{.look = 0, .asked = std::nullopt, .answered_in = 0ms, .want = 50ms},
+             Case{.look = 0, .asked = std::nullopt, .answered_in = 20ms, .want = 30ms},
+             Case{.look = 0, .asked = std::nullopt, .answered_in = 30s, .want = 0ms},
+             Case{.look = 0, .asked = std::nullopt, .answered_in = -1h, .want = 50ms},
+             Case{.look = 0, .asked = 0s, .answered_in = 20ms, .want = 300ms},
+             Case{.look = 0, .asked = 3600s, .answered_in = 30s, .want = 300ms},
+             Case{.look = 1, .asked = 0s, .answered_in = 20ms, .want = 1s},
+             Case{.look = 1, .asked = 3s, .answered_in = 20ms, .want = 3s},
+             Case{.look = 9, .asked = 3600s, .answered_in = 20ms, .want = 60s},
+             Case{.look = 1, .asked = std::nullopt, .answered_in = 0ms, .want = 100ms},
+             Case{.look = 1, .asked = std::nullopt, .answered_in = 120ms, .want = 240ms},
+             Case{.look = 1, .asked = std::nullopt, .answered_in = 30s, .want = 500ms},
+             Case{.look = 2, .asked = std::nullopt, .answered_in = 30s, .want = 1s},
+             Case{.look = 5, .asked = std::nullopt, .answered_in = 30s, .want = 8s},
+             Case{.look = 6, .asked = std::nullopt, .answered_in = 30s, .want = 15s},
+             Case{.look = kMany, .asked = std::nullopt, .answered_in = 0ms, .want = 15s},
          }) {
         CAPTURE(c.look);
-        CHECK(acme::look_wait(c.look, c.asked).count() == c.want.count());
+        CAPTURE(c.answered_in.count());
+        CHECK(acme::look_wait(c.look, c.asked, c.answered_in).count() == c.want.count());
     }
 }
 

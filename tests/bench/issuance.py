@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What certificates cost, side by side for renewd, Debian's lego and Debian's certbot: issuance.py [PART...]
+
+All three ask the same Pebble in the same run, through a relay of bytes that can add latency; http-01 by webroot, a new name for each
+certificate, an account that exists already, state on a disk (BENCH_DIRECTORY, /var/tmp). Parts: one, hundred, names, nonces,
+retry-after; all of them without any. RENEWD=PATH names the binary; without it an optimised one is built in build-release.
+
+renewd works on all certificates that are due in one process. lego and certbot know one certificate a process and are run one after
+the other: SAMPLE of them, and the figures of a hundred are reckoned from these."""
+import collections
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tests/integration'))
+
+# pylint: disable=wrong-import-position
+from pebble import Pebble, make_https_pair  # noqa: E402
+from processes import ENVIRONMENT, Daemon  # noqa: E402
+from meter import measure  # noqa: E402
+from relay import Relay  # noqa: E402
+
+PARTS = ['one', 'hundred', 'names', 'nonces', 'retry-after']
+RUNS = 7  # of one certificate
+BATCHES = 3  # of a hundred
+SAMPLE = int(os.environ.get('BENCH_SAMPLE', '20'))  # certificates standing for a hundred, where each takes a process
+ROUND_TRIP = 50  # ms, where latency is added
+
+NGINX = '''daemon off;
+user root;
+pid {place}/nginx.pid;
+events {{}}
+http {{
+    access_log off;
+    server {{ listen 127.0.0.1:{port}; root {place}/webroot; }}
+}}
+'''
+
+Cost = collections.namedtuple('Cost', 'ok requests connections round_trips wall cpu memory')
+
+
+def built():
+    """The binary to measure."""
+    if 'RENEWD' in os.environ:
+        return pathlib.Path(os.environ['RENEWD']).resolve()
+    build = ROOT / 'build-release'
+    if not (build / 'build.ninja').exists():
+        subprocess.run(['meson', 'setup', '-Dbuildtype=release', str(build)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(['ninja', '-C', str(build), 'agent/renewd'], check=True, stdout=subprocess.DEVNULL)
+    return build / 'agent/renewd'
+
+
+class World:
+    """A CA behind a relay, and the web server of all names."""
+
+    def __init__(self, place, https, binary, **options):
+        self.place = place
+        self.binary = binary
+        self.pebble = Pebble(place / 'pebble', https, **options)
+        self.pebble.start()
+        self.relay = Relay(self.pebble.port)
+        self.url = f'https://127.0.0.1:{self.relay.port}/dir'
+        self.webroot = place / 'webroot'
+        self.webroot.mkdir()
+        (place / 'nginx.conf').write_text(NGINX.format(place=place, port=self.pebble.http_port))
+        self.web = Daemon(['nginx', '-p', place, '-c', place / 'nginx.conf', '-e', place / 'nginx.log'], place / 'nginx.log')
+        self.web.start(self.pebble.http_port)
+        self.names = 0
+
+    def close(self):
+        self.relay.close()
+        self.web.stop()
+        self.pebble.close()
+
+    def new_name(self):
+        self.names += 1
+        return f'host-{self.names}.example.test'
+
+    def measure(self, argv, environment, round_trip=0):
+        """One process from its start to its end."""
+        self.relay.forget()
+        self.relay.delay = round_trip / 2000
+        requests, issued = len(self.pebble.requests()), self.pebble.issued()
+        with tempfile.TemporaryFile() as said:
+            status, wall, cpu, memory = measure(argv, said, {**ENVIRONMENT, **environment})
+            ok = status == 0 and self.pebble.issued() > issued
+            if not ok:
+                said.seek(0)
+                print(f'    {argv[0]}: status {status}: {said.read()[-600:].decode(errors="replace")}', file=sys.stderr)
+        return Cost(ok, len(self.pebble.requests()) - requests, self.relay.connections, self.relay.round_trips() if round_trip else None,
+                    wall, cpu, memory)
+
+
+class Renewd:
+    name = 'renewd'
+    takes_many = True
+
+    def __init__(self, world):
+        self.world = world
+        self.home = world.place / 'renewd'
+        self.home.mkdir()
+        self.config = self.home / 'renewd.toml'
+
+    def issue(self, certificates, round_trip=0):
+        """A list of certificates, each a list of names."""
+        text = f'''[agent]
+state_dir = "{self.home}/state"
+allow_volatile = true
+[ca.bench]
+directory = "{self.world.url}"
+roots = "{self.world.pebble.roots}"
+contact = "ops@example.test"
+agree_tos = true
+[solver.web]
+type = "http-01"
+webroot = "{self.world.webroot}"
+[defaults]
+ca = "bench"
+solver = "web"
+'''
+        for names in certificates:
+            text += f'[certificate."{names[0]}"]\nnames = {names}\n'.replace("'", '"')
+        self.config.write_text(text)
+        return self.world.measure([self.world.binary, 'run', '--once', '--config', self.config], {}, round_trip)
+
+
+class Lego:
+    name = 'lego'
+    takes_many = False
+
+    def __init__(self, world):
+        self.world = world
+
+    def issue(self, certificates, round_trip=0):
+        (names,) = certificates
+        argv = ['lego', '--accept-tos', '--email', 'ops@example.test', '--server', self.world.url, '--path', self.world.place / 'lego',
+                '--http', '--http.webroot', self.world.webroot, *(word for name in names for word in ('--domains', name)), 'run']
+        return self.world.measure(argv, {'LEGO_CA_CERTIFICATES': str(self.world.pebble.roots)}, round_trip)
+
+
+class Certbot:
+    name = 'certbot'
+    takes_many = False
+
+    def __init__(self, world):
+        self.world = world
+
+    def issue(self, certificates, round_trip=0):
+        (names,) = certificates
+        home = self.world.place / 'certbot'
+        argv = ['certbot', 'certonly', '--non-interactive', '--agree-tos', '-m', 'ops@example.test', '--server', self.world.url,
+                '--config-dir', home / 'etc', '--work-dir', home / 'lib', '--logs-dir', home / 'log',
+                '--webroot', '-w', self.world.webroot, *(word for name in names for word in ('-d', name))]
+        return self.world.measure(argv, {'REQUESTS_CA_BUNDLE': str(self.world.pebble.roots)}, round_trip)
+
+
+def median(costs):
+    """Of each column."""
+    columns = zip(*(cost[1:] for cost in costs))
+    return Cost(all(cost.ok for cost in costs), *(None if None in column else statistics.median(column) for column in columns))
+
+
+def head(title):
+    print(f'\n{title}\n  {"":<32}{"requests":>9}{"connections":>13}{"round trips":>13}{"wall":>12}{"CPU":>12}{"memory":>11}')
+
+
+def line(what, cost, note=''):
+    trips = '' if cost.round_trips is None else f'{cost.round_trips:.0f}'
+    print(f'  {what:<32}{cost.requests:>9.0f}{cost.connections:>13.0f}{trips:>13}{cost.wall * 1000:>9.0f} ms{cost.cpu * 1000:>9.1f} ms'
+          f'{cost.memory:>7.1f} MiB{note}{"" if cost.ok else "   NOT ALL ISSUED"}', flush=True)
+
+
+def one(world, clients):
+    for round_trip in (0, ROUND_TRIP):
+        head(f'1 certificate, 1 name, {round_trip} ms of latency added (median of {RUNS})')
+        costs = {client: [] for client in clients}
+        for _ in range(RUNS):  # in turns, so that a busy machine is busy for all
+            for client in clients:
+                costs[client].append(client.issue([[world.new_name()]], round_trip))
+        for client in clients:
+            line(client.name, median(costs[client]))
+
+
+def hundred_by_one_process(world, client, count, round_trip):
+    runs = [client.issue([[world.new_name()] for _ in range(count)], round_trip) for _ in range(BATCHES)]
+    return median(runs), f'  median of {BATCHES}'
+
+
+def hundred_by_a_process_each(world, client, count, round_trip):
+    runs = [client.issue([[world.new_name()]], round_trip) for _ in range(SAMPLE)]
+    factor = count / SAMPLE
+    total = {column: sum(getattr(run, column) for run in runs) * factor for column in ('requests', 'connections', 'wall', 'cpu')}
+    trips = sum(run.round_trips for run in runs) * factor if round_trip else None
+    cost = Cost(all(run.ok for run in runs), round_trips=trips, memory=max(run.memory for run in runs), **total)
+    return cost, f'  {SAMPLE} measured, {cost.wall / count * 1000:.0f} ms each'
+
+
+def hundred(world, clients):
+    for round_trip in (0, ROUND_TRIP):
+        head(f'100 certificates of 1 name, {round_trip} ms of latency added')
+        for client in clients:
+            by = hundred_by_one_process if client.takes_many else hundred_by_a_process_each
+            line(client.name, *by(world, client, 100, round_trip))
+
+
+def many_names(world, clients):
+    for round_trip in (0, ROUND_TRIP):
+        head(f'1 certificate, 100 names, {round_trip} ms of latency added (once)')
+        for client in clients:
+            line(client.name, client.issue([[world.new_name() for _ in range(100)]], round_trip))
+
+
+def nonces(world, clients):
+    head(f'1 certificate, half of all nonces rejected ({SAMPLE} processes, medians)')
+    for client in clients:
+        costs = [client.issue([[world.new_name()]]) for _ in range(SAMPLE)]
+        fine = [cost for cost in costs if cost.ok]
+        cost = median(fine or costs)
+        line(client.name, cost, f'  {len(fine)} of {SAMPLE} issued')
+
+
+def retry_after(world, clients):
+    head('1 certificate, Retry-After: 3 where this Pebble knows it (median of 3)')
+    for client in clients:
+        line(client.name, median([client.issue([[world.new_name()]]) for _ in range(3)]))
+
+
+def in_a_world(place, name, https, binary, options, work):
+    """`work` at a new CA with accounts for everybody."""
+    (place / name).mkdir()
+    world = World(place / name, https, binary, **options)
+    try:
+        clients = [Renewd(world), Lego(world), Certbot(world)]
+        for client in clients:
+            for _ in range(10):  # where nonces are rejected, not everybody succeeds at once
+                if client.issue([[world.new_name()]]).ok:
+                    break
+        for each in work:
+            each(world, clients)
+    finally:
+        world.close()
+
+
+def main():
+    parts = sys.argv[1:] or PARTS
+    unknown = set(parts) - set(PARTS)
+    if unknown:
+        sys.exit(f'{", ".join(unknown)}: no such part; there are {", ".join(PARTS)}')
+    binary = built()
+    place = pathlib.Path(tempfile.mkdtemp(prefix='renewd-bench-', dir=os.environ.get('BENCH_DIRECTORY', '/var/tmp')))
+    try:
+        (place / 'https').mkdir()
+        https = make_https_pair(place / 'https')
+        quick = [work for part, work in (('one', one), ('hundred', hundred), ('names', many_names)) if part in parts]
+        if quick:
+            in_a_world(place, 'quick', https, binary, {}, quick)
+        if 'nonces' in parts:
+            in_a_world(place, 'nonces', https, binary, {'nonce_reject': 50}, [nonces])
+        if 'retry-after' in parts:
+            in_a_world(place, 'retry-after', https, binary, {'retry_after': 3}, [retry_after])
+    finally:
+        shutil.rmtree(place)
+
+
+main()
