@@ -67,7 +67,7 @@ class Progress {
             auto said = answer_challenges(flow_, order_, presented_);
             if (!said) return base::Failure(std::move(said.error()).during(step_));
             acted(*said);
-        } else if (looks_ > 1 && std::has_single_bit(looks_)) {
+        } else if (looks_ > 2 && std::has_single_bit(looks_)) {
             // Some CAs (smallstep's) leave the order pending when a name has failed. Asked rarely: it is a
             // request a name.
             if (auto failures = find_failures(flow_, order_))

@@ -66,10 +66,33 @@ base::Result<RevocationWish> wish_of(Workshop& shop) {
     return wish;
 }
 
+/// A request of the user's own keeps its key: ordering with it again would replace nothing.
+std::optional<base::Error> key_that_stays(const Workshop& shop) {
+    const RevocationOptions& options = shop.options.revocation;
+    const bool wants_new_keys = shop.options.command == "replace" || options.reason == "keyCompromise";
+    for (const std::string& name : shop.certificates) {
+        const CertificateConfig& certificate = shop.config.certificates.at(name);
+        if (!wants_new_keys || !certificate.request || options.now) continue;
+        return base::Error{
+            .code = base::Code::UsageWrong,
+            .message = name + " is ordered with a request of your own (" + certificate.csr +
+                       "): renewd has no key of it to replace",
+            .hint =
+                "make a new key and a new request, write it there, and renewd orders by itself; then  "
+                "renewd revoke " +
+                name};
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 int revoke_command(Workshop& shop) {
     const Options& options = shop.options;
+    if (const auto stays = key_that_stays(shop)) {
+        tell(options, *stays);
+        return exit_code::kUsage;
+    }
     const auto wish = wish_of(shop);
     if (!wish) {
         tell(options, wish.error());

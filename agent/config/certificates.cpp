@@ -196,10 +196,13 @@ const toml::table* only_table_in(const toml::table& table, std::string& key) {
 bool reports_bare_name(const std::string& name, const toml::table& table, Problems& problems) {
     std::string key;
     const toml::table* inner = only_table_in(table, key);
-    if (inner == nullptr || key == "hooks") return false;
+    const auto is_table_of_ours = [](const std::string& word) {
+        return word == "hooks" || word == "profile";
+    };
+    if (inner == nullptr || is_table_of_ours(key)) return false;
     std::string whole = name + "." + key;
     const toml::source_region where = inner->source();
-    for (std::string next; (inner = only_table_in(*inner, next)) != nullptr && next != "hooks";)
+    for (std::string next; (inner = only_table_in(*inner, next)) != nullptr && !is_table_of_ours(next);)
         whole += "." + next;
     problems.add(Code::ConfigUnknownKey, where,
                  "[certificate." + whole + "] is read as certificate \"" + name + "\" with a key \"" + key +

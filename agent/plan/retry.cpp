@@ -37,7 +37,8 @@ base::Seconds issuance_delay(const base::Error& error, int count) {
         case base::ErrorClass::Conflict:
             return growing(1min, 2.5, 6h, count);
         case base::ErrorClass::RateLimited:
-            return growing(1h, 2, 24h, count);
+            // Without an instant an hour is a guess; "now" is meant, but not again and again.
+            return error.retry_at ? growing(30s, 2, 1h, count) : growing(1h, 2, 24h, count);
         case base::ErrorClass::Refused:
             return refused_delay(count);
         case base::ErrorClass::Configuration:
@@ -64,10 +65,9 @@ base::Instant next_attempt(const RetryInput& input) {
     base::Instant at = input.now + delay;
     if (input.error->retry_at) {
         const base::Instant asked = std::min(*input.error->retry_at, input.now + kRetryAfterMax);
-        // A CA that names an instant means it: that one, if it is not sooner than our first step.
-        at = base::class_of(input.error->code) == base::ErrorClass::RateLimited
-                 ? std::max(asked, input.now + 1s)
-                 : std::max(at, asked);
+        // A CA that names an instant to come means it: exactly that one.
+        const bool is_limit = base::class_of(input.error->code) == base::ErrorClass::RateLimited;
+        at = is_limit && asked > input.now ? asked : std::max(at, asked);
     }
     return at;
 }

@@ -155,3 +155,12 @@ def test_request_made_with_the_accounts_key_is_refused(renewd, own_nginx, place)
     assert 'is the key of the account' in outcome.text
     assert renewd.certificate()['last_error']['code'] == 'config/conflict'
     assert renewd.pebble.orders() == 1
+
+
+def test_replace_says_that_the_key_is_not_ours(renewd, place):
+    """Ordering with the same request again would replace nothing."""
+    csr = make_request(place, place / 'own.key', kind=P256)
+    target = '  [[certificate."%s".target]]\n  name = "f"\n  deployer = "files"\n  fullchain = "%s/f.pem"\n  endpoints = []\n' % (NAME, place)
+    renewd.configure(certificate(target, csr=str(csr)))
+    outcome = renewd.run('replace', NAME, '--reason', 'keyCompromise', expect=2)
+    assert 'request of your own' in outcome.text and renewd.pebble.orders() == 0
