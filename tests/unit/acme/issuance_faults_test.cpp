@@ -103,7 +103,7 @@ TEST_CASE("faults: a pending order whose name has failed is not waited for") {
         return answer;
     };
     CHECK(code_of(world.issue()) == "ca/validation-failed");
-    CHECK(world.ca.count("/order/1") == 2);
+    CHECK(world.ca.count("/order/1") == 4);
 }
 
 TEST_CASE("faults: newOrder is never repeated after a lost answer") {
