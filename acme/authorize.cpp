@@ -237,6 +237,7 @@ void Presented::clean_up() {
         if (auto done = solver->clean_up(task); !done) {
             flow_.tell("authorize",
                        task.identifier.value + ": a challenge was left behind: " + done.error().message);
+            if (flow_.effects.left_behind) flow_.effects.left_behind(task, done.error());
         }
     }
     tasks_.clear();

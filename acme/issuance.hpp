@@ -39,6 +39,8 @@ struct IssuanceEffects {
     /// Called with the URL of a new order before anything is done with it; must make it durable. Its error
     /// ends the flow.
     std::function<base::Result<void>(const std::string& order_url)> order_placed{};
+    /// Called with each challenge that could not be taken away again, and why; may be empty.
+    std::function<void(const ChallengeTask& task, const base::Error& error)> left_behind{};
     /// Called at each step ("order", "authorize", "finalize", "download") with a detail for people ("2/3
     /// names"); may be empty.
     std::function<void(std::string_view step, std::string_view detail)> progress{};

@@ -91,6 +91,7 @@ namespace {
 /// 500 (RFC 9773 §5 foresees one of these). Only what would happen to any order is no reason to ask again
 /// without.
 bool may_be_about_replaces(const base::Error& error) {
+    if (error.retry_at) return false;  // it is busy, whatever is asked
     switch (error.code) {
         case Code::CaUnreachable:
         case Code::CaBadNonce:

@@ -90,7 +90,10 @@ void read_key(Section& section, const std::string& name, const ProviderKey& key,
             if (auto value = section.path(name)) settings.texts[whole] = std::move(*value);
             break;
         case ProviderKey::Kind::Argv:
-            if (auto value = section.argv(name)) {
+            // A program without arguments may be written as a path.
+            if (const toml::node* node = section.node(name); node != nullptr && node->is_string()) {
+                if (auto program = section.path(name)) settings.argvs[whole] = {std::move(*program)};
+            } else if (auto value = section.argv(name)) {
                 if (value->empty()) section.wrong(name, "is empty; name a program");
                 settings.argvs[whole] = std::move(*value);
             }

@@ -10,6 +10,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "acme/solvers/solver.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/secret.hpp"
@@ -110,6 +111,15 @@ struct Suggestion {
     friend bool operator==(const Suggestion&, const Suggestion&) = default;
 };
 
+/// What a solver put up for a challenge and could not take away again. Its values are public: a CA has read
+/// them.
+struct Residue {
+    std::string solver{};  // of the configuration
+    acme::ChallengeTask task{};
+    Failure failure{};
+    friend bool operator==(const Residue&, const Residue&) = default;
+};
+
 struct Record {
     std::string name{};
     base::Instant first_seen{};
@@ -123,6 +133,7 @@ struct Record {
     std::optional<base::Instant> endpoints_verified_at{};
     std::vector<PendingHook> hooks{};
     std::vector<Revocation> revocations{};
+    std::vector<Residue> residue{};  // challenges that are still to be taken away
 
     /// The newest generation, which every target should serve; nullptr before the first.
     [[nodiscard]] const GenerationRecord* wanted() const;

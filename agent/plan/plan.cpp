@@ -42,15 +42,15 @@ std::vector<const TargetPlan*> Plan::due(TargetAction action, Instant now) const
 bool Plan::anything_due(Instant now) const {
     return renewal_due(now) || !due(TargetAction::Deploy, now).empty() ||
            !due(TargetAction::Look, now).empty() || (look_at && *look_at <= now) ||
-           (ask_ca_at && *ask_ca_at <= now) || (revoke_at && *revoke_at <= now) ||
-           (hooks_at && *hooks_at <= now);
+           (ask_ca_at && *ask_ca_at <= now) || (clean_up_at && *clean_up_at <= now) ||
+           (revoke_at && *revoke_at <= now) || (hooks_at && *hooks_at <= now);
 }
 
 Instant Plan::next() const {
     Instant earliest = renewal.held_until.value_or(renewal.at);
     for (const TargetPlan& target : targets) earliest = std::min(earliest, target.at.value_or(earliest));
-    return std::min({earliest, ask_ca_at.value_or(earliest), look_at.value_or(earliest),
-                     revoke_at.value_or(earliest), hooks_at.value_or(earliest)});
+    return std::min({earliest, ask_ca_at.value_or(earliest), clean_up_at.value_or(earliest),
+                     look_at.value_or(earliest), revoke_at.value_or(earliest), hooks_at.value_or(earliest)});
 }
 
 OrderedFor wanted_order(const CertificateConfig& certificate, const std::string& ca) {
@@ -233,6 +233,10 @@ Plan plan(const CertificateConfig& certificate, const Record& record, const Circ
                                !record.endpoints_verified_at || waits_for_a_look(record)
                            ? now
                            : *record.endpoints_verified_at + verify_every;
+    }
+    for (const Residue& residue : record.residue) {
+        const Instant at = wishes.retry_now || wishes.by_hand ? now : residue.failure.next_attempt;
+        plan.clean_up_at = std::min(plan.clean_up_at.value_or(at), at);
     }
     for (const PendingHook& hook : record.hooks) {
         const Instant at =

@@ -46,11 +46,12 @@ struct TargetPlan {
 
 struct Plan {
     Renewal renewal{};
-    std::vector<TargetPlan> targets{};         // one for each target of the configuration, in its order
-    std::optional<base::Instant> ask_ca_at{};  // for renewal information (RFC 9773); absent: never
-    std::optional<base::Instant> look_at{};    // at the certificate's own endpoints
-    std::optional<base::Instant> revoke_at{};  // what is to be revoked; absent: nothing, or not yet
-    std::optional<base::Instant> hooks_at{};   // hooks that have not succeeded yet
+    std::vector<TargetPlan> targets{};           // one for each target of the configuration, in its order
+    std::optional<base::Instant> ask_ca_at{};    // for renewal information (RFC 9773); absent: never
+    std::optional<base::Instant> clean_up_at{};  // challenges that were left behind
+    std::optional<base::Instant> look_at{};      // at the certificate's own endpoints
+    std::optional<base::Instant> revoke_at{};    // what is to be revoked; absent: nothing, or not yet
+    std::optional<base::Instant> hooks_at{};     // hooks that have not succeeded yet
 
     [[nodiscard]] bool renewal_due(base::Instant now) const {
         return !renewal.held_until && renewal.at <= now;

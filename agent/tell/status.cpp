@@ -161,6 +161,8 @@ class Judge {
         for (const PendingHook& hook : record.hooks) {
             if (hook.failure) note(*hook.failure, hook.event, /*at_once=*/true);
         }
+        for (const Residue& residue : record.residue)
+            note(residue.failure, residue.solver, /*at_once=*/false);
         for (const Revocation& waiting : record.revocations) {
             if (waiting.failure) note(*waiting.failure, status_.config->name, /*at_once=*/false);
         }

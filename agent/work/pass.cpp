@@ -11,6 +11,7 @@
 #include "agent/work/look.hpp"
 #include "agent/work/renew.hpp"
 #include "agent/work/renewal_window.hpp"
+#include "agent/work/residue.hpp"
 #include "agent/work/run_hooks.hpp"
 #include "base/parallel.hpp"
 
@@ -57,6 +58,7 @@ class Pass {
             TRY(raise_served(certificate_, *keeper_));
             TRY(revoke_what_is_due());
         }
+        TRY(clean_up_if_due());
         TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.retry_now || options_.wishes.by_hand));
         return prune();
     }
@@ -76,8 +78,9 @@ class Pass {
     [[nodiscard]] bool has_work(const Plan& plan) const {
         const base::Instant now = s_.clock.now();
         const bool asks = plan.ask_ca_at && *plan.ask_ca_at <= now;
+        const bool cleans_up = plan.clean_up_at && *plan.clean_up_at <= now;
         const bool revokes = plan.revoke_at && *plan.revoke_at <= now;
-        return (options_.may_renew && (plan.renewal_due(now) || asks || revokes)) ||
+        return (options_.may_renew && (plan.renewal_due(now) || asks || cleans_up || revokes)) ||
                !chosen(plan, TargetAction::Deploy).empty() || !chosen(plan, TargetAction::Look).empty() ||
                (plan.look_at && *plan.look_at <= now) || (plan.hooks_at && *plan.hooks_at <= now);
     }
@@ -115,6 +118,13 @@ class Pass {
         if (!options_.may_renew) return {};
         const bool eager = options_.wishes.retry_now || options_.wishes.by_hand;
         return revoke_due(s_, certificate_, *keeper_, eager, tried_, outcome_.remarks);
+    }
+
+    Result<void> clean_up_if_due() {
+        const Plan now_due = TRY(plan_again());
+        if (!options_.may_renew || !now_due.clean_up_at || *now_due.clean_up_at > s_.clock.now()) return {};
+        return clean_up_residue(s_, certificate_, *keeper_,
+                                options_.wishes.retry_now || options_.wishes.by_hand);
     }
 
     Result<void> renew_if_due() {

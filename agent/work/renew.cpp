@@ -12,6 +12,7 @@
 #include "agent/tell/status.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/preflight.hpp"
+#include "agent/work/residue.hpp"
 #include "base/key.hpp"
 #include "base/request.hpp"
 
@@ -93,6 +94,10 @@ class Issuance {
                  [this](const std::string& url) {
                      order_.url = url;
                      return s_.store.order_placed(certificate_.name, order_);
+                 },
+             .left_behind =
+                 [this](const acme::ChallengeTask& task, const base::Error& error) {
+                     remember_residue(s_, certificate_, keeper_, task, error);
                  },
              .progress =
                  [this](std::string_view step, std::string_view detail) {

@@ -33,6 +33,8 @@ Suggestion next_suggestion(const std::optional<Suggestion>& before, int generati
         const bool is_passing = base::class_of(answer.error().code) == base::ErrorClass::Transient;
         next.failures += 1;
         next.ask_again = now + (is_passing ? patience_after(next.failures) : kAskAgain);
+        if (answer.error().retry_at)
+            next.ask_again = std::clamp(*answer.error().retry_at, next.ask_again, now + base::Seconds(24h));
         return next;
     }
     next.failures = 0;

@@ -168,3 +168,32 @@ def test_a_name_that_cannot_be_proven_is_told_before_anything_is_done(renewd, pe
     outcome = renewd.run('renew', expect=2)
     assert says in outcome.text
     assert pebble.orders() == 0
+
+
+def test_a_record_that_could_not_be_removed_is_removed_later(make_pebble, make_renewd, name_server, place):
+    """A DNS API that is down when the order ends: told, remembered, tried again by the next run, and gone."""
+    renewd = make_renewd(make_pebble(name_server=name_server))
+    works = place / 'works-again'
+    program = place / 'own-dns'
+    update = f'knsupdate -v -k {name_server._key_file}'
+    program.write_text(f'''#!/bin/sh
+server='server {name_server.address} 53
+zone example.test.'
+case $1 in
+  present) printf '%s\nadd %s 60 TXT "%s"\nsend\n' "$server" "$2" "$3" | {update} ;;
+  cleanup) [ -e {works} ] || {{ echo 'the API is down' >&2; exit 1; }}
+           printf '%s\ndel %s 60 TXT "%s"\nsend\n' "$server" "$2" "$3" | {update} ;;
+esac
+''')
+    program.chmod(0o755)
+    renewd.configure(name_server.dns_toml, f'[solver.run]\ntype = "dns-01"\nprovider = "exec"\nprogram = "{program}"\n',
+                     certificate(solver='run'))
+    renewd.run('renew', expect=0)
+    challenge = f'_acme-challenge.{NAME}'
+    assert len(name_server.txt(challenge)) == 1
+    told = [one for one in renewd.certificate()['conditions'] if one['code'] == 'provider/failed']
+    assert len(told) == 1 and 'is still there after its order' in told[0]['message'] and 'the API is down' in told[0]['message']
+    works.touch()
+    renewd.run('run', '--once', expect=0)
+    assert name_server.txt(challenge) == [] and renewd.certificate()['conditions'] == []
+    assert renewd.pebble.orders() == 1

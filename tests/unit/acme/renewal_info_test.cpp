@@ -128,6 +128,8 @@ TEST_CASE("issuance: `replaces` is dropped, whatever way a CA refuses it, and no
         int orders;
     };
 
+    base::HttpResponse busy = fakes::problem(503, "serverInternal");
+    busy.headers.emplace_back("retry-after", "60");
     for (const Case& c : {
              Case{"409 alreadyReplaced", fakes::problem(409, "alreadyReplaced"), true, 2},
              Case{"409 malformed", fakes::problem(409, "malformed"), true, 2},
@@ -137,6 +139,7 @@ TEST_CASE("issuance: `replaces` is dropped, whatever way a CA refuses it, and no
              Case{"403 unauthorized", fakes::problem(403, "unauthorized"), true, 2},
              Case{"500 serverInternal", fakes::problem(500, "serverInternal"), true, 2},
              Case{"429", fakes::problem(429, "rateLimited"), false, 1},
+             Case{"503 with Retry-After", busy, false, 1},
              Case{"the terms have changed", fakes::problem(403, "userActionRequired"), false, 1},
          }) {
         CAPTURE(c.name);

@@ -186,6 +186,16 @@ TEST_CASE("plan: when the CA is asked for its suggestion") {
     CHECK_FALSE(plan(certificate(), record).ask_ca_at);
 }
 
+TEST_CASE(
+    "plan: a challenge that was left behind is taken away on its own schedule, and at once by a run of its "
+    "own") {
+    agent::Record record = well();
+    CHECK_FALSE(plan(certificate(), record).clean_up_at);
+    record.residue = {{.solver = "dns", .failure = failure(base::Code::ProviderFailed)}};
+    CHECK(plan(certificate(), record).clean_up_at == kNow + 300s);
+    CHECK(plan(certificate(), record, {.retry_now = true}).clean_up_at == kNow);
+}
+
 TEST_CASE("plan: another CA of the list is asked when the first has failed three times, or time is short") {
     struct Case {
         std::string_view name;

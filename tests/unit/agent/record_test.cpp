@@ -33,6 +33,19 @@ agent::Record full() {
                               .failure = failure(base::Code::HostTimeout)});
     record.endpoints = seen(deployers::Verdict::Foreign, "strange");
     record.endpoints_verified_at = kNow;
+    record.residue = {{.solver = "dns",
+                       .task = {.identifier = base::parse_identifier("*.example.com").value(),
+                                .token = "token",
+                                .key_authorization = "token.thumbprint",
+                                .account_url = "https://ca.test/account/1"},
+                       .failure = failure(base::Code::ProviderFailed)}};
+    record.suggestion = agent::Suggestion{.generation = 3,
+                                          .start = kNow,
+                                          .end = kNow + 1h,
+                                          .at = kNow + 20min,
+                                          .explanation_url = "https://ca.test/why",
+                                          .ask_again = kNow + 6h};
+    record.ca_failures = 2;
     record.hooks = {{.event = "failed",
                      .target = "edge",
                      .generation = 3,

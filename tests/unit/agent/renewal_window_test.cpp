@@ -49,6 +49,9 @@ TEST_CASE("renewal window: a question without an answer keeps what is known, and
         base::fail(base::Code::CaProtocol, "an end before its start");
     CHECK(next_suggestion(known, 3, nonsense, kNow, 0.1).ask_again == kNow + 6h);
     CHECK(next_suggestion(next, 3, window(10h, 20h), kNow, 0.1).failures == 0);
+    const base::Result<acme::RenewalAnswer> busy = base::Failure(
+        base::Error{.code = base::Code::CaServerError, .message = "busy", .retry_at = kNow + 2h});
+    CHECK(next_suggestion(known, 3, busy, kNow, 0.1).ask_again == kNow + 2h);
 }
 
 TEST_CASE("renewal window: a CA that offers none any more is believed") {
