@@ -152,7 +152,7 @@ for name in $units; do
   start_unit "$name"
   case $name in deployers) units_pid=$! ;; *) wait $! ;; esac
 done
-for name in layers style codes format shell; do lint "$name"; done
+for name in layers style codes coverage format shell; do lint "$name"; done
 wait "$units_pid"
 for name in $units; do count_unit "$name"; done
 integration

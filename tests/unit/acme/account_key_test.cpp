@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "acme/jws.hpp"
 #include "tests/unit/acme/fakes.hpp"
 
 using fakes::code_of;
@@ -78,4 +79,18 @@ TEST_CASE("account key: a CA without keyChange says so before anything is sent")
     };
     CHECK(code_of(acme::change_account_key(world.session, world.account, new_key())) == "ca/protocol");
     CHECK(world.ca.log() == std::vector<std::string>{"GET /dir"});
+}
+
+TEST_CASE("account key: an order of before the change is proven with the key of now") {
+    World world({"a.example"});
+    REQUIRE(world.session.post(world.account, fakes::kOrigin + "/order",
+                               R"({"identifiers":[{"type":"dns","value":"a.example"}]})"));
+    world.request.order_url = fakes::kOrigin + "/order/1";
+    const base::PrivateKey renewed = new_key();
+    REQUIRE(acme::change_account_key(world.session, world.account, renewed));
+    world.account.key = renewed;
+    CHECK(world.issue());
+    const acme::ChallengeTask task = world.solver.last_task();
+    CHECK(task.key_authorization == acme::key_authorization(task.token, renewed));
+    CHECK(world.ca.count("/order") == 1);
 }

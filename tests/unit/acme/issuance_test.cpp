@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include <doctest/doctest.h>
 
@@ -219,6 +220,23 @@ TEST_CASE("issuance: an order that cannot be used any more") {
         return std::nullopt;
     };
     CHECK(code_of(unreachable.issue()) == "ca/unreachable");
+}
+
+TEST_CASE("issuance: whether an order is over is judged by the CA's clock") {
+    for (const auto& [expires, date, is_over] :
+         {std::tuple{"2026-11-21T11:00:00Z", "Sat, 21 Nov 2026 10:00:00 GMT", false},
+          std::tuple{"2026-11-21T13:00:00Z", "Sat, 21 Nov 2026 14:00:00 GMT", true}}) {
+        CAPTURE(date);
+        World world({"a.example"});
+        place_before(world);
+        world.ca.after = [&](const std::string& path, int, base::HttpResponse answer) -> Answer {
+            answer.headers.emplace_back("date", date);
+            if (path == "/order/1")
+                answer.body = fakes::with_member(answer.body, "expires", "\"" + std::string(expires) + "\"");
+            return answer;
+        };
+        CHECK(code_of(world.issue()) == (is_over ? "ca/order-gone" : "ok"));
+    }
 }
 
 TEST_CASE("issuance: the order's URL is kept before anything is done with it") {

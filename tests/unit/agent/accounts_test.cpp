@@ -118,6 +118,24 @@ TEST_CASE("accounts: a run killed at any moment of the first registration leaves
     }
 }
 
+TEST_CASE("accounts: of two that register at once one waits, and finds what the other has made") {
+    Stage stage;
+    Run second(stage);
+    std::string meanwhile;
+    stage.ca.before = [&](const std::string& path, int) -> std::optional<Answer> {
+        // The first one's request is on its way: the second is not let in, for all its patience.
+        if (path == "/account" && meanwhile.empty()) meanwhile = code_of(second->open(ca_config()));
+        return std::nullopt;
+    };
+    const auto first = Run(stage)->open(ca_config());
+    REQUIRE(first);
+    CHECK(meanwhile == "state/locked");
+    CHECK(stage.clock.passed() >= 30s);
+    CHECK(second->open(ca_config()).value().url == first->url);
+    CHECK(stage.ca.count("/account") == 1);
+    CHECK(stage.ca.accounts.known.size() == 1);
+}
+
 TEST_CASE("accounts: a new key is in force, and the old one is gone") {
     Stage stage;
     const acme::Account before = Run(stage)->open(ca_config()).value();

@@ -104,6 +104,8 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
 
     const std::string cert = "[certificate.\"example.com\"]\n";
     const std::string tgt = std::string(kTarget);
+    std::string hundred_and_one;
+    for (int i = 0; i <= 100; ++i) hundred_and_one += "\"n" + std::to_string(i) + ".example\", ";
     for (const Case& c : {
              Case{"no TOML", "[certificate", "[config/syntax] renewd.toml:9:"},
              Case{"a bare name", "[certificate.example.com]\n",
@@ -122,6 +124,8 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
                   cert + "[[certificate.\"example.com\".target]]\nname = \"a/b\"\ndeployer = \"files\"\nkey "
                          "= \"/k\"\nendpoints = []\n",
                   "cannot be a name here"},
+             Case{"more names than a certificate takes", cert + "names = [" + hundred_and_one + "]\n",
+                  "holds more than 100 names"},
              Case{"no identifier", cert + "names = [\"exa_mple.com\"]\n", "exa_mple.com"},
              Case{"a name twice", cert + "names = [\"a.test\", \"A.test\"]\n", "stands twice"},
              Case{"a wildcard over http-01", cert + "names = [\"*.example.com\"]\n",

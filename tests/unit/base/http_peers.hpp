@@ -5,6 +5,7 @@
 
 #include <array>
 #include <condition_variable>
+#include <cstdint>
 #include <fstream>
 #include <mutex>
 #include <stdexcept>
@@ -52,6 +53,33 @@ class LoopbackPort {
   private:
     int socket_;
     std::string port_;
+};
+
+/// A port of ::1 that takes no connection and refuses none, as a broken line does: its queue is full.
+class SilentPort {
+  public:
+    explicit SilentPort(const std::string& port) {
+        sockaddr_in6 address{};
+        address.sin6_family = AF_INET6;
+        address.sin6_addr = in6addr_loopback;
+        address.sin6_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+        auto* plain = reinterpret_cast<sockaddr*>(&address);
+        for (int& each : sockets_) each = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (::bind(sockets_[0], plain, sizeof(address)) != 0 || ::listen(sockets_[0], 0) != 0)
+            throw std::runtime_error("no port of ::1 to be had");
+        for (std::size_t i = 1; i < sockets_.size(); ++i)
+            (void)::connect(sockets_[i], plain, sizeof(address));
+    }
+
+    SilentPort(const SilentPort&) = delete;
+    SilentPort& operator=(const SilentPort&) = delete;
+
+    ~SilentPort() {
+        for (const int each : sockets_) ::close(each);
+    }
+
+  private:
+    std::array<int, 4> sockets_{};  // it, and those that fill its queue
 };
 
 /// nginx with a `server` block of the test's own; "PORT" in it becomes the port, "DIR" the server's

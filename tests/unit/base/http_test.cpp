@@ -291,6 +291,18 @@ TEST_CASE("http: nobody there") {
                 unresolvable + " port 443 could not be reached");
 }
 
+TEST_CASE("http: of a name's two address families one may refuse or be silent") {
+    // libcurl knows localhost itself, as ::1 and 127.0.0.1, and tries them in this order.
+    const FixedServer server("HTTP/1.1 204 No Content\r\n\r\n");
+    const HttpRequest request = plain("http://localhost:" + server.port() + "/");
+    CHECK(CurlTransport("renewd/test").exchange(request).value().status == 204);
+    const tests::SilentPort silent(server.port());
+    HttpRequest first = plain("http://[::1]:" + server.port() + "/");
+    first.deadline = Milliseconds(300);
+    check_error(CurlTransport("renewd/test").exchange(first), "net/timeout", "did not answer in time");
+    CHECK(CurlTransport("renewd/test").exchange(request).value().status == 204);
+}
+
 TEST_CASE("http: an answer that does not come, or not in time") {
     CurlTransport transport("renewd/test");
     const FixedServer silent("", FixedServer::Then::Hold);
