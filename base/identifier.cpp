@@ -19,7 +19,7 @@ constexpr std::size_t kLabelMax = 63;
 constexpr std::size_t kUnicodeMax = 1024;  // bytes of UTF-8 that are looked at: four for each character
 constexpr std::size_t kQuotedMax = 80;     // bytes of a wrong name that are repeated in a message
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return "\"" + printable(text, kQuotedMax) + "\"";
 }
 
@@ -43,16 +43,17 @@ char lower(char character) {
 /// The rule a label breaks; empty if it breaks none.
 std::string broken_rule(std::string_view label) {
     if (label.empty()) return "has an empty label (two dots in a row, or one in front)";
-    if (label.size() > kLabelMax) return "has a label of more than 63 characters: " + quoted(label);
+    if (label.size() > kLabelMax) return "has a label of more than 63 characters: " + in_quotes(label);
     if (label.find('*') != std::string_view::npos) {
         return R"(has a "*" that is not its whole first label: only "*.example.com" is a wildcard)";
     }
     for (const char character : label) {
         if (is_letter(character) || is_digit(character) || character == '-') continue;
-        return "contains " + quoted({&character, 1}) + ": only letters, digits and hyphens may be in a name";
+        return "contains " + in_quotes({&character, 1}) +
+               ": only letters, digits and hyphens may be in a name";
     }
     if (label.front() == '-' || label.back() == '-') {
-        return "has a label that begins or ends with a hyphen: " + quoted(label);
+        return "has a label that begins or ends with a hyphen: " + in_quotes(label);
     }
     return {};
 }
@@ -89,7 +90,7 @@ Result<Identifier> parse_name(const std::string& shown, std::string_view text) {
 /// UTS #46, not transitional, as browsers do it ("straße" keeps its ß), and what comes of it must be good
 /// under IDNA2008. `text` is not ASCII.
 Result<Identifier> parse_international(std::string_view text) {
-    const std::string shown = quoted(text);
+    const std::string shown = in_quotes(text);
     if (text.size() > kUnicodeMax) return wrong(shown, "is longer than 253 characters");
     if (text.find('\0') != std::string_view::npos) return wrong(shown, "contains a NUL");
     const bool wildcard = text.starts_with("*.");
@@ -104,7 +105,7 @@ Result<Identifier> parse_international(std::string_view text) {
                      "write its A-labels (xn--…) if you know better");
     }
     const std::string read = (wildcard ? "*." : "") + std::string(ascii.get());
-    const std::string both = shown + ", read as " + quoted(read) + ",";
+    const std::string both = shown + ", read as " + in_quotes(read) + ",";
     // Only an asterisk that was written as one makes a wildcard.
     if (!wildcard && read.starts_with('*')) return wrong(both, "has a \"*\" of another script");
     return parse_name(both, read);
@@ -150,15 +151,15 @@ Result<Identifier> parse_identifier(std::string_view text) {
         return Identifier{.type = IdentifierType::Ip, .value = std::move(address)};
     }
     if (text.find("://") != std::string_view::npos) {
-        return wrong(quoted(text), "is a URL", "write the host name in it alone");
+        return wrong(in_quotes(text), "is a URL", "write the host name in it alone");
     }
     if (colons || bracketed) {
-        return wrong(quoted(text), "is no IPv6 address, and a name has no colons or brackets",
+        return wrong(in_quotes(text), "is no IPv6 address, and a name has no colons or brackets",
                      "a port does not belong to a name: write the name or the address alone");
     }
     const auto is_ascii = [](char character) { return static_cast<unsigned char>(character) < 0x80; };
     if (!std::ranges::all_of(text, is_ascii)) return parse_international(text);
-    return parse_name(quoted(text), text);
+    return parse_name(in_quotes(text), text);
 }
 
 bool covers(const Identifier& pattern, const Identifier& name) {

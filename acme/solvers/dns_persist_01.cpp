@@ -40,7 +40,8 @@ struct IssueValue {
 
 IssueValue parse_issue_value(std::string_view text) {
     const std::size_t end = text.find(';');
-    IssueValue value{.issuer = lower(trim(text.substr(0, end))), .parameters = {{}}};
+    IssueValue value{.issuer = lower(trim(text.substr(0, end))),
+                     .parameters = std::map<std::string, std::string>{}};
     while (text.find(';') != std::string_view::npos) {
         text.remove_prefix(text.find(';') + 1);
         const std::string_view parameter = trim(text.substr(0, text.find(';')));

@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 5> kTypes{"http-01", "tls-alpn-01", "dns-
 constexpr std::int64_t kTtlMax = 86'400;
 constexpr std::array<std::string_view, 4> kSecretSuffixes{"_file", "_credential", "_env", "_command"};
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return "\"" + base::printable(text, 80) + "\"";
 }
 
@@ -81,8 +81,8 @@ void read_key(Section& section, const std::string& name, const ProviderKey& key,
         case ProviderKey::Kind::Url:
             if (auto value = section.text(name)) {
                 if (key.kind == ProviderKey::Kind::Url && !is_safe_url(*value))
-                    section.wrong(name,
-                                  quoted(*value) + " must be an https:// URL; plain http only to loopback");
+                    section.wrong(
+                        name, in_quotes(*value) + " must be an https:// URL; plain http only to loopback");
                 settings.texts[whole] = std::move(*value);
             }
             break;
@@ -157,7 +157,7 @@ void read_environment(Section& section, acme::ProviderSettings& settings) {
         const std::string written = name;
         if (is_secret) name.resize(name.size() - suffix->size());
         if (!is_variable_name(name)) {
-            variables.wrong(written, quoted(name) + " is no name of an environment variable");
+            variables.wrong(written, in_quotes(name) + " is no name of an environment variable");
         } else if (!is_secret) {
             if (auto value = variables.text(name)) settings.environment[name] = std::move(*value);
         } else if (auto source = variables.secret(name)) {
@@ -179,9 +179,9 @@ void read_propagation(Section& section, SolverConfig& solver, const acme::Provid
     const bool is_out_of_reach = mode == Propagation::Authoritative && !dns.is_public;
     if (!mode || is_out_of_reach || (mode == Propagation::Server && !has_server)) {
         section.wrong("propagation",
-                      (!mode             ? quoted(text) + " is no way to look"
+                      (!mode             ? in_quotes(text) + " is no way to look"
                        : is_out_of_reach ? "[dns] public = false, so no authoritative server is asked"
-                                         : "provider " + quoted(kind.name) + " updates no server") +
+                                         : "provider " + in_quotes(kind.name) + " updates no server") +
                           "; accepted: " + (dns.is_public ? R"("authoritative", )" : "") +
                           R"("resolvers", )" + (has_server ? R"("server", )" : "") + R"("none")");
     }
@@ -208,7 +208,7 @@ bool read_provider(Section& section, SolverConfig& solver, const DnsConfig& dns)
     const acme::ProviderKind* kind = acme::find_provider_kind(*name);
     if (kind == nullptr) {
         const std::string meant = nearest(*name, {names.begin(), names.end()});
-        section.wrong("provider", quoted(*name) + " is no DNS provider" +
+        section.wrong("provider", in_quotes(*name) + " is no DNS provider" +
                                       (meant.empty() ? "; accepted: " + listed(names)
                                                      : "; did you mean \"" + meant + "\"?"));
         return false;
@@ -236,7 +236,7 @@ bool read_type(Section& section, SolverConfig& solver, const DnsConfig& dns) {
     } else if (solver.has_provider()) {
         return read_provider(section, solver, dns);
     } else if (*type != "dns-persist-01") {
-        section.wrong("type", quoted(*type) + " is no challenge type; accepted: " + listed(kTypes));
+        section.wrong("type", in_quotes(*type) + " is no challenge type; accepted: " + listed(kTypes));
         return false;
     }
     return true;

@@ -21,7 +21,7 @@ std::optional<std::pair<std::uint64_t, std::string_view>> split_number(std::stri
     return std::pair{value, text.substr(static_cast<std::size_t>(end - text.data()))};
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return "\"" + base::printable(text, 80) + "\"";
 }
 
@@ -49,7 +49,7 @@ Result<base::Seconds> parse_duration(std::string_view text) {
     }
     if (unit == 0 || parts->first > kLongest / unit) {
         return base::fail(Code::ConfigWrongValue,
-                          quoted(text) + R"( is no duration; accepted: "90s", "15m", "12h", "30d")");
+                          in_quotes(text) + R"( is no duration; accepted: "90s", "15m", "12h", "30d")");
     }
     return base::Seconds(static_cast<std::int64_t>(parts->first * unit));
 }
@@ -65,7 +65,7 @@ Result<std::uint64_t> parse_size(std::string_view text) {
     }
     if (unit == 0 || parts->first > (1ULL << 50) / unit) {
         return base::fail(Code::ConfigWrongValue,
-                          quoted(text) + R"( is no size; accepted: "64KiB", "8MiB", "2GiB")");
+                          in_quotes(text) + R"( is no size; accepted: "64KiB", "8MiB", "2GiB")");
     }
     return parts->first * unit;
 }
@@ -73,7 +73,7 @@ Result<std::uint64_t> parse_size(std::string_view text) {
 Result<void> check_certificate_name(std::string_view name) {
     if (is_name(name, "*", "._-", 200)) return {};
     return base::fail(Code::ConfigWrongValue,
-                      quoted(name) +
+                      in_quotes(name) +
                           " cannot name a certificate; accepted: up to 200 of a-z 0-9 . _ -, beginning with "
                           "a letter, a digit or *");
 }
@@ -81,7 +81,7 @@ Result<void> check_certificate_name(std::string_view name) {
 Result<void> check_plain_name(std::string_view name) {
     const std::string rest = std::string(kUpper) + "._@-";
     if (is_name(name, kUpper, rest, 100)) return {};
-    return base::fail(Code::ConfigWrongValue, quoted(name) +
+    return base::fail(Code::ConfigWrongValue, in_quotes(name) +
                                                   " cannot be a name here; accepted: up to 100 letters, "
                                                   "digits, . _ @ -, beginning with a letter or digit");
 }
@@ -89,7 +89,7 @@ Result<void> check_plain_name(std::string_view name) {
 Result<HostConfig> parse_ssh_destination(std::string_view text) {
     const auto wrong = [&](std::string_view why) {
         return base::fail(Code::ConfigWrongValue,
-                          quoted(text) + " " + std::string(why) +
+                          in_quotes(text) + " " + std::string(why) +
                               R"(; accepted: "deploy@web1.example.com:22", user and port optional)");
     };
     std::string_view rest = text;
