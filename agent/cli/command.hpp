@@ -65,7 +65,8 @@ struct Options {
     bool missing = false;
     bool dry_run = false;
     base::Seconds wait{60};
-    std::size_t width = 0;  // 0: the terminal's
+    std::size_t width = 0;   // 0: the terminal's
+    std::size_t lines = 40;  // of history
     AccountOptions account{};
     RevocationOptions revocation{};
 };
@@ -128,6 +129,7 @@ void tell(const Options& options, const base::Error& error);
 [[nodiscard]] int verify_command(Workshop& workshop);
 [[nodiscard]] int status_command(Workshop& workshop);
 [[nodiscard]] int why_command(Workshop& workshop);
+[[nodiscard]] int history_command(Workshop& workshop);
 [[nodiscard]] int check_command(Workshop& workshop);
 [[nodiscard]] int revoke_command(Workshop& workshop);  // and replace
 [[nodiscard]] int account_command(Workshop& workshop);

@@ -36,10 +36,10 @@ int run(int argc, const char* const* argv) {
         return workshop.error().code == base::Code::StateVolatile ? exit_code::kUsage : exit_code::kState;
     }
     const std::map<std::string, int (*)(Workshop&)> commands{
-        {"run", run_command},         {"renew", renew_command},   {"deploy", deploy_command},
-        {"verify", verify_command},   {"status", status_command}, {"check", check_command},
-        {"account", account_command}, {"revoke", revoke_command}, {"replace", revoke_command},
-        {"why", why_command},
+        {"run", run_command},         {"renew", renew_command},     {"deploy", deploy_command},
+        {"verify", verify_command},   {"status", status_command},   {"check", check_command},
+        {"account", account_command}, {"revoke", revoke_command},   {"replace", revoke_command},
+        {"why", why_command},         {"history", history_command},
     };
     return commands.at(options.command)(**workshop);
 }

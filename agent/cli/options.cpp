@@ -18,9 +18,8 @@ constexpr const char* kFooter =
     "Configuration: /etc/renewd/renewd.toml and /etc/renewd/conf.d/*.toml";
 
 /// Commands of the interface that this version does not have: said so, instead of "unknown".
-constexpr std::array kLater{"show",         "history", "forecast", "rollback", "forget",
-                            "pause",        "resume",  "host",     "init",     "discover",
-                            "ssh-receiver", "import",  "add",      "notice",   "apply"};
+constexpr std::array kLater{"show", "forecast", "rollback",     "forget", "pause", "resume", "host",
+                            "init", "discover", "ssh-receiver", "import", "add",   "notice", "apply"};
 
 class CommandLine {
   public:
@@ -34,6 +33,7 @@ class CommandLine {
         add_verify();
         add_status();
         add_why();
+        add_history();
         add_common(app_.add_subcommand(
             "check", "reads the configuration and tries the surroundings; orders and deploys nothing"));
         add_account();
@@ -208,6 +208,16 @@ class CommandLine {
             "why", "the next action for one certificate, when, and why; or what stands in its way");
         add_common(command);
         command->add_option("NAME", options_.name, "the certificate's name")->required();
+        add_width(command);
+    }
+
+    void add_history() {
+        CLI::App* command = app_.add_subcommand("history", "what happened, to one certificate or to all");
+        add_common(command);
+        command->add_option("NAME", options_.name, "the certificate's name");
+        command->add_option("--lines", options_.lines, "the newest N (40)")
+            ->type_name("N")
+            ->check(CLI::Range(1, 100'000));
         add_width(command);
     }
 
