@@ -67,6 +67,7 @@ struct Options {
     base::Seconds wait{60};
     std::size_t width = 0;   // 0: the terminal's
     std::size_t lines = 40;  // of history
+    int days = 90;           // of forecast
     AccountOptions account{};
     RevocationOptions revocation{};
 };
@@ -130,6 +131,7 @@ void tell(const Options& options, const base::Error& error);
 [[nodiscard]] int status_command(Workshop& workshop);
 [[nodiscard]] int why_command(Workshop& workshop);
 [[nodiscard]] int history_command(Workshop& workshop);
+[[nodiscard]] int forecast_command(Workshop& workshop);
 [[nodiscard]] int check_command(Workshop& workshop);
 [[nodiscard]] int revoke_command(Workshop& workshop);  // and replace
 [[nodiscard]] int account_command(Workshop& workshop);

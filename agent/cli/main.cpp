@@ -28,7 +28,8 @@ int run(int argc, const char* const* argv) {
         return exit_code::kUsage;
     }
     const bool read_only = options.command == "status" || options.command == "why" ||
-                           options.command == "history" || options.command == "check" ||
+                           options.command == "history" || options.command == "forecast" ||
+                           options.command == "check" ||
                            (options.command == "account" && options.account.action == "show");
     auto workshop = Workshop::open(options, std::move(*config), std::move(*selected), read_only);
     if (!workshop) {
@@ -39,7 +40,7 @@ int run(int argc, const char* const* argv) {
         {"run", run_command},         {"renew", renew_command},     {"deploy", deploy_command},
         {"verify", verify_command},   {"status", status_command},   {"check", check_command},
         {"account", account_command}, {"revoke", revoke_command},   {"replace", revoke_command},
-        {"why", why_command},         {"history", history_command},
+        {"why", why_command},         {"history", history_command}, {"forecast", forecast_command},
     };
     return commands.at(options.command)(**workshop);
 }

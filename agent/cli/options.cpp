@@ -18,8 +18,8 @@ constexpr const char* kFooter =
     "Configuration: /etc/renewd/renewd.toml and /etc/renewd/conf.d/*.toml";
 
 /// Commands of the interface that this version does not have: said so, instead of "unknown".
-constexpr std::array kLater{"show", "forecast", "rollback",     "forget", "pause", "resume", "host",
-                            "init", "discover", "ssh-receiver", "import", "add",   "notice", "apply"};
+constexpr std::array kLater{"show",     "rollback",     "forget", "pause", "resume", "host", "init",
+                            "discover", "ssh-receiver", "import", "add",   "notice", "apply"};
 
 class CommandLine {
   public:
@@ -34,6 +34,7 @@ class CommandLine {
         add_status();
         add_why();
         add_history();
+        add_forecast();
         add_common(app_.add_subcommand(
             "check", "reads the configuration and tries the surroundings; orders and deploys nothing"));
         add_account();
@@ -218,6 +219,15 @@ class CommandLine {
         command->add_option("--lines", options_.lines, "the newest N (40)")
             ->type_name("N")
             ->check(CLI::Range(1, 100'000));
+        add_width(command);
+    }
+
+    void add_forecast() {
+        CLI::App* command = app_.add_subcommand("forecast", "the renewals to come, against the CA's limits");
+        add_common(command);
+        command->add_option("--days", options_.days, "so many, today included (90)")
+            ->type_name("N")
+            ->check(CLI::Range(1, 1000));
         add_width(command);
     }
 

@@ -45,11 +45,12 @@ std::string suggestion_words(const CertificateStatus& status, const GenerationRe
 }
 
 std::string share_words(const CertificateConfig& certificate, const GenerationRecord& current, Instant now) {
+    // The last second belongs to it (RFC 5280 §4.1.2.5): 90 days are told as 90, not as 89.
     const base::Seconds lifetime = current.not_after - current.not_before;
     const Instant at = renewal_time(certificate, current);
     // Only two shares exist: one third left, or one half.
     const bool is_half = current.not_after - at == lifetime / 2;
-    return std::string(is_half ? "1/2" : "2/3") + " of its " + duration_words(lifetime) +
+    return std::string(is_half ? "1/2" : "2/3") + " of its " + duration_words(lifetime + base::Seconds(1)) +
            (at <= now ? " have passed" : " will have passed");
 }
 
