@@ -119,6 +119,7 @@ class Explainer {
         add_routine();
         add_revocations();
         add_obstacles();
+        if (said_.obstacles.empty()) add_to_do();
         return std::move(said_);
     }
 
@@ -227,6 +228,14 @@ class Explainer {
                 add_failure("revocation of generation " + std::to_string(waiting.generation),
                             *waiting.failure, "renewd renew " + record.name);
         }
+    }
+
+    /// With nothing in the way: what is due is done by the next run, or now.
+    void add_to_do() {
+        const bool is_due = said_.at && *said_.at <= now_;
+        const std::string command = said_.action == "deploy" ? "renewd deploy " : "renewd renew ";
+        add("do",
+            is_due ? "nothing: the next run does it; at once with  " + command + said_.name : "nothing");
     }
 
     void add_failure(const std::string& about, const Failure& failure, const std::string& command) {

@@ -185,12 +185,11 @@ TEST_CASE("forecast: a year of 83,000 certificates takes seconds") {
     const auto begun = std::chrono::steady_clock::now();
     const agent::Forecast told = house.forecast(365);
     const auto took = std::chrono::steady_clock::now() - begun;
-    MESSAGE("took ms: ", std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
     CHECK(told.total() > 83'000UL * 5);
     CHECK(told.total() < 83'000UL * 7);
     CHECK_FALSE(limit(told, "registered-domain").reached_at);
     CHECK(agent::to_chart(told, 80, false).find("No limit would be reached.") != std::string::npos);
-    CHECK(took < 60s);
+    CHECK(took < 60s);  // of an unoptimized build on a busy machine
 }
 
 TEST_CASE("forecast: the chart fits its width, marks its peak, and says what would be reached") {
@@ -212,7 +211,7 @@ TEST_CASE("forecast: the chart fits its width, marks its peak, and says what wou
     const std::string chart = agent::to_chart(house.forecast(90), 120, true);
     CAPTURE(chart);
     CHECK(chart.find("renewals a day\n") != std::string::npos);
-    CHECK(chart.find("▼ 306 on 21 Nov") != std::string::npos);
+    CHECK(chart.find("▼ 307 on 20 Jan") != std::string::npos);
     CHECK(chart.find("  ! 300 new orders in 3 h: reached on 21 Nov 2026 12:00 UTC by n300.example; 6 orders "
                      "would have to wait") != std::string::npos);
     CHECK(chart.find("1 limit would be reached.") != std::string::npos);

@@ -61,7 +61,8 @@ TEST_CASE("why: each reason of a renewal is told in plain words, with its instan
                   [](auto&, auto&) {},
                   false,
                   {"example.com renews in 59 days, on 19 Jan 2027 12:00 UTC. It is served by 1/1 addresses.",
-                   "reason     2/3 of its 90 days will have passed", "looks      again in 55 min"}},
+                   "reason     2/3 of its 90 days will have passed", "looks      again in 55 min",
+                   "do         nothing\n"}},
              Case{"a short life",
                   [](auto&, auto& r) { r.generations = {generation(3, 81h, 160h)}; },
                   false,
@@ -85,6 +86,7 @@ TEST_CASE("why: each reason of a renewal is told in plain words, with its instan
                   [](auto&, auto& r) { r = {.name = "example.com", .first_seen = kNow}; },
                   false,
                   {"example.com has never been issued.", "renewal    now",
+                   "do         nothing: the next run does it; at once with  renewd renew example.com",
                    "reason     it has never been issued"}},
              Case{"an open order", [](auto&, auto&) {}, true, {"an order is open and is finished first"}},
              Case{"other names",
@@ -197,7 +199,8 @@ TEST_CASE(
                    "renewd deploy example.com --target web"}},
              Case{"not deployed yet",
                   [](auto&, auto& r) { r.generations.push_back(generation(4)); },
-                  {"Generation 4 of example.com is issued, and is to be deployed to web."}},
+                  {"Generation 4 of example.com is issued, and is to be deployed to web.",
+                   "at once with  renewd deploy example.com"}},
              Case{
                  "a reload that did nothing",
                  [](auto&, auto& r) {
