@@ -57,6 +57,7 @@ struct Options {
     bool verbose = false;
     bool quiet = false;
     std::vector<std::string> select{};  // names or globs
+    std::string name{};                 // of why and history: one certificate
     bool all = false;
     std::string host{}, target{}, ca{};  // narrow the selection
     bool once = false;
@@ -64,7 +65,9 @@ struct Options {
     bool missing = false;
     bool dry_run = false;
     base::Seconds wait{60};
-    std::size_t width = 0;  // 0: the terminal's
+    std::size_t width = 0;   // 0: the terminal's
+    std::size_t lines = 40;  // of history
+    int days = 90;           // of forecast
     AccountOptions account{};
     RevocationOptions revocation{};
 };
@@ -100,6 +103,13 @@ class Workshop {
 /// The targets of these certificates that --target and --host narrow the work to; empty: all.
 [[nodiscard]] std::vector<std::string> select_targets(const Config& config, const Options& options);
 
+/// The certificate of this name, in the configuration or, removed from it, still kept. usage/wrong for a name
+/// that is nowhere, with the likely meaning; state/… where that cannot be read.
+[[nodiscard]] base::Result<std::string> find_certificate(Workshop& workshop, const std::string& name);
+
+/// Columns for people: as asked for, else the terminal's, else 80.
+[[nodiscard]] std::size_t width_of(const Options& options);
+
 /// How the selected certificates stand now. A record that cannot be read is told in Overview::store.
 [[nodiscard]] Overview overview_of(Workshop& workshop, bool with_removed);
 
@@ -119,6 +129,9 @@ void tell(const Options& options, const base::Error& error);
 [[nodiscard]] int deploy_command(Workshop& workshop);
 [[nodiscard]] int verify_command(Workshop& workshop);
 [[nodiscard]] int status_command(Workshop& workshop);
+[[nodiscard]] int why_command(Workshop& workshop);
+[[nodiscard]] int history_command(Workshop& workshop);
+[[nodiscard]] int forecast_command(Workshop& workshop);
 [[nodiscard]] int check_command(Workshop& workshop);
 [[nodiscard]] int revoke_command(Workshop& workshop);  // and replace
 [[nodiscard]] int account_command(Workshop& workshop);

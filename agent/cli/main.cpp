@@ -27,7 +27,9 @@ int run(int argc, const char* const* argv) {
         tell(options, selected.error());
         return exit_code::kUsage;
     }
-    const bool read_only = options.command == "status" || options.command == "check" ||
+    const bool read_only = options.command == "status" || options.command == "why" ||
+                           options.command == "history" || options.command == "forecast" ||
+                           options.command == "check" ||
                            (options.command == "account" && options.account.action == "show");
     auto workshop = Workshop::open(options, std::move(*config), std::move(*selected), read_only);
     if (!workshop) {
@@ -35,9 +37,10 @@ int run(int argc, const char* const* argv) {
         return workshop.error().code == base::Code::StateVolatile ? exit_code::kUsage : exit_code::kState;
     }
     const std::map<std::string, int (*)(Workshop&)> commands{
-        {"run", run_command},         {"renew", renew_command},   {"deploy", deploy_command},
-        {"verify", verify_command},   {"status", status_command}, {"check", check_command},
-        {"account", account_command}, {"revoke", revoke_command}, {"replace", revoke_command},
+        {"run", run_command},         {"renew", renew_command},     {"deploy", deploy_command},
+        {"verify", verify_command},   {"status", status_command},   {"check", check_command},
+        {"account", account_command}, {"revoke", revoke_command},   {"replace", revoke_command},
+        {"why", why_command},         {"history", history_command}, {"forecast", forecast_command},
     };
     return commands.at(options.command)(**workshop);
 }

@@ -18,9 +18,8 @@ constexpr const char* kFooter =
     "Configuration: /etc/renewd/renewd.toml and /etc/renewd/conf.d/*.toml";
 
 /// Commands of the interface that this version does not have: said so, instead of "unknown".
-constexpr std::array kLater{"why",    "show",   "history", "forecast", "rollback", "forget",
-                            "pause",  "resume", "host",    "init",     "discover", "ssh-receiver",
-                            "import", "add",    "notice",  "apply"};
+constexpr std::array kLater{"show",     "rollback",     "forget", "pause", "resume", "host", "init",
+                            "discover", "ssh-receiver", "import", "add",   "notice", "apply"};
 
 class CommandLine {
   public:
@@ -33,6 +32,9 @@ class CommandLine {
         add_deploy();
         add_verify();
         add_status();
+        add_why();
+        add_history();
+        add_forecast();
         add_common(app_.add_subcommand(
             "check", "reads the configuration and tries the surroundings; orders and deploys nothing"));
         add_account();
@@ -193,9 +195,40 @@ class CommandLine {
             app_.add_subcommand("status", "what is held, where it is served, what comes next");
         add_common(command);
         add_selection(command);
-        command->add_option("--width", options_.width, "columns of the table")
+        add_width(command);
+    }
+
+    void add_width(CLI::App* command) {
+        command->add_option("--width", options_.width, "columns of what is printed")
             ->type_name("N")
             ->check(CLI::Range(40, 1000));
+    }
+
+    void add_why() {
+        CLI::App* command = app_.add_subcommand(
+            "why", "the next action for one certificate, when, and why; or what stands in its way");
+        add_common(command);
+        command->add_option("NAME", options_.name, "the certificate's name")->required();
+        add_width(command);
+    }
+
+    void add_history() {
+        CLI::App* command = app_.add_subcommand("history", "what happened, to one certificate or to all");
+        add_common(command);
+        command->add_option("NAME", options_.name, "the certificate's name");
+        command->add_option("--lines", options_.lines, "the newest N (40)")
+            ->type_name("N")
+            ->check(CLI::Range(1, 100'000));
+        add_width(command);
+    }
+
+    void add_forecast() {
+        CLI::App* command = app_.add_subcommand("forecast", "the renewals to come, against the CA's limits");
+        add_common(command);
+        command->add_option("--days", options_.days, "so many, today included (90)")
+            ->type_name("N")
+            ->check(CLI::Range(1, 1000));
+        add_width(command);
     }
 
     CLI::App app_{

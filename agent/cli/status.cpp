@@ -5,23 +5,11 @@
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "agent/cli/command.hpp"
 
 namespace agent {
-
-namespace {
-
-std::size_t width_of(const Options& options) {
-    if (options.width != 0) return options.width;
-    winsize size{};
-    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col;
-    return 80;
-}
-
-}  // namespace
 
 int status_command(Workshop& shop) {
     const Options& options = shop.options;

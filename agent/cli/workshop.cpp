@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "agent/cli/command.hpp"
@@ -130,6 +131,25 @@ Result<std::vector<std::string>> select(const Config& config, const Options& opt
     if (chosen.empty() && !known.empty())
         return base::fail(Code::UsageWrong, "no certificate is selected by that");
     return std::vector<std::string>(chosen.begin(), chosen.end());
+}
+
+Result<std::string> find_certificate(Workshop& shop, const std::string& name) {
+    std::set<std::string, std::less<>> known;
+    for (const auto& [configured, certificate] : shop.config.certificates) known.insert(configured);
+    if (known.contains(name)) return name;
+    for (const std::string& kept : TRY(shop.store->certificates())) known.insert(kept);
+    if (known.contains(name)) return name;
+    const std::string meant = nearest(name, known);
+    return base::fail(Code::UsageWrong, "there is no certificate \"" + name + "\" in " + shop.config.file +
+                                            " and none is kept" +
+                                            (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
+}
+
+std::size_t width_of(const Options& options) {
+    if (options.width != 0) return options.width;
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col;
+    return 80;
 }
 
 std::vector<std::string> select_targets(const Config& config, const Options& options) {

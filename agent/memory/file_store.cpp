@@ -266,6 +266,23 @@ Result<void> FileStore::remember(const std::string& certificate, const std::stri
     return {};
 }
 
+Result<std::vector<std::string>> FileStore::history(const std::string& certificate, std::size_t lines_max) {
+    std::vector<std::string> lines;  // newest first
+    for (const char* file : {"/history.jsonl", "/history.jsonl.1"}) {
+        if (lines.size() >= lines_max) break;
+        const auto text = TRY(as_state(read_if_there(files_, home(certificate) + file, kStateFileMax)));
+        std::size_t end = text ? text->size() : 0;
+        while (end > 0 && lines.size() < lines_max) {
+            const std::size_t before = text->rfind('\n', end - 1);
+            const std::size_t begin = before == std::string::npos ? 0 : before + 1;
+            if (begin < end) lines.push_back(text->substr(begin, end - begin));
+            end = begin == 0 ? 0 : begin - 1;
+        }
+    }
+    std::ranges::reverse(lines);
+    return lines;
+}
+
 Result<std::uint64_t> FileStore::free_bytes() {
     return as_state(files_.free_bytes(root_));
 }

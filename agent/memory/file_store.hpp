@@ -54,6 +54,8 @@ class FileStore final : public Store {
     void keep_directory(const std::string& ca, const std::string& directory,
                         const acme::KeptDirectory& kept) override;
     base::Result<void> remember(const std::string& certificate, const std::string& line) override;
+    base::Result<std::vector<std::string>> history(const std::string& certificate,
+                                                   std::size_t lines_max) override;
     base::Result<std::uint64_t> free_bytes() override;
 
   private:

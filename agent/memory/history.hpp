@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -21,5 +22,8 @@ struct Happening {
 
 /// One line of history.jsonl, without its newline.
 [[nodiscard]] std::string to_line(const Happening& happening);
+/// Reads what to_line() wrote; nothing for a line that is torn or somebody else's. Its texts came from
+/// outside and are printable no more than they were.
+[[nodiscard]] std::optional<Happening> parse_line(std::string_view line);
 
 }  // namespace agent

@@ -108,6 +108,9 @@ class Store {
     /// Adds a line to what happened.
     [[nodiscard]] virtual base::Result<void> remember(const std::string& certificate,
                                                       const std::string& line) = 0;
+    /// The newest lines of it, at most `lines_max`, oldest first; none where nothing has happened.
+    [[nodiscard]] virtual base::Result<std::vector<std::string>> history(const std::string& certificate,
+                                                                         std::size_t lines_max) = 0;
     [[nodiscard]] virtual base::Result<std::uint64_t> free_bytes() = 0;
 };
 

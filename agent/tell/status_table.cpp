@@ -48,23 +48,6 @@ std::string next_of(const CertificateStatus& status, Instant now) {
     return "renews " + relative(status.plan.renewal.at, now);
 }
 
-/// Long words for people are broken at spaces, and indented below their row.
-std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
-    std::vector<std::string> lines;
-    std::size_t begin = 0;
-    while (begin < text.size()) {
-        const std::size_t line_end = std::min(text.find('\n', begin), text.size());
-        std::size_t end = line_end;
-        if (end - begin > width) {
-            const std::size_t space = text.rfind(' ', begin + width);
-            end = space == std::string::npos || space <= begin ? line_end : space;
-        }
-        lines.push_back("    " + text.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    return lines;
-}
-
 std::string expiry_of(const CertificateStatus& status, Instant now, bool is_wide) {
     const GenerationRecord* wanted = status.record.wanted();
     if (wanted == nullptr) return "never issued";
@@ -108,7 +91,7 @@ Row row_of(const CertificateStatus& status, Instant now, std::size_t width) {
     if (!status.attention) return row;
     const base::Error& error = status.attention->error;
     for (const std::string& text : {error.message, error.hint, next_step(status)}) {
-        for (std::string& line : wrapped(text, width - 4)) row.below.push_back(std::move(line));
+        for (const std::string& line : wrapped(text, width - 4)) row.below.push_back("    " + line);
     }
     return row;
 }

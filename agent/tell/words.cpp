@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/tell/words.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -53,6 +54,15 @@ std::string day_words(base::Instant instant) {
            kMonths[static_cast<unsigned>(date.month()) - 1];
 }
 
+std::string instant_words(base::Instant instant) {
+    const std::string text = base::format_instant(instant);  // "2027-02-03T12:05:00Z"
+    return day_words(instant) + " " + text.substr(0, 4) + " " + text.substr(11, 5) + " UTC";
+}
+
+std::string when_words(base::Instant instant, base::Instant now) {
+    return instant <= now ? "now" : relative(instant, now) + ", on " + instant_words(instant);
+}
+
 std::string counted(std::size_t count, const std::string& noun) {
     std::string digits = std::to_string(count);
     for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
@@ -74,6 +84,23 @@ std::string cut_middle(const std::string& text, std::size_t width) {
 std::string padded(const std::string& text, std::size_t width) {
     const std::size_t taken = columns(text);
     return taken >= width ? text : text + std::string(width - taken, ' ');
+}
+
+std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
+    std::vector<std::string> lines;
+    std::size_t begin = 0;
+    while (begin < text.size()) {
+        const std::size_t line_end = std::min(text.find('\n', begin), text.size());
+        std::size_t end = line_end;
+        if (end - begin > width) {
+            const std::size_t space = text.rfind(' ', begin + width);
+            end = space == std::string::npos || space <= begin ? std::min(text.find(' ', begin), line_end)
+                                                               : space;
+        }
+        lines.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return lines;
 }
 
 }  // namespace agent

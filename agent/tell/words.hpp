@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 
@@ -14,6 +15,10 @@ namespace agent {
 [[nodiscard]] std::string relative(base::Instant instant, base::Instant now);
 /// "3 Feb" in UTC.
 [[nodiscard]] std::string day_words(base::Instant instant);
+/// "3 Feb 2027 12:05 UTC".
+[[nodiscard]] std::string instant_words(base::Instant instant);
+/// "in 21 days, on 3 Feb 2027 12:05 UTC"; "now" for what is not to come.
+[[nodiscard]] std::string when_words(base::Instant instant, base::Instant now);
 /// "1 certificate", "40 certificates".
 [[nodiscard]] std::string counted(std::size_t count, const std::string& noun);
 /// How many columns a UTF-8 text takes (one a code point).
@@ -22,5 +27,7 @@ namespace agent {
 [[nodiscard]] std::string cut_middle(const std::string& text, std::size_t width);
 /// Filled with spaces to `width` columns.
 [[nodiscard]] std::string padded(const std::string& text, std::size_t width);
+/// Broken into lines of at most `width` bytes, at spaces; a word that is longer stays whole.
+[[nodiscard]] std::vector<std::string> wrapped(const std::string& text, std::size_t width);
 
 }  // namespace agent

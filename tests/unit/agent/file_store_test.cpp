@@ -244,6 +244,19 @@ TEST_CASE("store: what happened is added line by line") {
     CHECK(mode_of(home.path("history.jsonl")) == 0600);
 }
 
+TEST_CASE("store: the newest lines of what happened are read, the file before included") {
+    Home home;
+    CHECK(home.store().history("example.com", 40).value().empty());
+    const auto lease = home.store().lease("example.com").value();
+    const std::string long_line(600'000, 'x');  // the third begins a new file
+    for (const std::string& line : {std::string("first"), long_line, long_line, std::string("fourth")})
+        REQUIRE(home.store().remember("example.com", line));
+    REQUIRE(std::filesystem::exists(home.path("history.jsonl.1")));
+    CHECK(home.store().history("example.com", 1).value() == std::vector<std::string>{"fourth"});
+    CHECK(home.store().history("example.com", 40).value() ==
+          std::vector<std::string>{"first", long_line, long_line, "fourth"});
+}
+
 TEST_CASE("store: wildcards have a directory that no shell expands") {
     Home home;
     const auto lease = home.store().lease("*.example.com").value();

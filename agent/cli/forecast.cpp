@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// `renewd forecast [--days N]`: the renewals to come, against the CA's limits. Only reads, whatever the state
+// of the disk.
+#include "agent/tell/forecast.hpp"
+
+#include <cstdio>
+#include <random>
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "agent/cli/command.hpp"
+
+namespace agent {
+
+int forecast_command(Workshop& shop) {
+    const Options& options = shop.options;
+    // The same forecast for the same state: a chart that changes by itself would be no help.
+    std::mt19937 random(1);
+    std::uniform_real_distribution<double> chance(0, 1);
+    ForecastInput input{
+        .now = shop.clock.now(), .days = options.days, .chance = [&] { return chance(random); }};
+    for (const auto& [name, ca] : shop.config.cas) input.directories.emplace(name, ca.directory);
+    int code = exit_code::kWell;
+    for (const std::string& name : shop.certificates) {
+        auto record = shop.store->load(name);
+        const auto order = shop.store->open_order(name);
+        if (!record || !order) {
+            tell(options, (record ? order.error() : record.error()));
+            code = exit_code::kState;
+            continue;
+        }
+        input.subjects.push_back(
+            {.config = &shop.config.certificates.at(name),
+             .record = *record ? std::move(**record) : Record{.name = name, .first_seen = input.now},
+             .has_open_order = order->has_value()});
+    }
+    const Forecast told = forecast(input);
+    const std::string text = options.json ? to_json(told).dump(1) + "\n"
+                                          : to_chart(told, width_of(options), ::isatty(STDOUT_FILENO) == 1);
+    std::printf("%s", text.c_str());
+    return code;
+}
+
+}  // namespace agent

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// `renewd history [NAME]`: what happened to one certificate, or to all. Only reads, whatever the state of the
+// disk.
+#include "agent/tell/history.hpp"
+
+#include <cstdio>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/command.hpp"
+
+namespace agent {
+
+namespace {
+
+/// Those of the configuration, and those that were removed from it and are still kept.
+base::Result<std::set<std::string>> names_of(Workshop& shop) {
+    if (!shop.options.name.empty()) return std::set{TRY(find_certificate(shop, shop.options.name))};
+    const std::vector<std::string> kept = TRY(shop.store->certificates());
+    std::set<std::string> names(kept.begin(), kept.end());
+    names.insert(shop.certificates.begin(), shop.certificates.end());
+    return names;
+}
+
+}  // namespace
+
+int history_command(Workshop& shop) {
+    const Options& options = shop.options;
+    const auto names = names_of(shop);
+    if (!names) {
+        tell(options, names.error());
+        return exit_code_of(names.error());
+    }
+    History history(options.lines);
+    int code = exit_code::kWell;
+    for (const std::string& name : *names) {
+        const auto lines = shop.store->history(name, options.lines);
+        if (lines) {
+            history.add(name, *lines);
+            continue;
+        }
+        tell(options, lines.error());
+        code = exit_code::kState;
+    }
+    const std::string text = options.json ? to_json(history).dump(1) + "\n"
+                                          : to_text(history, shop.clock.now(), width_of(options));
+    std::printf("%s", text.c_str());
+    return code;
+}
+
+}  // namespace agent

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// `renewd why NAME`: the next action for one certificate, when, and why; or what stands in its way and what
+// to do. Only reads, whatever the state of the disk.
+#include "agent/tell/why.hpp"
+
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/command.hpp"
+
+namespace agent {
+
+namespace {
+
+/// Everything that has to be read of it, or the first thing that cannot be.
+base::Result<Explanation> explain_one(Workshop& shop) {
+    const std::string name = TRY(find_certificate(shop, shop.options.name));
+    const std::optional<Record> record = TRY(shop.store->load(name));
+    const base::Instant now = shop.clock.now();
+    if (!shop.config.certificates.contains(name))
+        return explain(removed_status(record.value_or(Record{.name = name})), now);
+    TRY(shop.store->open_order(name));
+    shop.certificates = {name};
+    const Overview overview = overview_of(shop, /*with_removed=*/false);
+    Explanation explanation = explain(overview.certificates.front(), now);
+    if (!overview.store.ok) {
+        explanation.obstacles.push_back(
+            {.about = "order",
+             .error = {.code = base::Code::StateNoSpace, .message = overview.store.message, .step = "state"},
+             .to_do = "free some space there"});
+    }
+    return explanation;
+}
+
+}  // namespace
+
+int why_command(Workshop& shop) {
+    const auto explanation = explain_one(shop);
+    if (!explanation) {
+        tell(shop.options, explanation.error());
+        return exit_code_of(explanation.error());
+    }
+    const base::Instant now = shop.clock.now();
+    const std::string text = shop.options.json ? to_json(*explanation, now).dump(1) + "\n"
+                                               : to_text(*explanation, now, width_of(shop.options));
+    std::printf("%s", text.c_str());
+    return exit_code::kWell;
+}
+
+}  // namespace agent

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holds orders to come against the limits of their CAs. Pure; for forecasts only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/plan/forecast.hpp"
+
+namespace agent {
+
+struct FutureOrder {
+    base::Instant at{};
+    bool is_renewal = false;    // of a certificate with the same names
+    bool is_suggested = false;  // in the CA's own window, and says what it replaces
+    bool is_past = false;       // counts, but is nothing to be told any more
+};
+
+class LimitWatch {
+  public:
+    explicit LimitWatch(const std::map<std::string, std::string>& directories) : directories_(directories) {}
+
+    /// In any order of time.
+    void add(const std::string& ca, const CertificateConfig& certificate, const FutureOrder& order);
+    /// The limits of the CAs that were ordered from, and the CAs that have none we know.
+    [[nodiscard]] std::pair<std::vector<ForecastLimit>, std::vector<std::string>> judge();
+
+  private:
+    struct Counted {
+        const CertificateConfig* certificate = nullptr;
+        FutureOrder order{};
+    };
+
+    [[nodiscard]] static ForecastLimit hold_against(const CaLimit& limit, const std::vector<Counted>& orders);
+
+    const std::map<std::string, std::string>& directories_;
+    std::map<std::string, std::vector<Counted>> orders_;  // by CA
+};
+
+}  // namespace agent
