@@ -33,6 +33,7 @@ struct Open {
 /// All of them at once, in the order of the URLs (which means nothing).
 std::vector<Result<Authorization>> fetch_all(const Flow& flow, const std::vector<std::string>& urls) {
     std::vector<Call> calls;
+    calls.reserve(urls.size());
     for (const std::string& url : urls) calls.push_back({.url = url});
     std::vector<Result<Authorization>> fetched;
     for (auto& answer : flow.session.post_all(flow.account, std::move(calls))) {

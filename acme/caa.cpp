@@ -95,17 +95,16 @@ bool read_parameter(std::string_view text, IssueValue& value) {
 }
 
 IssueValue parse_issue(std::string_view text) {
-    const IssueValue malformed{.is_malformed = true};
     IssueValue value;
     const std::size_t end = std::min(text.find(';'), text.size());
     const std::string_view issuer = trimmed(text.substr(0, end));
-    if (!issuer.empty() && !is_issuer(issuer)) return malformed;
+    if (!issuer.empty() && !is_issuer(issuer)) return {.is_malformed = true};
     value.issuer = lower(issuer);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (trimmed(text).empty()) return value;
     for (;;) {
         const std::size_t next = text.find(';');
-        if (!read_parameter(trimmed(text.substr(0, next)), value)) return malformed;
+        if (!read_parameter(trimmed(text.substr(0, next)), value)) return {.is_malformed = true};
         if (next == std::string_view::npos) return value;
         text.remove_prefix(next + 1);
     }

@@ -152,9 +152,11 @@ void Session::settle(const Account& account, std::vector<Attempt>& attempts, std
 std::vector<Result<HttpResponse>> Session::post_all(const Account& account, std::vector<Call> calls,
                                                     std::size_t spare_nonces) {
     std::vector<Attempt> attempts;
+    attempts.reserve(calls.size());
     for (Call& call : calls) attempts.push_back({.call = std::move(call), .since = clock_.steady()});
     settle(account, attempts, spare_nonces);
     std::vector<Result<HttpResponse>> outcomes;
+    outcomes.reserve(attempts.size());
     for (Attempt& each : attempts) outcomes.push_back(std::move(*each.outcome));
     return outcomes;
 }

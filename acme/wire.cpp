@@ -259,6 +259,7 @@ Problem parse_problem(std::string_view body, int http_status) {
 
 std::vector<std::string> contact_urls(const std::vector<std::string>& contact) {
     std::vector<std::string> urls;
+    urls.reserve(contact.size());
     for (const std::string& each : contact) urls.push_back(contact_url(each));
     return urls;
 }

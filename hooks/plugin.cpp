@@ -28,7 +28,7 @@ bool is_plugin_name(std::string_view name) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
     };
     return !name.empty() && name.size() <= kNameLengthMax && !name.starts_with('-') &&
-           std::all_of(name.begin(), name.end(), is_allowed);
+           std::ranges::all_of(name, is_allowed);
 }
 
 Result<void> check_owner(const std::string& plugin, const std::string& path, const base::FileInfo& info) {
@@ -119,7 +119,7 @@ Result<std::string> find_plugin(base::Files& files, const std::vector<std::strin
         places += (places.empty() ? "" : ", ") + directory;
         const std::string path = directory + "/" + program;
         if (!directory.starts_with('/') || !base::exists(files, path)) continue;
-        const std::string found = TRY(resolve_safely(files, path));
+        std::string found = TRY(resolve_safely(files, path));
         const base::FileInfo info = TRY(files.info(found));
         if (info.kind == base::FileKind::Regular && (info.mode & 0111) != 0) return found;
         return base::fail(Code::ProcessNotStarted, path + " is no executable file", "chmod +x " + found);
@@ -145,7 +145,7 @@ Result<json> parse_reply(std::string_view printed, const PluginCall& call) {
         return malformed("its answer has a version other than 1");
     if (!reply.contains("ok") && call.op == "describe") return reply;
     if (!reply.contains("ok") || !reply.at("ok").is_boolean())
-        return malformed("its answer says neither \"ok\": true nor \"ok\": false");
+        return malformed(R"(its answer says neither "ok": true nor "ok": false)");
     if (reply.at("ok") == true) return reply;
     const auto message = reply.find("message");
     const bool has_words = message != reply.end() && message->is_string();

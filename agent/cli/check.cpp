@@ -106,6 +106,7 @@ class Checker {
             return;
         }
         std::vector<base::SecretSource> secrets;
+        secrets.reserve(solver.settings.secrets.size() + solver.settings.secret_environment.size());
         for (const auto& [name, source] : solver.settings.secrets) secrets.push_back(source);
         for (const auto& [name, source] : solver.settings.secret_environment) secrets.push_back(source);
         bool can_read = true;

@@ -100,13 +100,13 @@ void read_solver(Section& section, CertificateConfig& certificate, const Config&
         } else if (name.is_wildcard() && !proves_wildcards(*solver)) {
             section.wrong("names",
                           name.value + ": a wildcard is proven through DNS alone (RFC 8555 §7.1.3), but " +
-                              described(*solver) + "; write a [solver.X] of type \"dns-01\" with  for = [\"" +
+                              described(*solver) + R"(; write a [solver.X] of type "dns-01" with  for = [")" +
                               name.value + "\"]");
         } else if (name.type == base::IdentifierType::Ip && !proves_addresses(*solver)) {
             section.wrong("names",
                           name.value + ": an address cannot be proven through DNS (RFC 8738 §7), but " +
                               described(*solver) +
-                              "; write a [solver.X] of type \"http-01\" or \"tls-alpn-01\" with  for = [\"" +
+                              R"(; write a [solver.X] of type "http-01" or "tls-alpn-01" with  for = [")" +
                               name.value + "\"]");
         }
     }

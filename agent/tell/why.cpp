@@ -159,6 +159,7 @@ class Explainer {
 
     [[nodiscard]] std::vector<std::string> pending_hooks() const {
         std::vector<std::string> names;
+        names.reserve(status_.record.hooks.size());
         for (const PendingHook& hook : status_.record.hooks)
             names.push_back(hook.event + (hook.target.empty() ? "" : " of " + hook.target));
         return names;

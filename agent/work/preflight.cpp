@@ -46,6 +46,7 @@ class Preflight {
     std::vector<Trial> run() {
         for (const std::string& ca : certificate_.ca) try_caa(s_.config.cas.at(ca));
         std::vector<Presented> presented;
+        presented.reserve(certificate_.names.size());
         for (const base::Identifier& name : certificate_.names) presented.push_back(present(name));
         for (const Presented& each : presented) {
             if (each.is_up && each.solver->type() == "http-01") fetch_everywhere(each);

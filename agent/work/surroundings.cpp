@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/surroundings.hpp"
 
+#include <functional>
 #include <random>
 
 #include <spdlog/spdlog.h>
@@ -24,8 +25,7 @@ Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Fil
       progress(the_progress),
       log(the_log),
       dns(the_config.dns.servers),
-      accounts_(the_store, the_clock, the_log,
-                [this](const CaConfig& ca) -> acme::Session& { return session(ca); }) {}
+      accounts_(the_store, the_clock, the_log, std::bind_front(&Surroundings::session, this)) {}
 
 Surroundings::~Surroundings() = default;
 
@@ -109,6 +109,7 @@ std::mutex& Surroundings::service_turn(const TargetConfig& target) {
 Result<base::Anchors> Surroundings::anchors(const CertificateConfig& certificate,
                                             const std::string& extra_roots) {
     std::vector<std::string> extra;
+    extra.reserve(certificate.ca.size() + 1);
     for (const std::string& ca : certificate.ca) extra.push_back(config.cas.at(ca).roots);
     extra.push_back(extra_roots);
     std::erase(extra, "");

@@ -50,7 +50,7 @@ bool is_hook_name(std::string_view name) {
     const auto is_allowed = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
     };
-    return name.starts_with("dns_") && name.size() <= 64 && std::all_of(name.begin(), name.end(), is_allowed);
+    return name.starts_with("dns_") && name.size() <= 64 && std::ranges::all_of(name, is_allowed);
 }
 
 /// account.conf is rewritten in place: one script at a time, whatever its solver.

@@ -27,7 +27,7 @@ bool is_name(std::string_view name) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
     };
     return !name.empty() && name.size() <= kNameLengthMax && !name.starts_with('-') &&
-           !name.starts_with('.') && std::all_of(name.begin(), name.end(), is_allowed);
+           !name.starts_with('.') && std::ranges::all_of(name, is_allowed);
 }
 
 base::Failure refused(Code code, std::string_view what, std::string_view text) {
@@ -64,7 +64,7 @@ Result<base::Seconds> timeout_of(const ProviderSettings& settings) {
     return base::fail(Code::ConfigWrongValue,
                       "solver " + settings.solver + ": timeout = \"" + base::printable(found->second, 40) +
                           "\" is no duration",
-                      "\"90s\", \"15m\", up to \"1h\"");
+                      R"("90s", "15m", up to "1h")");
 }
 
 std::vector<std::string> program_of(const ProviderSettings& settings, const std::string& key) {

@@ -199,7 +199,7 @@ class Rfc2136 final : public DnsProvider {
         return TRY(dns_.zone_of(record.name)).apex;
     }
 
-    Result<void> change(const TxtRecord& record, Change change) const {
+    [[nodiscard]] Result<void> change(const TxtRecord& record, Change change) const {
         if (record.value.empty() || record.value.size() > 255) {
             return base::fail(Code::InternalUnexpected, "no TXT value: " + base::printable(record.value, 80));
         }

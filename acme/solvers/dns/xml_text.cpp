@@ -31,8 +31,9 @@ std::optional<char> character_of(std::string_view reference) {
     const bool is_hex = reference.starts_with('x');
     if (is_hex) reference.remove_prefix(1);
     unsigned number = 0;
-    const char* end = reference.data() + reference.size();
-    const auto [stop, problem] = std::from_chars(reference.data(), end, number, is_hex ? 16 : 10);
+    const char* begin = reference.data();
+    const char* end = begin + reference.size();
+    const auto [stop, problem] = std::from_chars(begin, end, number, is_hex ? 16 : 10);
     if (problem != std::errc{} || stop != end || number == 0 || number > 127) return std::nullopt;
     return static_cast<char>(number);
 }
