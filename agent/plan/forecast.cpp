@@ -88,7 +88,8 @@ class Traveller {
         record_.suggestion.reset();
         has_open_order_ = false;
         if (part_) record_.suggestion = suggestion_for(issued);
-        record_.generations.assign(1, std::move(issued));
+        record_.generations.clear();
+        record_.generations.push_back(std::move(issued));
     }
 
   private:
