@@ -110,7 +110,7 @@ void LimitWatch::add(const std::string& ca, const CertificateConfig& certificate
     if (directory == directories_.end()) return;  // of a CA that is no longer asked
     std::vector<Counted>& orders = orders_[ca];
     if (limits_of(directory->second).empty()) return;
-    orders.push_back({.certificate = &certificate, .order = order});
+    orders.push_back({.certificate = &certificate, .order = order, .position = orders.size()});
 }
 
 ForecastLimit LimitWatch::hold_against(const CaLimit& limit, const std::vector<Counted>& orders) {
@@ -141,7 +141,8 @@ std::pair<std::vector<ForecastLimit>, std::vector<std::string>> LimitWatch::judg
     for (auto& [ca, orders] : orders_) {
         const auto limits = limits_of(directories_.at(ca));
         if (limits.empty()) unlimited.push_back(ca);
-        std::ranges::stable_sort(orders, {}, [](const Counted& counted) { return counted.order.at; });
+        std::ranges::sort(
+            orders, {}, [](const Counted& counted) { return std::pair(counted.order.at, counted.position); });
         for (const CaLimit& limit : limits) {
             told.push_back(hold_against(limit, orders));
             told.back().ca = ca;

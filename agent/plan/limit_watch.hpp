@@ -32,6 +32,7 @@ class LimitWatch {
     struct Counted {
         const CertificateConfig* certificate = nullptr;
         FutureOrder order{};
+        std::size_t position = 0;  // what happens at one instant stays in its order
     };
 
     [[nodiscard]] static ForecastLimit hold_against(const CaLimit& limit, const std::vector<Counted>& orders);

@@ -78,14 +78,18 @@ void History::add(const std::string& certificate, const std::vector<std::string>
             ++unreadable_;
             continue;
         }
-        entries_.push_back({.certificate = certificate, .happening = std::move(*happening), .line = line});
+        entries_.push_back({.certificate = certificate,
+                            .happening = std::move(*happening),
+                            .line = line,
+                            .position = read_++});
     }
     // Of 83,000 certificates no more is held than is shown in the end, some times over.
     if (entries_.size() > 8 * lines_max_) keep_newest(lines_max_);
 }
 
 void History::keep_newest(std::size_t count) {
-    std::ranges::stable_sort(entries_, {}, [](const HistoryEntry& e) { return e.happening.at; });
+    std::ranges::sort(entries_, {},
+                      [](const HistoryEntry& e) { return std::pair(e.happening.at, e.position); });
     if (entries_.size() > count)
         entries_.erase(entries_.begin(), entries_.end() - static_cast<std::ptrdiff_t>(count));
 }

@@ -14,7 +14,8 @@ namespace agent {
 struct HistoryEntry {
     std::string certificate{};
     Happening happening{};
-    std::string line{};  // as it is kept
+    std::string line{};        // as it is kept
+    std::size_t position = 0;  // what happened in one second stays in its order
 };
 
 /// The newest of what happened to several certificates.
@@ -36,6 +37,7 @@ class History {
     std::size_t lines_max_;
     std::size_t unreadable_ = 0;
     std::vector<HistoryEntry> entries_;
+    std::size_t read_ = 0;  // entries so far
 };
 
 /// For people: at most `width` columns, but for words that are longer. Times are UTC.

@@ -65,9 +65,9 @@ def test_ca_proxy_damages_what_passes(pebble, ca_proxy):
         done = run('curl', '-s', '-w', '%{http_code}', '--cacert', pebble.roots, *more, ca_proxy.url.replace('/dir', path), check=False)
         return done.returncode, done.stdout, time.monotonic() - began
     first = ca_proxy.on('/dir', 'GET', drop='before')
-    assert curl()[0] == 52 and first.used == 1 and not pebble.requests()
+    assert curl()[0] in (52, 56) and first.used == 1 and not pebble.requests()
     ca_proxy.on('/dir', 'GET', drop='after')
-    assert curl()[0] == 52 and pebble.requests() == ['GET /dir']
+    assert curl()[0] in (52, 56) and pebble.requests() == ['GET /dir']
     ca_proxy.on('/dir', 'GET', cut=10)
     code, text, _ = curl()
     assert code == 18 and text == pebble.ask(pebble.url).decode()[:10] + '200'

@@ -104,8 +104,7 @@ def test_what_is_revoked_is_never_deployed_again(renewd, pebble, nginx, ca_proxy
     renewd.configure(certificate(nginx_target(nginx)))
     renewd.run('renew', expect=0)
     first = serial_of(renewd)
-    ca_proxy.answer_once('/order-plz', 403, json.dumps({'type': 'urn:ietf:params:acme:error:unauthorized', 'detail': 'no'}),
-                         {'Content-Type': 'application/problem+json'})
+    ca_proxy.refuse('/order-plz', 403, 'unauthorized', 'no', times=99)
     renewd.run('revoke', NAME, '--now', expect=3)
     assert pebble.certificate_status(first)[0] == 'Revoked'
     seen = renewd.certificate()
@@ -117,6 +116,7 @@ def test_what_is_revoked_is_never_deployed_again(renewd, pebble, nginx, ca_proxy
     for record in renewd.live().parent.glob('record.json*'):
         record.unlink()
     assert renewd.certificate()['state'] == 'revoked', 'a record that is put together again remembers it'
+    ca_proxy.heal()
     renewd.run('renew', NAME, expect=0)
     assert renewd.certificate()['generation'] == 2 and nginx.include.exists()
 

@@ -116,7 +116,7 @@ base::Failure refused_key(const Said& said, const TsigKey& key, base::Instant no
     }
 }
 
-base::Failure refused(const Said& said) {
+base::Failure refused(const Said& said, const std::string& key) {
     switch (said.rcode) {
         case LDNS_RCODE_REFUSED:
             return base::fail(Code::ProviderDenied,
@@ -126,7 +126,7 @@ base::Failure refused(const Said& said) {
         case LDNS_RCODE_NOTAUTH:
             return base::fail(
                 Code::ProviderNoZone,
-                said.who + " does not have the zone " + said.zone + ", or refuses our key (NOTAUTH)",
+                said.who + " does not have the zone " + said.zone + ", or refuses " + key + " (NOTAUTH)",
                 "name the primary server of the zone as `server`, and the zone as `zone` if it "
                 "is another one; without `tsig` some servers say this, too");
         case LDNS_RCODE_NOTZONE:
@@ -150,7 +150,10 @@ base::Failure refused(const Said& said) {
 /// An answer that says "done" counts only with a signature that is right.
 Result<void> judge(const Said& said, const std::optional<TsigKey>& key, base::Instant now) {
     if (key && said.signature.error != 0) return refused_key(said, *key, now);
-    if (said.rcode != LDNS_RCODE_NOERROR) return refused(said);
+    if (said.rcode != LDNS_RCODE_NOERROR) {
+        return refused(
+            said, key ? "the TSIG key " + key->name + " (" + key->algorithm + ")" : "to hear us unsigned");
+    }
     if (!key) return {};
     if (!said.signature.is_genuine) {
         return base::fail(Code::ProviderProtocol,
