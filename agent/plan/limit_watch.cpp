@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "base/registered_domain.hpp"
 
@@ -116,21 +117,22 @@ void LimitWatch::add(const std::string& ca, const CertificateConfig& certificate
 ForecastLimit LimitWatch::hold_against(const CaLimit& limit, const std::vector<Counted>& orders) {
     ForecastLimit result{.limit = &limit};
     Buckets buckets(limit);
-    for (const auto& [certificate, order] : orders) {
+    for (const Counted& counted : orders) {
+        const FutureOrder& order = counted.order;
         const bool is_spared =
             (limit.spares_renewals && order.is_renewal) || (limit.spares_suggested && order.is_suggested);
         if (is_spared) continue;
         bool has_room = true;
-        for (const std::size_t bucket : buckets.of(*certificate)) {
+        for (const std::size_t bucket : buckets.of(*counted.certificate)) {
             has_room = buckets.take(bucket, order.at) && has_room;
             if (order.is_past || buckets.in_use(bucket) <= result.most_used) continue;
             result.most_used = buckets.in_use(bucket);
             result.at = order.at;
-            result.about = buckets.name_of(bucket, *certificate);
+            result.about = buckets.name_of(bucket, *counted.certificate);
         }
         if (has_room || order.is_past || result.beyond++ > 0) continue;
         result.reached_at = order.at;
-        result.reached_by = certificate->name;
+        result.reached_by = counted.certificate->name;
     }
     return result;
 }

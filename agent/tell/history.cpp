@@ -2,6 +2,7 @@
 #include "agent/tell/history.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
