@@ -76,7 +76,7 @@ base::Result<MacAlgorithm> parse_mac_algorithm(std::string_view text) {
     }
     return base::fail(base::Code::ConfigWrongValue,
                       "\"" + base::printable(text, 40) + "\" is no algorithm of an account binding",
-                      "\"HS256\", \"HS384\", \"HS512\"");
+                      R"("HS256", "HS384", "HS512")");
 }
 
 std::string sign_with_mac(const base::Secret& key, MacAlgorithm algorithm, const SignedRequest& request) {

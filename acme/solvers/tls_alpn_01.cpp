@@ -2,6 +2,7 @@
 #include "acme/solvers/tls_alpn_01.hpp"
 
 #include <mutex>
+#include <ranges>
 #include <utility>
 
 #include "acme/solvers/listen_socket.hpp"
@@ -75,13 +76,13 @@ std::string alpn_server_name(const base::Identifier& identifier) {
     if (bytes.empty()) return identifier.value;
     std::string name;
     if (bytes.size() == 4) {
-        for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte)
-            name += std::to_string(static_cast<unsigned char>(*byte)) + ".";
+        for (const char byte : std::views::reverse(bytes))
+            name += std::to_string(static_cast<unsigned char>(byte)) + ".";
         return name + "in-addr.arpa";
     }
     const std::string digits = base::hex(bytes);
-    for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit) {
-        name += *digit;
+    for (const char digit : std::views::reverse(digits)) {
+        name += digit;
         name += '.';
     }
     return name + "ip6.arpa";

@@ -57,7 +57,7 @@ Result<std::unique_ptr<DnsProvider>> make(const ProviderSettings& settings, cons
         return base::fail(
             base::Code::ConfigWrongValue,
             "solver " + settings.solver + ": mode = \"" + base::printable(mode, 40) + "\" is unknown",
-            "mode is \"default\" or \"raw\"");
+            R"(mode is "default" or "raw")");
     }
     return std::make_unique<Exec>(settings, TRY(timeout_of(settings)), is_raw);
 }
@@ -72,7 +72,7 @@ ProviderKind exec_kind() {
                   .kind = Kind::Argv,
                   .is_required = true,
                   .meaning = "the program, as for lego's EXEC_PATH"},
-                 {.name = "mode", .kind = Kind::Text, .meaning = "\"default\" or \"raw\", lego's EXEC_MODE"},
+                 {.name = "mode", .kind = Kind::Text, .meaning = R"("default" or "raw", lego's EXEC_MODE)"},
                  timeout_key()},
         .make = make};
 }

@@ -35,7 +35,7 @@ class PluginProvider final : public DnsProvider {
         if (wait) return *wait;
         return base::fail(base::Code::ProviderProtocol,
                           "plugin renewd-dns-" + name_ + ": \"wait\" in its answer is no duration",
-                          "\"30s\", \"5m\", up to \"1h\"");
+                          R"("30s", "5m", up to "1h")");
     }
 
     Result<void> clean_up(const TxtRecord& record) override {
