@@ -115,7 +115,10 @@ Instant SystemClock::now() const {
 }
 
 Steady SystemClock::steady() const {
-    return std::chrono::steady_clock::now();
+    // The boot clock: a deadline also passes while the machine sleeps.
+    timespec now{};
+    (void)::clock_gettime(CLOCK_BOOTTIME, &now);
+    return Steady(Seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
 void SystemClock::sleep(Milliseconds duration) {

@@ -13,6 +13,7 @@
 #include "agent/memory/file_store.hpp"
 #include "agent/tell/progress.hpp"
 #include "agent/tell/status.hpp"
+#include "agent/work/loop.hpp"
 #include "agent/work/pass.hpp"
 #include "agent/work/surroundings.hpp"
 #include "base/clock.hpp"
@@ -76,13 +77,15 @@ struct Options {
 class Workshop {
   public:
     /// The store is opened for writing, or only for reading.
-    [[nodiscard]] static base::Result<std::unique_ptr<Workshop>> open(const Options& options, Config config,
+    [[nodiscard]] static base::Result<std::unique_ptr<Workshop>> open(const Options& options,
+                                                                      Configured configured,
                                                                       std::vector<std::string> certificates,
                                                                       bool read_only);
     ~Workshop();
 
     Options options;
     Config config;
+    std::string config_error;               // why the files are not in force; empty: they are
     std::vector<std::string> certificates;  // the selected ones
     base::SystemFiles files;
     base::SystemClock clock;
@@ -93,8 +96,17 @@ class Workshop {
     std::unique_ptr<Surroundings> surroundings;
 
   private:
-    Workshop(Options the_options, Config the_config);
+    Workshop(Options the_options, Configured configured);
 };
+
+/// Reads the configuration, and tells what is wrong with it. Where the files are not accepted, commands that
+/// must go on nevertheless (the agent, and those that only read) get the one that was accepted last; the
+/// others, and a machine without one, nothing.
+[[nodiscard]] std::optional<Configured> find_configuration(const Options& options);
+[[nodiscard]] tl::expected<Configured, std::vector<base::Error>> read_configuration(const std::string& file);
+/// Keeps what was accepted for the time when the files are broken. Best effort: where the disk is full, the
+/// files themselves are in force all the same.
+void keep_configuration(base::Files& files, Configured& configured, base::Instant now);
 
 /// The certificates a selection names, sorted. usage/wrong for a name that is nowhere, with the likely
 /// meaning, and for what is dangerous for many where nothing was named.
@@ -122,8 +134,11 @@ class Workshop {
 /// An error for a person, on stderr; as JSON with --json.
 void tell(const Options& options, const base::Error& error);
 
+/// `renewd run`: the agent, until a signal ends it.
+[[nodiscard]] int run_agent(const Options& options);
+
 // One command, one file. Each answers with the exit code.
-[[nodiscard]] int run_command(Workshop& workshop);
+[[nodiscard]] int run_command(Workshop& workshop);  // run --once
 [[nodiscard]] int renew_command(Workshop& workshop);
 [[nodiscard]] int rehearse_command(Workshop& workshop);  // renew --dry-run
 [[nodiscard]] int deploy_command(Workshop& workshop);

@@ -17,12 +17,10 @@ int run(int argc, const char* const* argv) {
     const Parsed parsed = parse_options(argc, argv);
     if (parsed.exit_code) return *parsed.exit_code;
     const Options& options = parsed.options;
-    auto config = read_config(options.config_file);
-    if (!config) {
-        for (const base::Error& error : config.error()) tell(options, error);
-        return exit_code::kUsage;
-    }
-    auto selected = select(*config, options);
+    if (options.command == "run" && !options.once) return run_agent(options);
+    auto configured = find_configuration(options);
+    if (!configured) return exit_code::kUsage;
+    auto selected = select(configured->config, options);
     if (!selected) {
         tell(options, selected.error());
         return exit_code::kUsage;
@@ -31,7 +29,7 @@ int run(int argc, const char* const* argv) {
                            options.command == "history" || options.command == "forecast" ||
                            options.command == "check" ||
                            (options.command == "account" && options.account.action == "show");
-    auto workshop = Workshop::open(options, std::move(*config), std::move(*selected), read_only);
+    auto workshop = Workshop::open(options, std::move(*configured), std::move(*selected), read_only);
     if (!workshop) {
         tell(options, workshop.error());
         return workshop.error().code == base::Code::StateVolatile ? exit_code::kUsage : exit_code::kState;

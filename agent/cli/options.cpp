@@ -58,11 +58,6 @@ class CommandLine {
                          options_.command.c_str());
             return {.exit_code = exit_code::kUsage};
         }
-        if (options_.command == "run" && !options_.once) {
-            std::fprintf(stderr, "renewd run without --once is not built yet in renewd " RENEWD_VERSION
-                                 "; from a timer:  renewd run --once\n");
-            return {.exit_code = exit_code::kUsage};
-        }
         if (no_wait_) options_.wait = base::Seconds(0);
         return {.options = options_};
     }
@@ -99,7 +94,7 @@ class CommandLine {
     }
 
     void add_run() {
-        CLI::App* command = app_.add_subcommand("run", "does all that is due");
+        CLI::App* command = app_.add_subcommand("run", "the agent: does what is due, when it is due");
         add_common(command);
         add_wait(command);
         command->add_flag("--once", options_.once, "does all that is due and exits");

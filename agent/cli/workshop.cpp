@@ -13,7 +13,9 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/config/nearest.hpp"
+#include "agent/memory/agent_note.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/control.hpp"
 
 namespace agent {
 
@@ -43,14 +45,16 @@ bool matches(const std::string& pattern, const std::string& name) {
 
 }  // namespace
 
-Workshop::Workshop(Options the_options, Config the_config)
-    : options(std::move(the_options)), config(std::move(the_config)) {}
+Workshop::Workshop(Options the_options, Configured configured)
+    : options(std::move(the_options)),
+      config(std::move(configured.config)),
+      config_error(std::move(configured.error)) {}
 
 Workshop::~Workshop() = default;
 
-Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Config config,
+Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Configured configured,
                                                  std::vector<std::string> certificates, bool read_only) {
-    std::unique_ptr<Workshop> shop(new Workshop(options, std::move(config)));
+    std::unique_ptr<Workshop> shop(new Workshop(options, std::move(configured)));
     shop->certificates = std::move(certificates);
     const std::string& state = shop->config.agent.state_dir;
     if (read_only) {
@@ -165,8 +169,24 @@ std::vector<std::string> select_targets(const Config& config, const Options& opt
     return {names.begin(), names.end()};
 }
 
+namespace {
+
+AgentStatus agent_status(Workshop& shop) {
+    AgentStatus status{.config_error = shop.config_error};
+    if (const auto note = read_note(shop.files, shop.config.agent.state_dir)) {
+        status.is_running = true;
+        status.since = note->since;
+        // Of the files as the agent found them: they may have been mended, or broken, since.
+        if (status.config_error.empty()) status.config_error = note->config_error;
+    }
+    return status;
+}
+
+}  // namespace
+
 Overview overview_of(Workshop& shop, bool with_removed) {
     Overview overview{.now = shop.clock.now()};
+    overview.agent = agent_status(shop);
     const auto note = [&](const base::Error& error) {
         overview.store.ok = false;
         overview.store.message = error.message;
@@ -229,6 +249,8 @@ int tell_outcome(Workshop& shop, const CertificateOutcome& outcome) {
 
 int work_on(Workshop& shop, const PassOptions& pass) {
     const std::vector<CertificateOutcome> outcomes = run_pass(*shop.surroundings, shop.certificates, pass);
+    for (const std::string& name : shop.certificates)
+        tell_agent(shop.config.agent.state_dir, changed_line(name));
     int code = 0;
     int beside = 0;  // 6, 7 and 8
     std::set<std::string> untouched;

@@ -139,8 +139,23 @@ struct Config {
     HooksConfig hooks{};
 };
 
-/// Reads FILE and conf.d/*.toml beside it, in byte order. All problems found, not only the first; each
-/// message begins with file:line:column and says what would be accepted. Touches nothing.
+struct ConfigText {
+    std::string path{};
+    std::string text{};
+};
+
+/// A configuration as it is written: the main file first, then conf.d/*.toml in byte order.
+struct ConfigFiles {
+    std::string main{};
+    std::vector<ConfigText> texts{};
+};
+
+/// Reads FILE and conf.d/*.toml beside it. config/unreadable, for each file that is.
+[[nodiscard]] tl::expected<ConfigFiles, std::vector<base::Error>> load_config_files(const std::string& file);
+/// All problems found, not only the first; each message begins with file:line:column and says what would be
+/// accepted. Touches nothing.
+[[nodiscard]] tl::expected<Config, std::vector<base::Error>> parse_config(const ConfigFiles& files);
+/// Both.
 [[nodiscard]] tl::expected<Config, std::vector<base::Error>> read_config(const std::string& file);
 
 /// The solver that takes `name` for `certificate`: the most specific `for`, else the certificate's own;

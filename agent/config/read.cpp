@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From files to tables to values: the main file, conf.d beside it, and everything that is no certificate.
+// From texts to tables to values: everything that is no certificate.
 #include <algorithm>
 #include <deque>
-#include <filesystem>
 
 #include "agent/config/reading.hpp"
 #include "base/encoding.hpp"
@@ -14,24 +13,23 @@ using base::Code;
 
 namespace {
 
-constexpr std::size_t kFileSizeMax = 16'777'216;
-
 std::string first_line(std::string_view text) {
     return std::string(text.substr(0, text.find('\n')));
 }
 
-/// Where the values of one configuration come from.
+/// From texts to tables to values.
 class Reading {
   public:
-    explicit Reading(std::string main_file) : main_file_(std::move(main_file)) {}
+    explicit Reading(const ConfigFiles& files) : main_file_(files.main) {
+        for (const ConfigText& file : files.texts) read_text(file);
+    }
 
-    void read_files();
     void read_values(Config& config);
 
     [[nodiscard]] Problems& problems() { return problems_; }
 
   private:
-    void read_file(const std::string& path, bool is_main);
+    void read_text(const ConfigText& file);
     void take(const std::string& key, const toml::node& node, const toml::source_region& where, bool is_main);
     void take_single(const std::string& key, const toml::node& node, const toml::table*& place);
     void take_named(const std::string& key, const toml::node& node, NamedTables& place);
@@ -48,43 +46,15 @@ class Reading {
     Problems problems_;
 };
 
-void Reading::read_files() {
-    read_file(main_file_, /*is_main=*/true);
-    const std::string directory = base::directory_of(main_file_) + "/conf.d";
-    auto names = files_.list(directory);
-    if (!names) {
-        if (names.error().code != Code::FileNotFound)
-            problems_.add(Code::ConfigUnreadable, names.error().message);
-        return;
-    }
-    for (const std::string& name : *names) {
-        if (name.size() > 5 && name.ends_with(".toml") && name.front() != '.')
-            read_file(directory + "/" + name, false);
-    }
-}
-
-void Reading::read_file(const std::string& path, bool is_main) {
-    // A configuration is often a link into a store or a volume; what it leads to is what counts.
-    std::error_code none;
-    const auto real = std::filesystem::canonical(path, none);
-    auto text = base::read_file(files_, none ? path : real.string(), kFileSizeMax);
-    if (!text) {
-        const bool is_missing = is_main && text.error().code == Code::FileNotFound;
-        problems_.add(
-            Code::ConfigUnreadable,
-            text.error().message +
-                (is_missing ? "; write one (README.md shows a first one), or name another with --config FILE"
-                            : ""));
-        return;
-    }
+void Reading::read_text(const ConfigText& file) {
     try {
-        documents_.push_back(toml::parse(*text, path));
+        documents_.push_back(toml::parse(file.text, file.path));
     } catch (const toml::parse_error& error) {
         problems_.add(Code::ConfigSyntax, error.source(), first_line(error.description()));
         return;
     }
     for (const auto& [key, node] : documents_.back())
-        take(std::string(key.str()), node, key.source(), is_main);
+        take(std::string(key.str()), node, key.source(), file.path == main_file_);
 }
 
 void Reading::take(const std::string& key, const toml::node& node, const toml::source_region& where,
@@ -292,13 +262,18 @@ void Reading::check_readable(Section& section, std::string_view key, const std::
 
 }  // namespace
 
-tl::expected<Config, std::vector<base::Error>> read_config(const std::string& file) {
-    Reading reading(file);
+tl::expected<Config, std::vector<base::Error>> parse_config(const ConfigFiles& files) {
+    Reading reading(files);
     Config config;
-    reading.read_files();
     if (reading.problems().empty()) reading.read_values(config);
     if (!reading.problems().empty()) return tl::make_unexpected(std::move(reading.problems()).take());
     return config;
+}
+
+tl::expected<Config, std::vector<base::Error>> read_config(const std::string& file) {
+    const auto files = load_config_files(file);
+    if (!files) return tl::make_unexpected(files.error());
+    return parse_config(*files);
 }
 
 }  // namespace agent

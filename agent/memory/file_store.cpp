@@ -69,6 +69,7 @@ std::string FileStore::directory_of(const std::string& certificate, int number) 
 
 Result<std::unique_ptr<Lease>> FileStore::lease(const std::string& certificate) {
     auto lease = TRY(take_lease(files_, home(certificate)));
+    TRY(index().note_change(certificate));
     // Temporary files of a writer that was killed; nobody else writes here now.
     for (const std::string& entry : TRY(as_state(files_.list(home(certificate))))) {
         const bool is_leftover = entry.starts_with('.') && entry.find(".renewd-") != std::string::npos;

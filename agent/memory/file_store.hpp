@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "agent/memory/index.hpp"
 #include "agent/memory/store.hpp"
 #include "base/clock.hpp"
 #include "base/file.hpp"
@@ -61,6 +62,8 @@ class FileStore final : public Store {
   private:
     FileStore(base::Files& files, std::string directory, bool may_write)
         : files_(files), root_(std::move(directory)), may_write_(may_write) {}
+
+    [[nodiscard]] IndexFile index() const { return {files_, root_}; }
 
     [[nodiscard]] std::string home(const std::string& certificate) const;
     [[nodiscard]] base::Result<std::optional<Record>> read_record(const std::string& certificate);

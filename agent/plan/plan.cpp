@@ -130,6 +130,29 @@ std::string fingerprint(const TargetConfig& target) {
     return base::sha256_hex(text).substr(0, 16);
 }
 
+std::uint64_t plan_fingerprint(const CertificateConfig& certificate, Seconds verify_every) {
+    constexpr std::uint64_t kPrime = 1099511628211ULL;  // of FNV-1a: quick, and nobody attacks it
+    std::uint64_t hash = 14695981039346656037ULL;
+    const auto add = [&](std::string_view text) {
+        for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * kPrime;
+        hash = (hash ^ 0xFFU) * kPrime;  // no text holds this byte: neighbours stay apart
+    };
+    const OrderedFor wanted = wanted_order(certificate, certificate.ca.front());
+    for (const auto* list : {&wanted.names, &wanted.cas}) {
+        for (const std::string& text : *list) add(text);
+    }
+    for (const auto& [ca, profile] : certificate.profiles) add(ca + "=" + profile);
+    add(wanted.key_type + wanted.request_key);
+    add(std::to_string(certificate.renew_before.value_or(Seconds(0)).count()));
+    add(std::to_string(verify_every.count()));
+    for (const deployers::Endpoint& endpoint : certificate.endpoints) add(endpoint.text);
+    for (const TargetConfig& target : certificate.targets) {
+        add(target.name + fingerprint(target));
+        for (const deployers::Endpoint& endpoint : target.endpoints) add(endpoint.text);
+    }
+    return hash;
+}
+
 namespace {
 
 /// What the CA has said about this generation; nullptr if nothing.
@@ -161,6 +184,14 @@ std::optional<Instant> plan_question(const Record& record, Instant now) {
     return current->issued_at + std::min(kFirst, (current->not_after - current->not_before) / 20);
 }
 
+/// What time alone does not mend: somebody has to change something, and has (DESIGN.md §4).
+bool waits_for_a_person(const base::Error& error) {
+    using base::ErrorClass;
+    const ErrorClass error_class = base::class_of(error.code);
+    return error_class == ErrorClass::Configuration || error_class == ErrorClass::Refused ||
+           error_class == ErrorClass::Corrupt || base::to_string(error.code).starts_with("state/");
+}
+
 Renewal plan_renewal(const CertificateConfig& certificate, const Record& record, bool has_open_order,
                      Instant now, const Wishes& wishes) {
     Renewal renewal{.at = now};
@@ -177,6 +208,7 @@ Renewal plan_renewal(const CertificateConfig& certificate, const Record& record,
         renewal = plan_by_age(certificate, record, *current, now);
     }
     if (!record.issuance) return renewal;
+    if (wishes.mended && waits_for_a_person(record.issuance->error)) return renewal;
     const bool is_limit = record.issuance->error.retry_at.has_value();
     if (is_limit && record.issuance->next_attempt > now && renewal.at <= now && wishes.by_hand) {
         renewal.held_until = record.issuance->next_attempt;
@@ -207,7 +239,7 @@ TargetPlan plan_target(const TargetConfig& config, const Record& record, Seconds
         plan.at = now;
     } else if (!is_well && may_deploy) {
         plan.action = TargetAction::Deploy;
-        plan.at = target.failure && !wishes.retry_now && !wishes.by_hand
+        plan.at = target.failure && !wishes.retry_now && !wishes.by_hand && !wishes.mended
                       ? std::max(now, target.failure->next_attempt)
                       : now;
     } else if (looks) {

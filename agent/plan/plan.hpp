@@ -25,6 +25,7 @@ struct Wishes {
     bool by_hand = false;    // somebody waits: our own backoff does not hold an order back, a CA's limit does
     bool deploy_again = false;  // `deploy`: every target, whatever is known of it
     bool look_again = false;    // `verify`: every endpoint
+    bool mended = false;        // the configuration was changed: what waits for a person is tried again
     bool retry_now = false;     // a pass of its own (run --once): what is not well is tried without backoff
 };
 
@@ -96,5 +97,8 @@ struct Circumstances {
 
 /// Changes whenever a target would be installed differently.
 [[nodiscard]] std::string fingerprint(const TargetConfig& target);
+/// Changes whenever the plan for the same record might.
+[[nodiscard]] std::uint64_t plan_fingerprint(const CertificateConfig& certificate,
+                                             base::Seconds verify_every);
 
 }  // namespace agent

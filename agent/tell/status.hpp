@@ -100,8 +100,15 @@ struct StoreStatus {
     std::string message{};  // for people, where it is not ok
 };
 
+struct AgentStatus {
+    bool is_running = false;
+    std::optional<base::Instant> since{};
+    std::string config_error{};  // why the configuration's files are not in force; empty: they are
+};
+
 struct Overview {
     std::vector<CertificateStatus> certificates{};
+    AgentStatus agent{};
     StoreStatus store{};
     base::Instant now{};
 };

@@ -199,7 +199,10 @@ json to_json(const Overview& overview) {
     }
     return {{"version", 1},
             {"generated_at", base::format_instant(overview.now)},
-            {"agent", {{"running", false}, {"since", nullptr}, {"config", "ok"}}},
+            {"agent",
+             {{"running", overview.agent.is_running},
+              {"since", instant(overview.agent.since)},
+              {"config", overview.agent.config_error.empty() ? "ok" : "last_accepted"}}},
             {"store", {{"ok", overview.store.ok}, {"free_bytes", overview.store.free_bytes}}},
             {"certificates", std::move(certificates)},
             {"causes", causes_of(overview)},

@@ -120,6 +120,11 @@ std::string summary_of(const Overview& overview) {
 
 std::string to_table(const Overview& overview, std::size_t width, bool has_colour) {
     std::string text;
+    if (!overview.agent.config_error.empty()) {
+        text +=
+            coloured("! the configuration is not in force: " + overview.agent.config_error, '!', has_colour) +
+            "\n\n";
+    }
     if (!overview.store.ok) text += coloured("! " + overview.store.message, '!', has_colour) + "\n\n";
     Row head{.cells = {"CERTIFICATE", "EXPIRES", "SERVED", "NEXT"}};
     if (width >= kWide) head.cells = {"CERTIFICATE", "CA", "GEN", "EXPIRES", "SERVED", "LOOKED", "NEXT"};

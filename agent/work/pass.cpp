@@ -31,6 +31,7 @@ class Pass {
     CertificateOutcome run() {
         outcome_.name = certificate_.name;
         auto result = work();
+        if (result) result = note_next();
         if (!result) outcome_.error = std::move(result).error();
         s_.progress.finish(certificate_.name, ending());
         return std::move(outcome_);
@@ -43,7 +44,10 @@ class Pass {
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
         const Plan first = plan_for(record, TRY(s_.store.open_order(certificate_.name)).has_value());
         if (options_.may_renew && options_.wishes.by_hand) outcome_.held_until = first.renewal.held_until;
-        if (!options_.revocation && !has_work(first)) return {};
+        if (!options_.revocation && !has_work(first)) {
+            outcome_.next = first.next();
+            return {};
+        }
         keeper_ = TRY(take_turn());
         if (options_.revocation) TRY(want_revoked(s_, certificate_, *keeper_, *options_.revocation));
         TRY(revoke_what_is_due());  // before anything else where its time has come
@@ -61,6 +65,12 @@ class Pass {
         TRY(clean_up_if_due());
         TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.retry_now || options_.wishes.by_hand));
         return prune();
+    }
+
+    /// What is due from here on, after work.
+    Result<void> note_next() {
+        if (keeper_) outcome_.next = TRY(plan_again()).next();
+        return {};
     }
 
     [[nodiscard]] Plan plan_for(const Record& record, bool has_open_order) const {
@@ -128,7 +138,7 @@ class Pass {
     }
 
     Result<void> renew_if_due() {
-        if (!options_.may_renew || !TRY(plan_again()).renewal_due(s_.clock.now())) return {};
+        if (s_.stopping || !options_.may_renew || !TRY(plan_again()).renewal_due(s_.clock.now())) return {};
         auto renewed = renew(s_, certificate_, *keeper_);
         // What stands in the way of an order is in the record; targets go on with what there is.
         return only_of_the_store(std::move(renewed));
@@ -136,13 +146,13 @@ class Pass {
 
     Result<void> deploy_what_is_due() {
         const std::vector<std::string> targets = chosen(TRY(plan_again()), TargetAction::Deploy);
-        if (targets.empty()) return {};
+        if (s_.stopping || targets.empty()) return {};
         return deploy(s_, certificate_, *keeper_, targets, options_.wishes.deploy_again);
     }
 
     Result<void> look_at_due_targets() {
         const std::vector<std::string> targets = chosen(TRY(plan_again()), TargetAction::Look);
-        if (targets.empty()) return {};
+        if (s_.stopping || targets.empty()) return {};
         return look_at_targets(s_, certificate_, *keeper_, targets);
     }
 
@@ -205,11 +215,16 @@ class Pass {
 
 }  // namespace
 
+CertificateOutcome run_pass_on(Surroundings& s, const CertificateConfig& certificate,
+                               const PassOptions& options) {
+    return Pass(s, certificate, options).run();
+}
+
 std::vector<CertificateOutcome> run_pass(Surroundings& s, const std::vector<std::string>& certificates,
                                          const PassOptions& options) {
     std::vector<CertificateOutcome> outcomes(certificates.size());
     base::in_parallel(certificates.size(), s.config.agent.jobs, [&](std::size_t i) {
-        outcomes[i] = Pass(s, s.config.certificates.at(certificates[i]), options).run();
+        outcomes[i] = run_pass_on(s, s.config.certificates.at(certificates[i]), options);
     });
     return outcomes;
 }

@@ -26,6 +26,7 @@ struct CertificateOutcome {
     std::string name{};
     std::optional<base::Instant> held_until{};  // a renewal that was asked for, by a limit of the CA
     std::vector<std::string> remarks{};         // for people
+    std::optional<base::Instant> next{};        // when something is due again; absent where that is not known
     std::optional<base::Error> error{};  // of the store, or state/locked; everything else is in the record
 };
 
@@ -34,5 +35,9 @@ struct CertificateOutcome {
 [[nodiscard]] std::vector<CertificateOutcome> run_pass(Surroundings& surroundings,
                                                        const std::vector<std::string>& certificates,
                                                        const PassOptions& options);
+
+/// The same for one, on the calling thread.
+[[nodiscard]] CertificateOutcome run_pass_on(Surroundings& surroundings, const CertificateConfig& certificate,
+                                             const PassOptions& options);
 
 }  // namespace agent

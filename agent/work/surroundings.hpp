@@ -3,6 +3,7 @@
 // by many, such as the session with a CA. Thread safe.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -66,6 +67,8 @@ class Surroundings {
     Progress& progress;
     spdlog::logger& log;
     const base::Dns dns;  // asks whom [dns] names
+    /// The process is about to end: no step is begun any more.
+    std::atomic<bool> stopping{false};
 
   private:
     std::mutex mutex_;

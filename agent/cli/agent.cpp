@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// `renewd run`: the agent.
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "agent/cli/command.hpp"
+#include "agent/tell/words.hpp"
+#include "base/service_manager.hpp"
+
+namespace agent {
+
+using base::Result;
+
+namespace {
+
+/// One agent a state directory. Held until the process ends.
+Result<base::Lock> take_agent_lock(Workshop& shop) {
+    const base::Steady patience = shop.clock.steady() + shop.options.wait;
+    while (true) {
+        auto lock = base::Lock::take(shop.files, shop.config.agent.state_dir + "/agent.lock");
+        if (lock || lock.error().code != base::Code::StateLocked) return lock;
+        if (shop.clock.steady() >= patience) {
+            return base::fail(base::Code::StateLocked,
+                              "another agent runs in this state directory: " + lock.error().message);
+        }
+        shop.clock.sleep(base::Milliseconds(200));
+    }
+}
+
+/// As a shell and a service manager know it from every other program.
+[[noreturn]] void end_by(int signal) {
+    (void)std::signal(signal, SIG_DFL);
+    sigset_t none;
+    (void)::sigemptyset(&none);
+    (void)::sigaddset(&none, signal);
+    (void)::pthread_sigmask(SIG_UNBLOCK, &none, nullptr);
+    (void)::raise(signal);
+    std::_Exit(128 + signal);
+}
+
+int tell_failure(const Options& options, const base::Error& error) {
+    tell(options, error);
+    return error.code == base::Code::StateVolatile ? exit_code::kUsage : exit_code_of(error);
+}
+
+Result<int> serve(Workshop& shop, Configured configured, const base::ServiceManager& manager) {
+    const base::Lock lock = TRY(take_agent_lock(shop));
+    const ControlSocket control = TRY(ControlSocket::open(shop.config.agent.state_dir));
+    base::Wakeup wakeup = TRY(base::Wakeup::open({SIGHUP, SIGTERM, SIGINT}));
+    const auto read_again = [&shop] {
+        auto read = read_configuration(shop.options.config_file);
+        // Of another state directory it is not taken, and not kept.
+        if (read && read->config.agent.state_dir == shop.config.agent.state_dir)
+            keep_configuration(shop.files, *read, shop.clock.now());
+        return read;
+    };
+    keep_configuration(shop.files, configured, shop.clock.now());
+    shop.log->info("renewd " RENEWD_VERSION " looks after {}",
+                   counted(configured.config.certificates.size(), "certificate"));
+    Loop loop({.store = *shop.store,
+               .files = shop.files,
+               .transport = *shop.transport,
+               .clock = shop.clock,
+               .progress = *shop.progress,
+               .log = *shop.log,
+               .wakeup = wakeup,
+               .manager = manager,
+               .read_again = read_again},
+              std::move(configured), control);
+    const int signal = loop.run();
+    shop.log->info("ended by {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    // Without waiting for what hangs: everything is durable, and the next start goes on with it.
+    end_by(signal);
+}
+
+}  // namespace
+
+int run_agent(const Options& options) {
+    base::block_signals({SIGHUP, SIGTERM, SIGINT});  // before any thread is started
+    const base::ServiceManager manager = base::ServiceManager::from_environment();
+    auto configured = find_configuration(options);
+    if (!configured) return exit_code::kUsage;
+    // Certificates belong to the loop, which gets other ones when the configuration changes.
+    auto certificates = std::exchange(configured->config.certificates, {});
+    auto shop = Workshop::open(options, {.config = configured->config}, {}, /*read_only=*/false);
+    configured->config.certificates = std::move(certificates);
+    if (!shop) return tell_failure(options, shop.error());
+    const Result<int> ended = serve(**shop, std::move(*configured), manager);
+    return ended ? *ended : tell_failure(options, ended.error());
+}
+
+}  // namespace agent

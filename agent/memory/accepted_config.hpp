@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration that was accepted last, kept in the state directory: a broken file never stops renewals.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agent/config/config.hpp"
+#include "base/clock.hpp"
+#include "base/file.hpp"
+
+namespace agent {
+
+struct AcceptedConfig {
+    ConfigFiles files{};
+    base::Instant accepted_at{};
+};
+
+/// Makes it durable, unless it is there already. state/….
+[[nodiscard]] base::Result<void> keep_accepted(base::Files& files, const std::string& state_dir,
+                                               const AcceptedConfig& accepted);
+/// Of this main file; nothing where none was kept, or what was kept is damaged.
+[[nodiscard]] std::optional<AcceptedConfig> load_accepted(base::Files& files, const std::string& state_dir,
+                                                          const std::string& main_file);
+
+/// Where the state may be of a configuration that cannot be read: as it says itself, as the service manager
+/// says, the default. In this order.
+[[nodiscard]] std::vector<std::string> likely_state_directories(base::Files& files,
+                                                                const std::string& main_file);
+
+}  // namespace agent

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/work/loop.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+#include <spdlog/spdlog.h>
+
+#include "agent/plan/plan.hpp"
+#include "agent/tell/words.hpp"
+
+namespace agent {
+
+using base::Instant;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t kCrewMax = 1024;        // agent.jobs bounds it further
+constexpr base::Seconds kBusyPause = 5s;      // another renewd is at work on it, and will say when it is done
+constexpr base::Seconds kStorePause = 60s;    // a full disk is looked at again
+constexpr base::Seconds kShortestPause = 1s;  // what is due again at once does not turn the loop into a mill
+constexpr base::Milliseconds kPark = 8s;      // what a stop waits for
+constexpr base::Milliseconds kDrain = 30s;    // what a changed configuration waits for
+constexpr base::Milliseconds kLongestJob = 1h;  // beyond this, something hangs
+constexpr std::size_t kWorthSaving = 1000;
+constexpr base::Milliseconds kSaveEvery = 10min;
+
+}  // namespace
+
+Loop::Loop(LoopParts parts, Configured configured, const ControlSocket& control)
+    : parts_(std::move(parts)),
+      control_(control),
+      index_file_(parts_.files, configured.config.agent.state_dir),
+      note_{.since = parts_.clock.now()},
+      saved_at_(parts_.clock.steady()),
+      crew_(kCrewMax) {
+    enter(std::move(configured));
+    parts_.wakeup.watch(control_.descriptor());
+}
+
+void Loop::enter(Configured configured) {
+    note_.config_error = std::move(configured.error);
+    note_.config_accepted_at = configured.accepted_at;
+    auto epoch = std::make_shared<Epoch>();
+    epoch->config = std::move(configured.config);
+    epoch->surroundings =
+        std::make_unique<Surroundings>(epoch->config, parts_.store, parts_.files, parts_.transport,
+                                       parts_.clock, parts_.progress, parts_.log);
+    epoch_ = std::move(epoch);
+    plan_all(/*is_first=*/agenda_.size() == 0);
+    tell_state();
+}
+
+/// At a start, what the index knows of the same configuration is taken from there. Everything else is looked
+/// into now; after a change of the configuration, with another try for what only a person could mend.
+void Loop::plan_all(bool is_first) {
+    const Index known = is_first ? index_file_.load() : Index{};
+    // Whatever was noted until now is missing in it, and is about to be planned anew.
+    if (is_first && !index_file_.save(known)) parts_.log.warn("the index of due times cannot be written");
+    std::map<std::string, std::uint64_t, std::less<>> fingerprints;
+    for (const auto& [name, certificate] : epoch_->config.certificates) {
+        const std::uint64_t fingerprint = plan_fingerprint(certificate, epoch_->config.agent.verify_every);
+        fingerprints.emplace_hint(fingerprints.end(), name, fingerprint);
+        const auto entry = known.find(name);
+        const bool is_known = entry != known.end() && entry->second.fingerprint == fingerprint;
+        agenda_.put(name, is_known ? entry->second.due : Instant{});
+        if (!is_known) ++unsaved_;
+        if (!is_first) mended_.insert(name);
+    }
+    for (const auto& [name, fingerprint] : fingerprints_) {
+        if (!fingerprints.contains(name)) agenda_.drop(name);
+    }
+    fingerprints_ = std::move(fingerprints);
+}
+
+int Loop::run() {
+    parts_.manager.ready("");
+    tell_state();
+    while (true) {
+        begin_what_is_due();
+        keep_index(/*now=*/false);
+        feed_watchdog();
+        const auto pause = parts_.manager.watchdog();
+        const auto beat = pause ? std::optional(*pause / 2) : std::nullopt;
+        const base::Woken woken = parts_.wakeup.wait(next_wake(), reloaded_at_ ? kDrain : beat);
+        if (woken.clock_was_set)
+            parts_.log.warn("the clock was set: it is {} now", base::format_instant(parts_.clock.now()));
+        take_back_finished();
+        if (woken.has_visitor) hear();
+        for (const int signal : woken.signals) {
+            if (signal == SIGHUP) {
+                reload();
+                continue;
+            }
+            stop(kPark);
+            return signal;
+        }
+    }
+}
+
+/// When the next one is due, if there is a hand free for it; a hand that becomes free wakes us by itself.
+std::optional<Instant> Loop::next_wake() const {
+    const bool is_full = jobs_.size() >= epoch_->config.agent.jobs;
+    return is_full || reloaded_at_ ? std::nullopt : agenda_.next();
+}
+
+void Loop::begin_what_is_due() {
+    if (waits_for_an_earlier_epoch()) return;
+    while (jobs_.size() < epoch_->config.agent.jobs) {
+        const auto certificate = agenda_.take_due(parts_.clock.now());
+        if (!certificate) return;
+        begin(*certificate);
+    }
+}
+
+/// Two epochs do not work side by side if that can be had: both would listen on the same port for a CA.
+bool Loop::waits_for_an_earlier_epoch() {
+    if (!reloaded_at_) return false;
+    const bool is_drained =
+        std::ranges::none_of(jobs_, [&](const auto& job) { return job.second.epoch != epoch_; });
+    if (!is_drained && parts_.clock.steady() - *reloaded_at_ < kDrain) return true;
+    reloaded_at_.reset();
+    return false;
+}
+
+void Loop::begin(const std::string& certificate) {
+    const Job job{.epoch = epoch_, .begun = parts_.clock.steady()};
+    const PassOptions options{.wishes = {.mended = mended_.contains(certificate)}, .wait = base::Seconds(0)};
+    const bool has_begun = crew_.begin([this, certificate, options, epoch = epoch_] {
+        CertificateOutcome outcome =
+            run_pass_on(*epoch->surroundings, epoch->config.certificates.at(certificate), options);
+        {
+            const std::scoped_lock guard(finished_mutex_);
+            finished_.push_back(std::move(outcome));
+        }
+        parts_.wakeup.call();
+    });
+    if (has_begun) {
+        jobs_.emplace(certificate, job);
+        mended_.erase(certificate);
+    } else {
+        agenda_.put_back(certificate, parts_.clock.now() + kShortestPause);
+    }
+}
+
+void Loop::take_back_finished() {
+    std::vector<CertificateOutcome> finished;
+    {
+        const std::scoped_lock guard(finished_mutex_);
+        finished.swap(finished_);
+    }
+    for (const CertificateOutcome& outcome : finished) take_back(outcome);
+}
+
+void Loop::take_back(const CertificateOutcome& outcome) {
+    jobs_.erase(outcome.name);
+    const Instant now = parts_.clock.now();
+    Instant at = outcome.next.value_or(now + kStorePause);
+    if (outcome.error) {
+        const bool is_busy = outcome.error->code == base::Code::StateLocked;
+        at = now + (is_busy ? kBusyPause : kStorePause);
+        if (!is_busy) parts_.log.error("{}: {}", outcome.name, outcome.error->message);
+    }
+    for (const std::string& remark : outcome.remarks) parts_.log.info("{}", remark);
+    agenda_.put_back(outcome.name, std::max(at, now + kShortestPause));
+    ++unsaved_;
+}
+
+void Loop::hear() {
+    for (const std::string& line : control_.hear()) {
+        const std::string certificate = certificate_changed(line);
+        if (agenda_.knows(certificate)) agenda_.put(certificate, Instant{});
+    }
+}
+
+void Loop::reload() {
+    parts_.manager.reloading();
+    auto configured = parts_.read_again();
+    const std::string& state_dir = epoch_->config.agent.state_dir;
+    if (configured && configured->config.agent.state_dir != state_dir) {
+        configured = tl::make_unexpected(std::vector{base::Error{
+            .code = base::Code::ConfigConflict,
+            .message = configured->config.file + ": agent.state_dir was " + state_dir +
+                       " when the agent was started, and cannot change while it runs; restart it"}});
+    }
+    if (configured) {
+        parts_.log.info("the configuration was read again: {}",
+                        counted(configured->config.certificates.size(), "certificate"));
+        reloaded_at_ = parts_.clock.steady();
+        enter(std::move(*configured));
+    } else {
+        for (const base::Error& error : configured.error()) parts_.log.error("{}", error.message);
+        parts_.log.error("the configuration is not taken: {}; the one before stays in force",
+                         counted(configured.error().size(), "problem"));
+        note_.config_error = configured.error().front().message;
+        tell_state();
+    }
+    parts_.manager.ready("");
+    tell_state();
+}
+
+/// For `status`, and for `systemctl status`.
+void Loop::tell_state() {
+    const auto noted = write_note(parts_.files, epoch_->config.agent.state_dir, note_);
+    if (!noted) parts_.log.warn("{}", noted.error().message);
+    std::string text = counted(agenda_.size(), "certificate");
+    if (!note_.config_error.empty()) text += "; the configuration is not in force: " + note_.config_error;
+    parts_.manager.status(text);
+}
+
+/// Whoever does not come back within an hour hangs. Then nobody feeds the watchdog: a new process resumes
+/// everything.
+void Loop::feed_watchdog() {
+    const base::Steady now = parts_.clock.steady();
+    for (const auto& [name, job] : jobs_) {
+        if (now - job.begun < kLongestJob) continue;
+        parts_.log.error("{}: the work on it has not come to an end within an hour", name);
+        return;
+    }
+    parts_.manager.feed_watchdog();
+}
+
+/// While nobody is waiting for it; what is being worked on is left out, and planned anew by the next start.
+void Loop::keep_index(bool now) {
+    const bool is_worth_it =
+        unsaved_ >= kWorthSaving || (unsaved_ > 0 && parts_.clock.steady() - saved_at_ > kSaveEvery);
+    const auto next = agenda_.next();
+    const bool is_quiet = jobs_.empty() && next && *next > parts_.clock.now();
+    if (unsaved_ == 0 || (!now && !(is_worth_it && is_quiet))) return;
+    Index index;
+    for (const auto& [name, fingerprint] : fingerprints_) {
+        const auto due = agenda_.due(name);
+        if (due && *due != Instant{})
+            index.emplace_hint(index.end(), name, IndexEntry{.due = *due, .fingerprint = fingerprint});
+    }
+    const auto saved = index_file_.save(std::move(index));
+    if (!saved) parts_.log.warn("{}", saved.error().message);
+    unsaved_ = 0;
+    saved_at_ = parts_.clock.steady();
+}
+
+void Loop::stop(base::Milliseconds patience) {
+    parts_.manager.stopping();
+    epoch_->surroundings->stopping = true;
+    for (const auto& [name, job] : jobs_) job.epoch->surroundings->stopping = true;
+    if (!jobs_.empty()) parts_.log.info("stopping; {} in work", counted(jobs_.size(), "certificate"));
+    const base::Steady until = parts_.clock.steady() + patience;
+    while (!jobs_.empty() && parts_.clock.steady() < until) {
+        const auto left = std::chrono::ceil<base::Milliseconds>(until - parts_.clock.steady());
+        (void)parts_.wakeup.wait(std::nullopt, left);
+        take_back_finished();
+    }
+    if (!jobs_.empty())
+        parts_.log.info("{} parked; the next start goes on with it", counted(jobs_.size(), "certificate"));
+    keep_index(/*now=*/true);
+    remove_note(parts_.files, epoch_->config.agent.state_dir);
+}
+
+}  // namespace agent

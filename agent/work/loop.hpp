@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent: sleeps until something is due, has it done, and listens meanwhile. One thread decides; the work
+// on certificates runs on a crew, each certificate by itself, so that none waits for another's trouble.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/memory/agent_note.hpp"
+#include "agent/memory/index.hpp"
+#include "agent/plan/agenda.hpp"
+#include "agent/work/control.hpp"
+#include "agent/work/pass.hpp"
+#include "agent/work/surroundings.hpp"
+#include "base/crew.hpp"
+#include "base/service_manager.hpp"
+#include "base/wakeup.hpp"
+
+namespace agent {
+
+/// A configuration that may come into force.
+struct Configured {
+    Config config{};
+    ConfigFiles files{};  // that it was read from; none once they are kept
+    std::string error{};  // why the files are not this; empty: they are
+    std::optional<base::Instant> accepted_at{};
+};
+
+/// What a loop works with, borrowed for as long as it lives.
+struct LoopParts {
+    Store& store;
+    base::Files& files;
+    base::Transport& transport;
+    base::Clock& clock;
+    Progress& progress;
+    spdlog::logger& log;
+    base::Wakeup& wakeup;  // receives SIGHUP, SIGTERM and SIGINT
+    const base::ServiceManager& manager;
+    /// Reads the configuration anew; all that is wrong with it.
+    std::function<tl::expected<Configured, std::vector<base::Error>>()> read_again;
+};
+
+class Loop {
+  public:
+    Loop(LoopParts parts, Configured configured, const ControlSocket& control);
+
+    /// Until SIGTERM or SIGINT, which it returns. What is being worked on then gets a few seconds to come to
+    /// an end; what does not is resumed by the next run, as after any other end.
+    [[nodiscard]] int run();
+
+  private:
+    /// A configuration in force. Work that began under it ends under it.
+    struct Epoch {
+        Config config{};
+        std::unique_ptr<Surroundings> surroundings{};
+    };
+
+    struct Job {
+        std::shared_ptr<Epoch> epoch{};
+        base::Steady begun{};
+    };
+
+    void enter(Configured configured);
+    void plan_all(bool is_first);
+    void reload();
+    void begin_what_is_due();
+    [[nodiscard]] bool waits_for_an_earlier_epoch();
+    void begin(const std::string& certificate);
+    void take_back(const CertificateOutcome& outcome);
+    void take_back_finished();
+    void hear();
+    void keep_index(bool now);
+    void feed_watchdog();
+    void tell_state();
+    void stop(base::Milliseconds patience);
+    [[nodiscard]] std::optional<base::Instant> next_wake() const;
+
+    LoopParts parts_;
+    const ControlSocket& control_;
+    IndexFile index_file_;
+    std::shared_ptr<Epoch> epoch_;
+    AgentNote note_;
+    Agenda agenda_;
+    std::set<std::string, std::less<>> mended_;  // to be tried again, whatever they wait for
+    std::map<std::string, std::uint64_t, std::less<>> fingerprints_;
+    std::map<std::string, Job> jobs_;
+    std::optional<base::Steady> reloaded_at_;
+    std::size_t unsaved_ = 0;  // changes that the index on disk does not have
+    base::Steady saved_at_{};
+    std::mutex finished_mutex_;
+    std::vector<CertificateOutcome> finished_;  // by the crew, for this thread
+    base::Crew crew_;                           // the last member: its threads end before what they use
+};
+
+}  // namespace agent

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The service manager that started us, spoken to as sd_notify(3) describes: one datagram a message. Its
+// protocol is public and stable, and a program that holds keys loads no library more for it than it must.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/clock.hpp"
+
+namespace base {
+
+class ServiceManager {
+  public:
+    /// From NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, which it takes out of the environment: no child of
+    /// ours may speak in our place.
+    [[nodiscard]] static ServiceManager from_environment();
+
+    void ready(const std::string& status) const;
+    /// SIGHUP was heard; ready() says when it is done.
+    void reloading() const;
+    void stopping() const;
+    /// One line for `systemctl status`.
+    void status(const std::string& text) const;
+    /// We are alive.
+    void feed_watchdog() const;
+
+    /// How often it wants to hear that; nothing if it does not.
+    [[nodiscard]] std::optional<Milliseconds> watchdog() const { return watchdog_; }
+
+  private:
+    void send(const std::string& message) const;
+
+    std::string socket_{};
+    std::optional<Milliseconds> watchdog_{};
+};
+
+/// Does stderr go to the journal, which keeps time and priority itself (JOURNAL_STREAM)?
+[[nodiscard]] bool logs_to_journal();
+
+}  // namespace base

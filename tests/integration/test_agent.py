@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent itself, `renewd run`: what it does while nobody watches, and how it takes a stop, a reload, a word from the shell, a rival."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+from processes import ENVIRONMENT, children_of, wait_until
+from renewd import NAME, certificate, nginx_target
+from tls import leaf_of, served
+
+
+class Agent:
+    """`renewd run`, its log in a file."""
+
+    def __init__(self, renewd, *arguments, environment=None):
+        self.log_file = renewd.directory / f'agent-{time.monotonic_ns()}.log'
+        with self.log_file.open('wb') as log:
+            self.process = subprocess.Popen([str(renewd.binary), 'run', *arguments, '--config', str(renewd.config)],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                                            env={**ENVIRONMENT, **(environment or {})})
+
+    @property
+    def log(self):
+        return self.log_file.read_text()
+
+    @property
+    def ticks(self):
+        """Processor time it has used, in ticks of 10 ms."""
+        fields = pathlib.Path(f'/proc/{self.process.pid}/stat').read_text().rpartition(')')[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    def wait_for(self, text, seconds=20):
+        wait_until(lambda: text in self.log, f'"{text}" in the log', seconds)
+
+    def hang_up(self):
+        os.kill(self.process.pid, signal.SIGHUP)
+
+    def stop(self, number=signal.SIGTERM, seconds=15):
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
+        return self.process.wait(timeout=seconds)
+
+
+@pytest.fixture(name='start_agent')
+def fixture_start_agent(request, open_for_test):
+    def start(*arguments, renewd=None, **options):
+        agent = Agent(renewd or request.getfixturevalue('renewd'), *arguments, **options)
+        return open_for_test(agent, lambda: agent.stop(signal.SIGKILL))
+    return start
+
+
+def wait_for_state(renewd, state, name=NAME, seconds=30):
+    wait_until(lambda: name in [one['name'] for one in renewd.status()['certificates']]
+               and renewd.certificate(name)['state'] == state, f'{name} to be {state}', seconds)
+
+
+def test_from_nothing_to_served_and_then_asleep(renewd, nginx, start_agent):
+    """Without a command; then no processor time at all while nothing is due; `status` knows that it runs; SIGTERM ends it at once."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    agent = start_agent()
+    wait_for_state(renewd, 'ok')
+    said = renewd.status()['agent']
+    assert said['running'] and said['since'] and said['config'] == 'ok'
+    before = agent.ticks
+    time.sleep(2)
+    assert agent.ticks - before <= 1
+    assert agent.stop(seconds=5) == -signal.SIGTERM
+    assert not renewd.status()['agent']['running']
+    assert 'ended by SIGTERM' in agent.log
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_stop_in_the_middle_of_an_order_is_gone_on_with(make_pebble, make_renewd, nginx, start_agent, number):
+    """Whatever ends it while the CA validates: the next start finishes the same order. One certificate at the CA."""
+    pebble = make_pebble(environment={'PEBBLE_VA_NOSLEEP': '0', 'PEBBLE_VA_SLEEPTIME': '3'})
+    renewd = make_renewd(pebble)
+    renewd.configure(certificate(nginx_target(nginx)))
+    agent = start_agent(renewd=renewd)
+    wait_until(lambda: (renewd.state / 'certificates' / NAME / 'next' / 'order.json').exists(), 'the order to be begun')
+    time.sleep(0.5)
+    agent.stop(number)
+    start_agent(renewd=renewd)
+    wait_for_state(renewd, 'ok')
+    assert pebble.issued() == 1
+    assert renewd.certificate()['generation'] == 1
+
+
+def test_a_changed_configuration_is_taken_on_sighup(renewd, make_nginx, start_agent):
+    """A certificate that is added is issued and served; one that is gone is `removed`, and kept."""
+    first, second = make_nginx('one'), make_nginx('two', name='shop.example.test')
+    renewd.configure(certificate(nginx_target(first)))
+    agent = start_agent()
+    wait_for_state(renewd, 'ok')
+    renewd.configure(certificate(nginx_target(second), name='shop.example.test'))
+    agent.hang_up()
+    wait_for_state(renewd, 'ok', 'shop.example.test')
+    assert renewd.certificate(NAME)['state'] == 'removed'
+    assert renewd.live(NAME).exists()
+
+
+def test_a_broken_configuration_never_stops_renewals(renewd, nginx, start_agent):
+    """On reload the one before stays in force; on a start the last accepted one is used; log and status say so, and why."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    agent = start_agent()
+    wait_for_state(renewd, 'ok')
+    good = renewd.config.read_text()
+    renewd.write(good.replace('agree_tos', 'agree_toss'))
+    agent.hang_up()
+    agent.wait_for('the one before stays in force')
+    assert 'did you mean "agree_tos"?' in agent.log
+    told = renewd.run('status', '--json', expect=2)
+    assert json.loads(told.out)['agent']['config'] == 'last_accepted'
+    assert json.loads(told.out)['certificates'][0]['state'] == 'ok'
+    assert 'the configuration is not in force' in renewd.run('status', expect=2).out
+    agent.stop()
+
+    again = start_agent()
+    again.wait_for('stays in force')
+    renewd.run('renew', NAME, '--force', expect=2)  # nobody orders by hand what the files may not mean
+    wait_until(lambda: renewd.run('status', '--json').code == 2, 'a status')
+    renewd.write(good)
+    again.hang_up()
+    again.wait_for('the configuration was read again')
+    wait_until(lambda: renewd.status()['agent']['config'] == 'ok', 'the configuration to be in force')
+
+
+def test_a_renewal_by_hand_while_it_runs(renewd, pebble, nginx, start_agent):
+    """The shell does the work there and then, under the certificate's lock; the agent takes notice, and does none of it again."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    agent = start_agent()
+    wait_for_state(renewd, 'ok')
+    done = renewd.run('renew', NAME, '--force', expect=0)
+    assert 'served by 1/1' in done.out
+    assert renewd.certificate()['generation'] == 2
+    time.sleep(1)
+    assert pebble.issued() == 2
+    assert agent.process.poll() is None
+
+
+def test_what_is_broken_by_hand_is_repaired_by_the_agent(renewd, nginx, start_agent):
+    """A deployment that fails under a command is tried again by the agent, which hears of it at once."""
+    flag = nginx.directory / 'broken'
+    test = nginx.script('test', f'[ ! -e {flag} ] || exit 1; exec $NGINX -t')
+    renewd.configure(certificate(nginx_target(nginx, test=test)))
+    start_agent()
+    wait_for_state(renewd, 'ok')
+    flag.write_text('')
+    renewd.run('renew', NAME, '--force', expect=4)
+    flag.unlink()
+    wait_for_state(renewd, 'ok', seconds=50)
+    assert renewd.certificate()['generation'] == 2
+
+
+def test_two_agents_on_one_state_directory_do_no_harm(renewd, pebble, nginx, start_agent):
+    """The second waits for as long as it is told to, says who is there, and leaves with 6."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    first = start_agent()
+    wait_for_state(renewd, 'ok')
+    second = start_agent('--no-wait')
+    assert second.process.wait(timeout=10) == 6
+    assert 'another agent runs in this state directory' in second.log and str(first.process.pid) in second.log
+    third = start_agent('--wait', '30s')
+    time.sleep(0.5)
+    first.stop()
+    third.wait_for('looks after 1 certificate')
+    assert pebble.issued() == 1
+
+
+def test_the_index_spares_a_start_the_records(renewd, nginx, start_agent):
+    """After a clean stop a start opens no record; what a command changed meanwhile is looked into; a lost index costs nothing but that."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    agent = start_agent()
+    wait_for_state(renewd, 'ok')
+    agent.stop()
+    record = renewd.state / 'certificates' / NAME / 'record.json'
+
+    def opens_the_record():
+        log = renewd.directory / 'strace.log'
+        traced = subprocess.Popen(['strace', '-f', '-qq', '-o', str(log), '-e', 'trace=openat', str(renewd.binary), 'run',
+                                   '--config', str(renewd.config)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+        wait_until(lambda: 'agent.json' in log.read_text() if log.exists() else False, 'the agent to run')
+        time.sleep(0.7)
+        for pid in children_of(traced.pid):
+            os.kill(pid, signal.SIGTERM)
+        traced.wait(timeout=15)
+        return str(record) in log.read_text()
+
+    assert not opens_the_record()
+    renewd.run('deploy', NAME, expect=0)
+    assert opens_the_record()
+    assert not opens_the_record()
+    (renewd.state / 'index').write_bytes(b'renewd index 1\nnonsense\n')
+    assert opens_the_record()
+
+
+def test_the_service_manager_is_told(renewd, nginx, start_agent, place, open_for_test):
+    """READY once it works, RELOADING and READY around a reload, the watchdog fed while the loop turns, STOPPING at the end."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    open_for_test(listener, listener.close)
+    listener.bind(str(place / 'notify'))
+    listener.settimeout(10)
+    renewd.configure(certificate(nginx_target(nginx)))
+    agent = start_agent(environment={'NOTIFY_SOCKET': str(place / 'notify'), 'WATCHDOG_USEC': '400000'})
+    heard = []
+
+    def wait_for(word):
+        while not any(message.startswith(word) for message in heard):
+            heard.append(listener.recv(4096).decode())
+
+    wait_for('READY=1')
+    wait_for('WATCHDOG=1')
+    heard.clear()
+    agent.hang_up()
+    wait_for('RELOADING=1\nMONOTONIC_USEC=')
+    wait_for('READY=1')
+    heard.clear()
+    began = time.monotonic()
+    for _ in range(5):
+        heard.clear()
+        wait_for('WATCHDOG=1')
+    assert time.monotonic() - began < 5
+    os.kill(agent.process.pid, signal.SIGTERM)
+    wait_for('STOPPING=1')
+
+
+def test_one_certificate_in_trouble_does_not_hold_up_another(renewd, pebble, make_nginx, start_agent):
+    """A target whose config test hangs keeps its own certificate busy, and nobody else's."""
+    stuck, well = make_nginx('one'), make_nginx('two', name='shop.example.test')
+    hanging = stuck.script('test', 'sleep 20')
+    renewd.configure(certificate(nginx_target(stuck, test=hanging)), certificate(nginx_target(well), name='shop.example.test'))
+    agent = start_agent()
+    wait_for_state(renewd, 'ok', 'shop.example.test', seconds=15)
+    assert renewd.certificate(NAME)['state'] != 'ok'
+    assert agent.stop(seconds=15) == -signal.SIGTERM
+    assert pebble.issued() == 2
+
+
+def test_the_disk_is_full_and_then_it_is_not(renewd, nginx, start_agent):
+    """Without room for the state no order is begun, and the agent says so and stays; it goes on by itself."""
+    renewd.configure(certificate(nginx_target(nginx)), agent='min_free = "900000GiB"')
+    agent = start_agent()
+    agent.wait_for('no order is started')
+    assert agent.process.poll() is None
+    renewd.configure(certificate(nginx_target(nginx)))
+    agent.hang_up()
+    wait_for_state(renewd, 'ok')
+    assert served(nginx.port, NAME) == leaf_of(renewd.live() / 'fullchain.pem')

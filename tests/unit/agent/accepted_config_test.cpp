@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/memory/accepted_config.hpp"
+
+#include <fstream>
+
+#include <doctest/doctest.h>
+
+#include "agent/memory/agent_note.hpp"
+#include "tests/unit/agent/configuration_files.hpp"
+
+using agent::AcceptedConfig;
+using base::Instant;
+using base::Seconds;
+
+namespace {
+
+constexpr Instant kNow{Seconds(1'800'000'000)};
+
+AcceptedConfig two_files() {
+    return {.files = {.main = "/etc/renewd/renewd.toml",
+                      .texts = {{.path = "/etc/renewd/renewd.toml", .text = "[agent]\njobs = 2\n"},
+                                {.path = "/etc/renewd/conf.d/a.toml", .text = "[dns]\npublic = false\n"}}},
+            .accepted_at = kNow};
+}
+
+}  // namespace
+
+TEST_CASE("accepted configuration: it is read as it was, with its own files named in what is wrong") {
+    const tests::TemporaryDirectory directory;
+    base::SystemFiles files;
+    CHECK_FALSE(agent::load_accepted(files, directory.path(), "/etc/renewd/renewd.toml"));
+    REQUIRE(keep_accepted(files, directory.path(), two_files()));
+    const auto kept = agent::load_accepted(files, directory.path(), "/etc/renewd/renewd.toml");
+    REQUIRE(kept);
+    CHECK(kept->accepted_at == kNow);
+    REQUIRE(kept->files.texts.size() == 2);
+    CHECK(kept->files.texts[1].path == "/etc/renewd/conf.d/a.toml");
+    CHECK(kept->files.texts[1].text == "[dns]\npublic = false\n");
+    const auto config = agent::parse_config(kept->files);
+    REQUIRE(config);
+    CHECK(config->agent.jobs == 2);
+    CHECK_FALSE(config->dns.is_public);
+    CHECK_MESSAGE(!agent::load_accepted(files, directory.path(), "/root/other.toml"), "of another main file");
+}
+
+TEST_CASE("accepted configuration: a damaged one is none") {
+    const tests::TemporaryDirectory directory;
+    base::SystemFiles files;
+    REQUIRE(keep_accepted(files, directory.path(), two_files()));
+    const auto whole = base::read_file(files, directory / "accepted.toml", 100'000);
+    REQUIRE(whole);
+    for (const std::size_t size : {std::size_t{0}, whole->size() / 3, whole->size() - 1}) {
+        std::ofstream(directory / "accepted.toml") << whole->substr(0, size);
+        CHECK_FALSE(agent::load_accepted(files, directory.path(), "/etc/renewd/renewd.toml"));
+    }
+    REQUIRE(keep_accepted(files, directory.path(), two_files()));
+    CHECK(agent::load_accepted(files, directory.path(), "/etc/renewd/renewd.toml"));
+}
+
+TEST_CASE("accepted configuration: where the state is, is found in a file that no parser reads") {
+    const tests::ConfigurationFiles configuration;
+    base::SystemFiles files;
+    configuration.write("renewd.toml", "x = [\n[agent]\n  state_dir = \"/srv/renewd\" # here\njobs = \n");
+    const auto found = agent::likely_state_directories(files, configuration.path("renewd.toml"));
+    REQUIRE_FALSE(found.empty());
+    CHECK(found.front() == "/srv/renewd");
+    CHECK(found.back() == "/var/lib/renewd");
+    CHECK(agent::likely_state_directories(files, "/nonexistent").back() == "/var/lib/renewd");
+}
+
+TEST_CASE("agent note: it is believed as long as its process runs") {
+    const tests::TemporaryDirectory directory;
+    base::SystemFiles files;
+    CHECK_FALSE(agent::read_note(files, directory.path()));
+    const agent::AgentNote note{
+        .since = kNow, .config_error = "renewd.toml:3:1: no", .config_accepted_at = kNow - Seconds(60)};
+    REQUIRE(agent::write_note(files, directory.path(), note));
+    CHECK(agent::read_note(files, directory.path()) == note);
+    // The number of a process that is gone, or that another one has now.
+    const auto text = base::read_file(files, directory / "agent.json", 100'000);
+    REQUIRE(text);
+    std::string other = *text;
+    const auto place = other.find(R"("started": ")");
+    REQUIRE(place != std::string::npos);
+    other.insert(place + 12, "1");
+    std::ofstream(directory / "agent.json") << other;
+    CHECK_FALSE(agent::read_note(files, directory.path()));
+    agent::remove_note(files, directory.path());
+    CHECK_FALSE(agent::read_note(files, directory.path()));
+}
