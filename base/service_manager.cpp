@@ -85,6 +85,11 @@ void ServiceManager::send(const std::string& message) const {
                    reinterpret_cast<const sockaddr*>(&address), size);
 }
 
+std::string given_state_directory() {
+    const char* given = std::getenv("STATE_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+    return given == nullptr ? "" : given;
+}
+
 bool logs_to_journal() {
     const char* stream = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe)
     struct stat status{};

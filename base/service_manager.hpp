@@ -35,6 +35,9 @@ class ServiceManager {
     std::optional<Milliseconds> watchdog_{};
 };
 
+/// The directory it has made for our state (STATE_DIRECTORY); empty: it has made none.
+[[nodiscard]] std::string given_state_directory();
+
 /// Does stderr go to the journal, which keeps time and priority itself (JOURNAL_STREAM)?
 [[nodiscard]] bool logs_to_journal();
 

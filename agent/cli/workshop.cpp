@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What commands share, made once.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <set>
 
 #include <fnmatch.h>
 #include <nlohmann/json.hpp>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
@@ -16,6 +18,7 @@
 #include "agent/memory/agent_note.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/control.hpp"
+#include "base/service_manager.hpp"
 
 namespace agent {
 
@@ -24,10 +27,34 @@ using base::Result;
 
 namespace {
 
+/// "<6>", as sd-daemon(3) marks a line's priority for the journal.
+class JournalMark final : public spdlog::custom_flag_formatter {
+  public:
+    void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
+                spdlog::memory_buf_t& line) override {
+        constexpr std::array<char, 7> kPriorities{'7', '7', '6', '4', '3', '2', '6'};  // by spdlog's level
+        line.push_back('<');
+        line.push_back(kPriorities.at(static_cast<std::size_t>(message.level)));
+        line.push_back('>');
+    }
+
+    [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
+        return std::make_unique<JournalMark>();
+    }
+};
+
+std::unique_ptr<spdlog::formatter> line_format() {
+    auto format = std::make_unique<spdlog::pattern_formatter>();
+    // The journal has its own time and priority.
+    const bool is_journal = base::logs_to_journal();
+    format->add_flag<JournalMark>('*').set_pattern(is_journal ? "%*%v" : "%Y-%m-%dT%H:%M:%S%z %l %v");
+    return format;
+}
+
 std::shared_ptr<spdlog::logger> make_log(const Options& options) {
     auto log = std::make_shared<spdlog::logger>("renewd", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     const bool for_a_journal = options.command == "run" && !options.quiet;
-    log->set_pattern("%Y-%m-%dT%H:%M:%S%z %l %v");
+    log->set_formatter(line_format());
     log->set_level(options.verbose ? spdlog::level::debug
                    : for_a_journal ? spdlog::level::info
                                    : spdlog::level::err);
@@ -35,7 +62,8 @@ std::shared_ptr<spdlog::logger> make_log(const Options& options) {
 }
 
 Progress::Manner manner_of(const Options& options) {
-    if (options.quiet || options.json) return Progress::Manner::Silent;
+    const bool is_agent = options.command == "run" && !options.once;  // its log says it
+    if (options.quiet || options.json || is_agent) return Progress::Manner::Silent;
     return ::isatty(STDOUT_FILENO) == 1 ? Progress::Manner::Live : Progress::Manner::Lines;
 }
 

@@ -2,13 +2,13 @@
 // One file: a line of JSON with sizes and a digest, then the texts one after the other.
 #include "agent/memory/accepted_config.hpp"
 
-#include <cstdlib>
 #include <regex>
 
 #include <nlohmann/json.hpp>
 
 #include "agent/memory/state_files.hpp"
 #include "base/encoding.hpp"
+#include "base/service_manager.hpp"
 
 namespace agent {
 
@@ -97,8 +97,7 @@ std::vector<std::string> likely_state_directories(base::Files& files, const std:
         std::smatch match;
         if (std::regex_search(*text, match, kLine)) found.push_back(match[3]);
     }
-    const char* given = std::getenv("STATE_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): never set by us
-    if (given != nullptr) found.emplace_back(given);
+    if (std::string given = base::given_state_directory(); !given.empty()) found.push_back(std::move(given));
     found.push_back(AgentConfig{}.state_dir);
     return found;
 }

@@ -17,7 +17,8 @@ namespace agent {
 /// certificate meanwhile makes it due at once when it is.
 class Agenda {
   public:
-    /// New, or due at another instant than was thought. One that is being worked on is due at once after that.
+    /// New, or due at another instant than was thought. One that is being worked on is due at once after
+    /// that.
     void put(const std::string& certificate, base::Instant at);
     /// The work on it has ended.
     void put_back(const std::string& certificate, base::Instant at);
@@ -29,8 +30,11 @@ class Agenda {
     [[nodiscard]] std::optional<base::Instant> next() const;
     /// When it is due; nothing where it is being worked on, or not known.
     [[nodiscard]] std::optional<base::Instant> due(const std::string& certificate) const;
+
     [[nodiscard]] bool knows(const std::string& certificate) const { return entries_.contains(certificate); }
+
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
+
     [[nodiscard]] std::size_t at_work() const { return entries_.size() - queue_.size(); }
 
   private:
@@ -41,7 +45,8 @@ class Agenda {
     };
 
     std::map<std::string, Entry, std::less<>> entries_;
-    std::set<std::pair<base::Instant, std::string_view>> queue_;  // names of entries_, which stay where they are
+    std::set<std::pair<base::Instant, std::string_view>>
+        queue_;  // names of entries_, which stay where they are
 };
 
 }  // namespace agent
