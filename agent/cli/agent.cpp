@@ -46,20 +46,20 @@ int tell_failure(const Options& options, const base::Error& error) {
     return error.code == base::Code::StateVolatile ? exit_code::kUsage : exit_code_of(error);
 }
 
-Result<int> serve(Workshop& shop, Configured configured, const base::ServiceManager& manager) {
+Result<int> serve(Workshop& shop, Accepted accepted, const base::ServiceManager& manager) {
     const base::Lock lock = TRY(take_agent_lock(shop));
     const ControlSocket control = TRY(ControlSocket::open(shop.config.agent.state_dir));
     base::Wakeup wakeup = TRY(base::Wakeup::open({SIGHUP, SIGTERM, SIGINT}));
     const auto read_again = [&shop] {
-        auto read = read_configuration(shop.options.config_file);
+        auto read = read_catalogue(shop.options.config_file);
         // Of another state directory it is not taken, and not kept.
-        if (read && read->config.agent.state_dir == shop.config.agent.state_dir)
-            keep_configuration(shop.files, *read, shop.clock.now());
+        if (read && read->catalogue.ground().agent.state_dir == shop.config.agent.state_dir)
+            keep_catalogue(shop.files, *read, shop.clock.now());
         return read;
     };
-    keep_configuration(shop.files, configured, shop.clock.now());
+    keep_catalogue(shop.files, accepted, shop.clock.now());
     shop.log->info("renewd " RENEWD_VERSION " looks after {}",
-                   counted(configured.config.certificates.size(), "certificate"));
+                   counted(accepted.catalogue.list().certificates.size(), "certificate"));
     Loop loop({.store = *shop.store,
                .files = shop.files,
                .transport = *shop.transport,
@@ -69,7 +69,7 @@ Result<int> serve(Workshop& shop, Configured configured, const base::ServiceMana
                .wakeup = wakeup,
                .manager = manager,
                .read_again = read_again},
-              std::move(configured), control);
+              std::move(accepted), control);
     const int signal = loop.run();
     shop.log->info("ended by {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
     // Without waiting for what hangs: everything is durable, and the next start goes on with it.
@@ -81,14 +81,11 @@ Result<int> serve(Workshop& shop, Configured configured, const base::ServiceMana
 int run_agent(const Options& options) {
     base::block_signals({SIGHUP, SIGTERM, SIGINT});  // before any thread is started
     const base::ServiceManager manager = base::ServiceManager::from_environment();
-    auto configured = find_configuration(options);
-    if (!configured) return exit_code::kUsage;
-    // Certificates belong to the loop, which gets other ones when the configuration changes.
-    auto certificates = std::exchange(configured->config.certificates, {});
-    auto shop = Workshop::open(options, {.config = configured->config}, {}, /*read_only=*/false);
-    configured->config.certificates = std::move(certificates);
+    auto accepted = find_catalogue(options);
+    if (!accepted) return exit_code::kUsage;
+    auto shop = Workshop::open(options, {.config = accepted->catalogue.ground()}, {}, /*read_only=*/false);
     if (!shop) return tell_failure(options, shop.error());
-    const Result<int> ended = serve(**shop, std::move(*configured), manager);
+    const Result<int> ended = serve(**shop, std::move(*accepted), manager);
     return ended ? *ended : tell_failure(options, ended.error());
 }
 

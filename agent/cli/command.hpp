@@ -73,6 +73,13 @@ struct Options {
     RevocationOptions revocation{};
 };
 
+/// The configuration a command works with.
+struct Configured {
+    Config config{};
+    std::string error{};  // why the files are not this; empty: they are
+    std::optional<base::Instant> accepted_at{};
+};
+
 /// What a command works with; made once the configuration has been read.
 class Workshop {
   public:
@@ -103,10 +110,14 @@ class Workshop {
 /// must go on nevertheless (the agent, and those that only read) get the one that was accepted last; the
 /// others, and a machine without one, nothing.
 [[nodiscard]] std::optional<Configured> find_configuration(const Options& options);
-[[nodiscard]] tl::expected<Configured, std::vector<base::Error>> read_configuration(const std::string& file);
-/// Keeps what was accepted for the time when the files are broken. Best effort: where the disk is full, the
-/// files themselves are in force all the same.
-void keep_configuration(base::Files& files, Configured& configured, base::Instant now);
+/// The same for the agent.
+[[nodiscard]] std::optional<Accepted> find_catalogue(const Options& options);
+/// Reads the files anew; what is kept of them in the state directory spares most of it where they have not
+/// changed.
+[[nodiscard]] tl::expected<Accepted, std::vector<base::Error>> read_catalogue(const std::string& file);
+/// Keeps what was accepted, for a start with unchanged or with broken files. Best effort: where the disk is
+/// full, the files themselves are in force all the same.
+void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now);
 
 /// The certificates a selection names, sorted. usage/wrong for a name that is nowhere, with the likely
 /// meaning, and for what is dangerous for many where nothing was named.

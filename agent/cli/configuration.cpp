@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which configuration a command works with: the files, or, where they are broken, what was accepted last.
 #include <cstdio>
+#include <memory>
 #include <utility>
 
 #include "agent/cli/command.hpp"
 #include "agent/memory/accepted_config.hpp"
+#include "agent/plan/plan.hpp"
 
 namespace agent {
 
@@ -17,50 +19,91 @@ bool goes_on_without_the_files(const std::string& command) {
            command == "forecast";
 }
 
-std::optional<Configured> last_accepted(const Options& options, const std::vector<base::Error>& problems) {
+/// The files that were accepted last, and where they were found.
+std::optional<AcceptedConfig> last_accepted(const Options& options) {
     base::SystemFiles files;
     for (const std::string& directory : likely_state_directories(files, options.config_file)) {
-        const auto accepted = load_accepted(files, directory, options.config_file);
-        if (!accepted) continue;
-        auto config = parse_config(accepted->files);
-        if (!config) continue;
-        std::string error = problems.front().message;
-        if (problems.size() > 1) error += " (and " + std::to_string(problems.size() - 1) + " more)";
-        return Configured{
-            .config = std::move(*config), .error = std::move(error), .accepted_at = accepted->accepted_at};
+        auto accepted = load_accepted(files, directory, options.config_file);
+        if (accepted) return accepted;
     }
     return std::nullopt;
+}
+
+std::string summary_of(const std::vector<base::Error>& problems) {
+    std::string text = problems.front().message;
+    if (problems.size() > 1) text += " (and " + std::to_string(problems.size() - 1) + " more)";
+    return text;
+}
+
+void tell_problems(const Options& options, const std::vector<base::Error>& problems) {
+    for (const base::Error& error : problems) tell(options, error);
+}
+
+void tell_in_force(const Options& options, base::Instant accepted_at) {
+    if (options.json) return;
+    std::fprintf(stderr, "The configuration accepted on %s stays in force.\n",
+                 base::format_instant(accepted_at).c_str());
+}
+
+std::uint64_t plan_inputs(const Config& ground, const CertificateConfig& certificate) {
+    return plan_fingerprint(certificate, ground.agent.verify_every);
 }
 
 }  // namespace
 
 std::optional<Configured> find_configuration(const Options& options) {
-    auto read = read_configuration(options.config_file);
-    if (read) return std::move(*read);
-    for (const base::Error& error : read.error()) tell(options, error);
+    auto config = read_config(options.config_file);
+    if (config) return Configured{.config = std::move(*config)};
+    tell_problems(options, config.error());
     if (!goes_on_without_the_files(options.command)) return std::nullopt;
-    auto kept = last_accepted(options, read.error());
-    if (kept && !options.json) {
-        std::fprintf(stderr, "The configuration accepted on %s stays in force.\n",
-                     base::format_instant(*kept->accepted_at).c_str());
+    const auto kept = last_accepted(options);
+    if (!kept) return std::nullopt;
+    auto before = parse_config(kept->files);
+    if (!before) return std::nullopt;
+    tell_in_force(options, kept->accepted_at);
+    return Configured{
+        .config = std::move(*before), .error = summary_of(config.error()), .accepted_at = kept->accepted_at};
+}
+
+tl::expected<Accepted, std::vector<base::Error>> read_catalogue(const std::string& file) {
+    auto loaded = load_config_files(file);
+    if (!loaded) return tl::make_unexpected(std::move(loaded).error());
+    const auto texts = std::make_shared<const ConfigFiles>(std::move(*loaded));
+    base::SystemFiles files;
+    for (const std::string& directory : likely_state_directories(files, file)) {
+        auto list = load_list(files, directory, *texts);
+        if (!list) continue;
+        auto catalogue = Catalogue::recall(texts, std::move(*list));
+        if (catalogue && catalogue->ground().agent.state_dir == directory)
+            return Accepted{.catalogue = std::move(*catalogue)};
     }
-    return kept;
+    auto catalogue = Catalogue::read(texts, plan_inputs);
+    if (!catalogue) return tl::make_unexpected(std::move(catalogue).error());
+    return Accepted{.catalogue = std::move(*catalogue), .is_new = true};
 }
 
-tl::expected<Configured, std::vector<base::Error>> read_configuration(const std::string& file) {
-    auto files = load_config_files(file);
-    if (!files) return tl::make_unexpected(std::move(files).error());
-    auto config = parse_config(*files);
-    if (!config) return tl::make_unexpected(std::move(config).error());
-    return Configured{.config = std::move(*config), .files = std::move(*files)};
+std::optional<Accepted> find_catalogue(const Options& options) {
+    auto accepted = read_catalogue(options.config_file);
+    if (accepted) return std::move(*accepted);
+    tell_problems(options, accepted.error());
+    auto kept = last_accepted(options);
+    if (!kept) return std::nullopt;
+    auto before = Catalogue::read(std::make_shared<const ConfigFiles>(std::move(kept->files)), plan_inputs);
+    if (!before) return std::nullopt;
+    tell_in_force(options, kept->accepted_at);
+    return Accepted{.catalogue = std::move(*before),
+                    .error = summary_of(accepted.error()),
+                    .accepted_at = kept->accepted_at};
 }
 
-void keep_configuration(base::Files& files, Configured& configured, base::Instant now) {
-    if (configured.files.texts.empty()) return;
-    configured.accepted_at = now;
-    const std::string& state_dir = configured.config.agent.state_dir;
-    static_cast<void>(
-        keep_accepted(files, state_dir, {.files = std::exchange(configured.files, {}), .accepted_at = now}));
+void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now) {
+    if (!accepted.error.empty()) return;
+    accepted.accepted_at = now;
+    if (!accepted.is_new) return;
+    const Catalogue& catalogue = accepted.catalogue;
+    const std::string& state_dir = catalogue.ground().agent.state_dir;
+    if (!keep_accepted(files, state_dir, {.files = catalogue.files(), .accepted_at = now})) return;
+    static_cast<void>(keep_list(files, state_dir, catalogue.list(), catalogue.files()));
 }
 
 }  // namespace agent

@@ -17,34 +17,15 @@ std::string first_line(std::string_view text) {
     return std::string(text.substr(0, text.find('\n')));
 }
 
-/// From texts to tables to values.
-class Reading {
-  public:
-    explicit Reading(const ConfigFiles& files) : main_file_(files.main) {
-        for (const ConfigText& file : files.texts) read_text(file);
-    }
+}  // namespace
 
-    void read_values(Config& config);
+Reading::Reading(const ConfigFiles& files) : main_file_(files.main) {
+    for (const ConfigText& file : files.texts) read_text(file);
+}
 
-    [[nodiscard]] Problems& problems() { return problems_; }
-
-  private:
-    void read_text(const ConfigText& file);
-    void take(const std::string& key, const toml::node& node, const toml::source_region& where, bool is_main);
-    void take_single(const std::string& key, const toml::node& node, const toml::table*& place);
-    void take_named(const std::string& key, const toml::node& node, NamedTables& place);
-    void read_agent(Config& config);
-    void read_cas(Config& config);
-    void read_hosts(Config& config);
-    void read_hooks(Config& config);
-    void check_readable(Section& section, std::string_view key, const std::string& path, bool is_secret);
-
-    std::string main_file_;
-    base::SystemFiles files_;
-    std::deque<toml::table> documents_;
-    Tables tables_;
-    Problems problems_;
-};
+Reading::Reading(const ConfigFiles& files, const std::vector<std::size_t>& chosen) : main_file_(files.main) {
+    for (const std::size_t index : chosen) read_text(files.texts.at(index));
+}
 
 void Reading::read_text(const ConfigText& file) {
     try {
@@ -259,8 +240,6 @@ void Reading::check_readable(Section& section, std::string_view key, const std::
         section.wrong(key, path + " can be read by others;  chmod 600 " + path, Code::ConfigSecretExposed);
     }
 }
-
-}  // namespace
 
 tl::expected<Config, std::vector<base::Error>> parse_config(const ConfigFiles& files) {
     Reading reading(files);

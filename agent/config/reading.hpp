@@ -3,6 +3,7 @@
 // values.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 
@@ -10,6 +11,7 @@
 
 #include "agent/config/config.hpp"
 #include "agent/config/section.hpp"
+#include "base/file.hpp"
 
 namespace agent {
 
@@ -23,6 +25,40 @@ struct Tables {
     const toml::table* dns = nullptr;
     const toml::table* hooks = nullptr;
     NamedTables ca{}, solver{}, host{}, certificate{};
+};
+
+/// From texts to tables to values.
+class Reading {
+  public:
+    explicit Reading(const ConfigFiles& files);
+    /// Some of the files only.
+    Reading(const ConfigFiles& files, const std::vector<std::size_t>& chosen);
+
+    void read_values(Config& config);
+
+    /// One for each file that could be parsed; all of them where there are no problems.
+    [[nodiscard]] const std::deque<toml::table>& documents() const { return documents_; }
+
+    [[nodiscard]] Tables& tables() { return tables_; }
+
+    [[nodiscard]] Problems& problems() { return problems_; }
+
+  private:
+    void read_text(const ConfigText& file);
+    void take(const std::string& key, const toml::node& node, const toml::source_region& where, bool is_main);
+    void take_single(const std::string& key, const toml::node& node, const toml::table*& place);
+    void take_named(const std::string& key, const toml::node& node, NamedTables& place);
+    void read_agent(Config& config);
+    void read_cas(Config& config);
+    void read_hosts(Config& config);
+    void read_hooks(Config& config);
+    void check_readable(Section& section, std::string_view key, const std::string& path, bool is_secret);
+
+    std::string main_file_;
+    base::SystemFiles files_;
+    std::deque<toml::table> documents_;
+    Tables tables_;
+    Problems problems_;
 };
 
 /// [dns] and [solver.X].

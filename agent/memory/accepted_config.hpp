@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/config/catalogue.hpp"
 #include "agent/config/config.hpp"
 #include "base/clock.hpp"
 #include "base/file.hpp"
@@ -22,6 +23,12 @@ struct AcceptedConfig {
 /// Of this main file; nothing where none was kept, or what was kept is damaged.
 [[nodiscard]] std::optional<AcceptedConfig> load_accepted(base::Files& files, const std::string& state_dir,
                                                           const std::string& main_file);
+
+/// What a start with the same files needs not find out again; nothing where the files are others.
+[[nodiscard]] std::optional<CatalogueList> load_list(base::Files& files, const std::string& state_dir,
+                                                     const ConfigFiles& config);
+[[nodiscard]] base::Result<void> keep_list(base::Files& files, const std::string& state_dir,
+                                           const CatalogueList& list, const ConfigFiles& config);
 
 /// Where the state may be of a configuration that cannot be read: as it says itself, as the service manager
 /// says, the default. In this order.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include "agent/plan/plan.hpp"
@@ -28,50 +29,48 @@ constexpr base::Milliseconds kSaveEvery = 10min;
 
 }  // namespace
 
-Loop::Loop(LoopParts parts, Configured configured, const ControlSocket& control)
+Loop::Loop(LoopParts parts, Accepted accepted, const ControlSocket& control)
     : parts_(std::move(parts)),
       control_(control),
-      index_file_(parts_.files, configured.config.agent.state_dir),
+      index_file_(parts_.files, accepted.catalogue.ground().agent.state_dir),
       note_{.since = parts_.clock.now()},
       saved_at_(parts_.clock.steady()),
       crew_(kCrewMax) {
-    enter(std::move(configured));
+    enter(std::move(accepted));
     parts_.wakeup.watch(control_.descriptor());
 }
 
-void Loop::enter(Configured configured) {
-    note_.config_error = std::move(configured.error);
-    note_.config_accepted_at = configured.accepted_at;
-    auto epoch = std::make_shared<Epoch>();
-    epoch->config = std::move(configured.config);
-    epoch->surroundings =
-        std::make_unique<Surroundings>(epoch->config, parts_.store, parts_.files, parts_.transport,
-                                       parts_.clock, parts_.progress, parts_.log);
-    epoch_ = std::move(epoch);
-    plan_all(/*is_first=*/agenda_.size() == 0);
+void Loop::enter(Accepted accepted) {
+    note_.config_error = std::move(accepted.error);
+    note_.config_accepted_at = accepted.accepted_at;
+    const std::shared_ptr<Epoch> before = epoch_;
+    epoch_ = std::make_shared<Epoch>(std::move(accepted.catalogue));
+    epoch_->surroundings =
+        std::make_unique<Surroundings>(epoch_->catalogue.ground(), parts_.store, parts_.files,
+                                       parts_.transport, parts_.clock, parts_.progress, parts_.log);
+    plan_all(accepted.is_new, before ? &before->catalogue : nullptr);
     tell_state();
+    (void)::malloc_trim(0);  // reading a large configuration takes ten times what is kept of it
 }
 
 /// At a start, what the index knows of the same configuration is taken from there. Everything else is looked
 /// into now; after a change of the configuration, with another try for what only a person could mend.
-void Loop::plan_all(bool is_first) {
-    const Index known = is_first ? index_file_.load() : Index{};
+void Loop::plan_all(bool tries_again, const Catalogue* before) {
+    const bool is_start = before == nullptr;
+    const Index known = is_start ? index_file_.load() : Index{};
     // Whatever was noted until now is missing in it, and is about to be planned anew.
-    if (is_first && !index_file_.save(known)) parts_.log.warn("the index of due times cannot be written");
-    std::map<std::string, std::uint64_t, std::less<>> fingerprints;
-    for (const auto& [name, certificate] : epoch_->config.certificates) {
-        const std::uint64_t fingerprint = plan_fingerprint(certificate, epoch_->config.agent.verify_every);
-        fingerprints.emplace_hint(fingerprints.end(), name, fingerprint);
-        const auto entry = known.find(name);
-        const bool is_known = entry != known.end() && entry->second.fingerprint == fingerprint;
-        agenda_.put(name, is_known ? entry->second.due : Instant{});
+    if (is_start && !index_file_.save(known)) parts_.log.warn("the index of due times cannot be written");
+    for (const Listed& listed : epoch_->catalogue.list().certificates) {
+        const auto entry = known.find(listed.name);
+        const bool is_known = entry != known.end() && entry->second.fingerprint == listed.fingerprint;
+        agenda_.put(listed.name, is_known && !tries_again ? entry->second.due : Instant{});
         if (!is_known) ++unsaved_;
-        if (!is_first) mended_.insert(name);
+        if (tries_again) mended_.insert(listed.name);
     }
-    for (const auto& [name, fingerprint] : fingerprints_) {
-        if (!fingerprints.contains(name)) agenda_.drop(name);
+    if (is_start) return;
+    for (const Listed& listed : before->list().certificates) {
+        if (epoch_->catalogue.find(listed.name) == nullptr) agenda_.drop(listed.name);
     }
-    fingerprints_ = std::move(fingerprints);
 }
 
 int Loop::run() {
@@ -101,13 +100,13 @@ int Loop::run() {
 
 /// When the next one is due, if there is a hand free for it; a hand that becomes free wakes us by itself.
 std::optional<Instant> Loop::next_wake() const {
-    const bool is_full = jobs_.size() >= epoch_->config.agent.jobs;
+    const bool is_full = jobs_.size() >= settings().jobs;
     return is_full || reloaded_at_ ? std::nullopt : agenda_.next();
 }
 
 void Loop::begin_what_is_due() {
     if (waits_for_an_earlier_epoch()) return;
-    while (jobs_.size() < epoch_->config.agent.jobs) {
+    while (jobs_.size() < settings().jobs) {
         const auto certificate = agenda_.take_due(parts_.clock.now());
         if (!certificate) return;
         begin(*certificate);
@@ -128,8 +127,7 @@ void Loop::begin(const std::string& certificate) {
     const Job job{.epoch = epoch_, .begun = parts_.clock.steady()};
     const PassOptions options{.wishes = {.mended = mended_.contains(certificate)}, .wait = base::Seconds(0)};
     const bool has_begun = crew_.begin([this, certificate, options, epoch = epoch_] {
-        CertificateOutcome outcome =
-            run_pass_on(*epoch->surroundings, epoch->config.certificates.at(certificate), options);
+        CertificateOutcome outcome = work_on(*epoch, certificate, options);
         {
             const std::scoped_lock guard(finished_mutex_);
             finished_.push_back(std::move(outcome));
@@ -142,6 +140,14 @@ void Loop::begin(const std::string& certificate) {
     } else {
         agenda_.put_back(certificate, parts_.clock.now() + kShortestPause);
     }
+}
+
+/// On a thread of the crew.
+CertificateOutcome Loop::work_on(const Epoch& epoch, const std::string& certificate,
+                                 const PassOptions& options) const {
+    auto config = epoch.catalogue.certificate(certificate);
+    if (!config) return {.name = certificate, .error = std::move(config).error()};
+    return run_pass_on(*epoch.surroundings, *config, options);
 }
 
 void Loop::take_back_finished() {
@@ -176,24 +182,24 @@ void Loop::hear() {
 
 void Loop::reload() {
     parts_.manager.reloading();
-    auto configured = parts_.read_again();
-    const std::string& state_dir = epoch_->config.agent.state_dir;
-    if (configured && configured->config.agent.state_dir != state_dir) {
-        configured = tl::make_unexpected(std::vector{base::Error{
+    auto accepted = parts_.read_again();
+    const std::string& state_dir = settings().state_dir;
+    if (accepted && accepted->catalogue.ground().agent.state_dir != state_dir) {
+        accepted = tl::make_unexpected(std::vector{base::Error{
             .code = base::Code::ConfigConflict,
-            .message = configured->config.file + ": agent.state_dir was " + state_dir +
+            .message = accepted->catalogue.ground().file + ": agent.state_dir was " + state_dir +
                        " when the agent was started, and cannot change while it runs; restart it"}});
     }
-    if (configured) {
+    if (accepted) {
         parts_.log.info("the configuration was read again: {}",
-                        counted(configured->config.certificates.size(), "certificate"));
+                        counted(accepted->catalogue.list().certificates.size(), "certificate"));
         reloaded_at_ = parts_.clock.steady();
-        enter(std::move(*configured));
+        enter(std::move(*accepted));
     } else {
-        for (const base::Error& error : configured.error()) parts_.log.error("{}", error.message);
+        for (const base::Error& error : accepted.error()) parts_.log.error("{}", error.message);
         parts_.log.error("the configuration is not taken: {}; the one before stays in force",
-                         counted(configured.error().size(), "problem"));
-        note_.config_error = configured.error().front().message;
+                         counted(accepted.error().size(), "problem"));
+        note_.config_error = accepted.error().front().message;
         tell_state();
     }
     parts_.manager.ready("");
@@ -202,7 +208,7 @@ void Loop::reload() {
 
 /// For `status`, and for `systemctl status`.
 void Loop::tell_state() {
-    const auto noted = write_note(parts_.files, epoch_->config.agent.state_dir, note_);
+    const auto noted = write_note(parts_.files, settings().state_dir, note_);
     if (!noted) parts_.log.warn("{}", noted.error().message);
     std::string text = counted(agenda_.size(), "certificate");
     if (!note_.config_error.empty()) text += "; the configuration is not in force: " + note_.config_error;
@@ -229,10 +235,11 @@ void Loop::keep_index(bool now) {
     const bool is_quiet = jobs_.empty() && next && *next > parts_.clock.now();
     if (unsaved_ == 0 || (!now && !(is_worth_it && is_quiet))) return;
     Index index;
-    for (const auto& [name, fingerprint] : fingerprints_) {
-        const auto due = agenda_.due(name);
+    for (const Listed& listed : epoch_->catalogue.list().certificates) {
+        const auto due = agenda_.due(listed.name);
         if (due && *due != Instant{})
-            index.emplace_hint(index.end(), name, IndexEntry{.due = *due, .fingerprint = fingerprint});
+            index.emplace_hint(index.end(), listed.name,
+                               IndexEntry{.due = *due, .fingerprint = listed.fingerprint});
     }
     const auto saved = index_file_.save(std::move(index));
     if (!saved) parts_.log.warn("{}", saved.error().message);
@@ -254,7 +261,7 @@ void Loop::stop(base::Milliseconds patience) {
     if (!jobs_.empty())
         parts_.log.info("{} parked; the next start goes on with it", counted(jobs_.size(), "certificate"));
     keep_index(/*now=*/true);
-    remove_note(parts_.files, epoch_->config.agent.state_dir);
+    remove_note(parts_.files, settings().state_dir);
 }
 
 }  // namespace agent

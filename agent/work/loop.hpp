@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/config/catalogue.hpp"
 #include "agent/memory/agent_note.hpp"
 #include "agent/memory/index.hpp"
 #include "agent/plan/agenda.hpp"
@@ -25,11 +26,11 @@
 namespace agent {
 
 /// A configuration that may come into force.
-struct Configured {
-    Config config{};
-    ConfigFiles files{};  // that it was read from; none once they are kept
+struct Accepted {
+    Catalogue catalogue;
     std::string error{};  // why the files are not this; empty: they are
     std::optional<base::Instant> accepted_at{};
+    bool is_new = false;  // not the one that was accepted last
 };
 
 /// What a loop works with, borrowed for as long as it lives.
@@ -43,12 +44,12 @@ struct LoopParts {
     base::Wakeup& wakeup;  // receives SIGHUP, SIGTERM and SIGINT
     const base::ServiceManager& manager;
     /// Reads the configuration anew; all that is wrong with it.
-    std::function<tl::expected<Configured, std::vector<base::Error>>()> read_again;
+    std::function<tl::expected<Accepted, std::vector<base::Error>>()> read_again;
 };
 
 class Loop {
   public:
-    Loop(LoopParts parts, Configured configured, const ControlSocket& control);
+    Loop(LoopParts parts, Accepted accepted, const ControlSocket& control);
 
     /// Until SIGTERM or SIGINT, which it returns. What is being worked on then gets a few seconds to come to
     /// an end; what does not is resumed by the next run, as after any other end.
@@ -57,7 +58,9 @@ class Loop {
   private:
     /// A configuration in force. Work that began under it ends under it.
     struct Epoch {
-        Config config{};
+        explicit Epoch(Catalogue the_catalogue) : catalogue(std::move(the_catalogue)) {}
+
+        Catalogue catalogue;
         std::unique_ptr<Surroundings> surroundings{};
     };
 
@@ -66,8 +69,13 @@ class Loop {
         base::Steady begun{};
     };
 
-    void enter(Configured configured);
-    void plan_all(bool is_first);
+    void enter(Accepted accepted);
+    void plan_all(bool tries_again, const Catalogue* before);
+    [[nodiscard]] CertificateOutcome work_on(const Epoch& epoch, const std::string& certificate,
+                                             const PassOptions& options) const;
+
+    [[nodiscard]] const AgentConfig& settings() const { return epoch_->catalogue.ground().agent; }
+
     void reload();
     void begin_what_is_due();
     [[nodiscard]] bool waits_for_an_earlier_epoch();
@@ -88,7 +96,6 @@ class Loop {
     AgentNote note_;
     Agenda agenda_;
     std::set<std::string, std::less<>> mended_;  // to be tried again, whatever they wait for
-    std::map<std::string, std::uint64_t, std::less<>> fingerprints_;
     std::map<std::string, Job> jobs_;
     std::optional<base::Steady> reloaded_at_;
     std::size_t unsaved_ = 0;  // changes that the index on disk does not have

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/config/catalogue.hpp"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <utility>
+
+#include "agent/config/reading.hpp"
+
+namespace agent {
+
+using base::Code;
+using base::Result;
+
+struct Catalogue::Defaults {
+    std::optional<toml::table> table{};
+};
+
+namespace {
+
+/// Which certificate each table of a document belongs to, by the line it begins in; "" is none. What stands
+/// between two such lines belongs to the first.
+using Owners = std::map<std::uint32_t, std::string_view>;
+
+void note_tables(const toml::node& node, std::string_view owner, Owners& owners) {
+    if (const toml::array* list = node.as_array()) {
+        for (const toml::node& item : *list) note_tables(item, owner, owners);
+    }
+    const toml::table* table = node.as_table();
+    if (table == nullptr || table->is_inline()) return;
+    std::string_view& noted = owners[table->source().begin.line];
+    if (!owner.empty()) noted = owner;
+    for (const auto& [key, value] : *table) note_tables(value, owner, owners);
+}
+
+Owners owners_in(const toml::table& document) {
+    Owners owners;
+    for (const auto& [key, value] : document) {
+        const toml::table* certificates = key.str() == "certificate" ? value.as_table() : nullptr;
+        if (certificates == nullptr) {
+            note_tables(value, "", owners);
+            continue;
+        }
+        for (const auto& [name, table] : *certificates) note_tables(table, name.str(), owners);
+    }
+    return owners;
+}
+
+/// Where each line of a text begins, and where it ends.
+std::vector<std::uint32_t> line_starts(std::string_view text) {
+    std::vector<std::uint32_t> starts{0};
+    for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1))
+        starts.push_back(static_cast<std::uint32_t>(at + 1));
+    starts.push_back(static_cast<std::uint32_t>(text.size()));
+    return starts;
+}
+
+using Places = std::map<std::string_view, std::vector<Slice>>;
+
+/// The pieces of a text that belong to each certificate in it.
+Places places_in(const toml::table& document, std::string_view text) {
+    const std::vector<std::uint32_t> starts = line_starts(text);
+    const auto begins_with_header = [&](const Slice& slice) {
+        const std::string_view piece = text.substr(slice.begin, slice.size);
+        const std::size_t first = piece.find_first_not_of(" \t");
+        return first != std::string_view::npos && piece[first] == '[';
+    };
+    const auto start_of = [&](std::uint32_t line) {
+        return starts[std::min<std::size_t>(line - 1, starts.size() - 1)];
+    };
+    Places places;
+    const Owners owners = owners_in(document);
+    for (auto place = owners.begin(); place != owners.end();) {
+        const auto [line, owner] = *place;
+        while (place != owners.end() && place->second == owner) ++place;
+        const std::uint32_t begin = start_of(line);
+        const auto end =
+            place == owners.end() ? static_cast<std::uint32_t>(text.size()) : start_of(place->first);
+        if (!owner.empty()) places[owner].push_back({.begin = begin, .size = end - begin, .line = line});
+    }
+    // A certificate without headers of its own is read with all that is around it.
+    const std::vector<Slice> whole{{.begin = 0, .size = static_cast<std::uint32_t>(text.size()), .line = 1}};
+    const toml::table* certificates = document["certificate"].as_table();
+    if (certificates == nullptr) return places;
+    for (const auto& [name, table] : *certificates) {
+        std::vector<Slice>& slices = places[name.str()];
+        if (slices.empty() || !std::ranges::all_of(slices, begins_with_header)) slices = whole;
+    }
+    return places;
+}
+
+bool has_ground(const toml::table& document) {
+    return std::ranges::any_of(document,
+                               [](const auto& entry) { return entry.first.str() != "certificate"; });
+}
+
+base::Error all_of(std::vector<base::Error> problems) {
+    base::Error error = std::move(problems.front());
+    if (problems.size() > 1) error.message += " (and " + std::to_string(problems.size() - 1) + " more)";
+    return error;
+}
+
+}  // namespace
+
+Catalogue::Catalogue(std::shared_ptr<const ConfigFiles> files)
+    : files_(std::move(files)), defaults_(std::make_unique<Defaults>()) {}
+
+Catalogue::Catalogue(Catalogue&&) noexcept = default;
+Catalogue& Catalogue::operator=(Catalogue&&) noexcept = default;
+Catalogue::~Catalogue() = default;
+
+tl::expected<Catalogue, std::vector<base::Error>> Catalogue::read(std::shared_ptr<const ConfigFiles> files,
+                                                                  const Fingerprint& fingerprint) {
+    Reading reading(*files);
+    Config config;
+    if (reading.problems().empty()) reading.read_values(config);
+    if (!reading.problems().empty()) return tl::make_unexpected(std::move(reading.problems()).take());
+    Catalogue catalogue(std::move(files));
+    auto certificates = std::exchange(config.certificates, {});
+    catalogue.ground_ = std::move(config);
+    if (reading.tables().defaults != nullptr) catalogue.defaults_->table = *reading.tables().defaults;
+    for (std::uint32_t file = 0; file < reading.documents().size(); ++file) {
+        const toml::table& document = reading.documents()[file];
+        if (has_ground(document)) catalogue.list_.ground.push_back(file);
+        for (auto& [name, slices] : places_in(document, catalogue.files_->texts[file].text)) {
+            catalogue.list_.certificates.push_back(
+                {.name = std::string(name),
+                 .fingerprint = fingerprint(catalogue.ground_, certificates.at(std::string(name))),
+                 .file = file,
+                 .slices = std::move(slices)});
+        }
+    }
+    std::ranges::sort(catalogue.list_.certificates, {}, &Listed::name);
+    return catalogue;
+}
+
+tl::expected<Catalogue, std::vector<base::Error>> Catalogue::recall(std::shared_ptr<const ConfigFiles> files,
+                                                                    CatalogueList list) {
+    const std::vector<std::size_t> chosen(list.ground.begin(), list.ground.end());
+    Reading reading(*files, chosen);
+    reading.tables().certificate.clear();
+    Catalogue catalogue(std::move(files));
+    if (reading.problems().empty()) reading.read_values(catalogue.ground_);
+    if (!reading.problems().empty()) return tl::make_unexpected(std::move(reading.problems()).take());
+    if (reading.tables().defaults != nullptr) catalogue.defaults_->table = *reading.tables().defaults;
+    catalogue.list_ = std::move(list);
+    return catalogue;
+}
+
+const Listed* Catalogue::find(std::string_view name) const {
+    const auto place = std::ranges::lower_bound(
+        list_.certificates, name, {}, [](const Listed& listed) { return std::string_view(listed.name); });
+    return place != list_.certificates.end() && place->name == name ? &*place : nullptr;
+}
+
+Result<CertificateConfig> Catalogue::certificate(std::string_view name) const {
+    const Listed* listed = find(name);
+    if (listed == nullptr)
+        return base::fail(Code::UsageWrong, "there is no certificate \"" + std::string(name) + "\"");
+    const ConfigText& file = files_->texts.at(listed->file);
+    ConfigFiles piece{.main = files_->main, .texts = {{.path = file.path}}};
+    std::string& text = piece.texts.front().text;
+    std::uint32_t line = 1;
+    for (const Slice& slice : listed->slices) {
+        // Messages name the line it has in the file.
+        text.append(std::max(slice.line, line) - line, '\n');
+        const std::string_view lines = std::string_view(file.text).substr(slice.begin, slice.size);
+        text += lines;
+        line = slice.line + static_cast<std::uint32_t>(std::ranges::count(lines, '\n'));
+    }
+    Reading reading(piece);
+    const auto own = reading.tables().certificate.find(std::string(name));
+    if (!reading.problems().empty() || own == reading.tables().certificate.end()) {
+        return base::fail(Code::InternalUnexpected,
+                          "certificate \"" + std::string(name) + "\" is not found in " + file.path);
+    }
+    const Tables tables{.defaults = defaults_->table ? &*defaults_->table : nullptr,
+                        .certificate = {{own->first, own->second}}};
+    Config config = ground_;
+    read_certificates(tables, config, reading.problems());
+    if (!reading.problems().empty()) return tl::make_unexpected(all_of(std::move(reading.problems()).take()));
+    return std::move(config.certificates.at(std::string(name)));
+}
+
+}  // namespace agent
