@@ -43,6 +43,12 @@ struct AccountOptions {
     bool yes = false;
 };
 
+/// Of `renewd apply`.
+struct ApplyCommandOptions {
+    std::vector<std::string> peers{};
+    std::string allow{"/etc/renewd/allow"};
+};
+
 /// Of `renewd revoke` and `renewd replace`.
 struct RevocationOptions {
     std::string reason{};
@@ -70,6 +76,7 @@ struct Options {
     int days = 90;           // of forecast
     AccountOptions account{};
     RevocationOptions revocation{};
+    ApplyCommandOptions apply{};
 };
 
 /// What a command works with; made once the configuration has been read.
@@ -135,5 +142,6 @@ void tell(const Options& options, const base::Error& error);
 [[nodiscard]] int check_command(Workshop& workshop);
 [[nodiscard]] int revoke_command(Workshop& workshop);  // and replace
 [[nodiscard]] int account_command(Workshop& workshop);
+[[nodiscard]] int apply_command(const Options& options);  // the root helper: no configuration, no state
 
 }  // namespace agent

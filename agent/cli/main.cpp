@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "agent/cli/become_owner.hpp"
 #include "agent/cli/options.hpp"
 
 namespace agent {
@@ -17,9 +18,24 @@ int run(int argc, const char* const* argv) {
     const Parsed parsed = parse_options(argc, argv);
     if (parsed.exit_code) return *parsed.exit_code;
     const Options& options = parsed.options;
+    if (options.command == "apply") return apply_command(options);
     auto config = read_config(options.config_file);
+    std::string owner;
+    if (config) {
+        auto become = become_owner(config->agent.state_dir);
+        if (!become) {
+            tell(options, become.error());
+            return exit_code::kState;
+        }
+        owner = *become;
+        // What only root can read is not there for the agent either, and had better be told now.
+        if (!owner.empty()) config = read_config(options.config_file);
+    }
     if (!config) {
-        for (const base::Error& error : config.error()) tell(options, error);
+        for (base::Error error : config.error()) {
+            if (!owner.empty()) error.message += " (as user " + owner + ", whose state directory this is)";
+            tell(options, error);
+        }
         return exit_code::kUsage;
     }
     auto selected = select(*config, options);

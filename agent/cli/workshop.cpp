@@ -14,6 +14,7 @@
 #include "agent/cli/command.hpp"
 #include "agent/config/nearest.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/local_rights.hpp"
 
 namespace agent {
 
@@ -59,6 +60,8 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Config 
         shop->store = TRY(FileStore::open(shop->files, state, shop->config.agent.allow_volatile));
     }
     shop->log = make_log(options);
+    const std::string remark = options.command == "run" ? rights_remark(shop->config) : std::string();
+    if (!remark.empty()) shop->log->warn("{}", remark);
     shop->progress = std::make_unique<Progress>(stdout, manner_of(options), shop->clock);
     shop->transport = std::make_unique<base::CurlTransport>("renewd/" RENEWD_VERSION " libcurl");
     shop->surroundings = std::make_unique<Surroundings>(
