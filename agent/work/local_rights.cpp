@@ -94,6 +94,16 @@ Result<std::string> may_deploy_here(const Config& config, const CertificateConfi
 }
 
 base::Error with_rights_explained(const Config& config, const TargetConfig& target, base::Error error) {
+    // What the helper's list allows, its unit may not: /etc is read-only there but for well-known
+    // directories.
+    const bool is_sandbox = target.host.empty() && uses_helper(config) &&
+                            error.code == Code::DeployWriteFailed &&
+                            error.message.find(base::errno_text(EROFS)) != std::string::npos;
+    if (is_sandbox)
+        error.hint =
+            "systemctl edit renewd-apply@.service, and add ReadWritePaths= with the directory below "
+            "[Service]; " +
+            error.hint;
     const bool is_ours =
         target.host.empty() && config.agent.helper.empty() && may_be_for_want_of_rights(error.code);
     if (!is_ours || ::geteuid() == 0) return error;

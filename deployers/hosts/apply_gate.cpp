@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deployers/hosts/apply_gate.hpp"
 
-#include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include <sys/stat.h>
 
+#include "base/process.hpp"
 #include "deployers/hosts/contents.hpp"
 #include "deployers/hosts/safe_path.hpp"
 
@@ -21,7 +23,7 @@ constexpr uid_t kRoot = 0;
 base::Result<void> check_hands(const std::string& path, const base::FileInfo& info) {
     const auto refuse = [&](const std::string& why, const std::string& command) {
         return base::fail(Code::FileUnsafe,
-                          path + " " + why + "; nothing is done while others may say what is allowed",
+                          path + " " + why + "; nothing is done while others could decide what root does",
                           command);
     };
     if (info.uid != kRoot)
@@ -46,6 +48,20 @@ base::Result<void> check_no_links(base::Files& files, const std::string& listed,
             "list the directory that it leads to, and name that in the configuration");
     }
     return {};
+}
+
+/// A program that somebody else can write, or put another one in the place of, is as good as a line `run
+/// ANYTHING`. One that is not there is told by whoever wants to run it.
+base::Result<void> check_program(base::Files& files, const std::vector<std::string>& argv) {
+    if (argv.empty()) return {};
+    std::error_code failed;
+    const std::string named = base::find_program(argv.front());
+    const std::string program = std::filesystem::canonical(named, failed).string();
+    if (named.empty() || failed) return {};
+    TRY(check_directory(files, base::directory_of(named), kRoot));
+    TRY(check_directory(files, base::directory_of(program), kRoot));
+    const base::FileInfo info = TRY(files.info(program));
+    return check_hands(program, info);
 }
 
 base::Result<void> check_place(base::Files& files, const AllowList& list, const std::string& path) {
@@ -81,6 +97,8 @@ Gate make_gate(base::Files& files, const std::string& list_path) {
         for (const auto* plans : {&installation.staged, &installation.published}) {
             for (const FilePlan& file : *plans) TRY(check_place(files, list, file.path));
         }
+        for (const auto* argv : {&installation.test, &installation.reload, &installation.restart})
+            TRY(check_program(files, *argv));
         if (!installation.versions.empty()) TRY(check_place(files, list, installation.versions + "/any"));
         return list.size();
     };

@@ -24,8 +24,8 @@ struct Gate {
 [[nodiscard]] base::Result<AllowList> read_allow_list(base::Files& files, const std::string& path);
 
 /// The gate of an administrator's list. Permitted is what the list says (judge()), what the files may hold
-/// (check_contents()), and no path that leads through a symbolic link below a listed directory. `files` is
-/// borrowed.
+/// (check_contents()), and no path that leads through a symbolic link below a listed directory, and no
+/// program that anybody but root can write. `files` is borrowed.
 [[nodiscard]] Gate make_gate(base::Files& files, const std::string& list_path);
 
 }  // namespace deployers

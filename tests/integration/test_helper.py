@@ -196,6 +196,24 @@ def test_directory_that_leads_elsewhere(agent, helper, nginx, place):
     assert not list(precious.iterdir())
 
 
+def test_sandbox_that_is_narrower_than_the_list(agent, helper, nginx):
+    """The list allows what the helper's unit may not write: check and the deployment both say what to add to the unit."""
+    folder = nginx.include.parent
+    helper.wrapper = ['unshare', '--mount', 'sh', '-c', f'mount --bind {folder} {folder} && mount -o remount,ro,bind {folder} && exec "$@"',
+                      'sandbox']
+    helper.permit_nginx(nginx)
+    configure(agent, helper, nginx_target(nginx, restart=[]))
+    outcome = agent.run('renew', expect=4)
+    assert 'Read-only file system' in outcome.text
+    error = agent.target('web')['last_error']
+    assert error['code'] == 'deploy/write-failed' and 'systemctl edit renewd-apply@.service' in error['hint']
+    _, bad = findings(agent)
+    assert f'ReadWritePaths={folder}' in bad[f'{NAME} on web']
+    helper.wrapper = []
+    agent.run('deploy', NAME, expect=0)
+    assert served(nginx.port, NAME).sha256 == leaf_of(agent.live() / 'cert.pem').sha256
+
+
 def test_helper_says_what_it_is_for():
     """Started by hand it is no use, and says so."""
     done = subprocess.run([BINARY, 'apply', '--peer', 'root'], stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -194,6 +194,14 @@ TEST_CASE("apply: a list that is in other hands allows nothing") {
         std::filesystem::create_symlink(list + ".real", list);
         CHECK(refusal().starts_with("file/unsafe: "));
     }
+    SUBCASE("or that names a program that is in other hands") {
+        const std::string program = allowed.service.command("reload").front();
+        (void)::chmod(program.c_str(), 0777);
+        CHECK(refusal().ends_with("chmod go-w " + program));
+        (void)::chmod(program.c_str(), 0755);
+        (void)!::chown(program.c_str(), 12345, 0);
+        CHECK(refusal().ends_with("chown root:root " + program));
+    }
     SUBCASE("none") {
         std::filesystem::remove(list);
         CHECK(refusal().starts_with("deploy/not-allowed: "));
