@@ -2,7 +2,7 @@
 #include "agent/work/local_rights.hpp"
 
 #include <cerrno>
-#include <set>
+#include <map>
 
 #include <unistd.h>
 
@@ -40,21 +40,32 @@ Result<deployers::Generation> throwaway(const CertificateConfig& certificate) {
     return generation;
 }
 
-/// The nearest directory that is there; where it may not be written, it is named.
-std::string unwritable_directory(const std::string& path) {
-    base::SystemFiles files;
-    std::string directory = base::directory_of(path);
-    while (directory.size() > 1 && !base::exists(files, directory)) directory = base::directory_of(directory);
-    return ::access(directory.c_str(), W_OK | X_OK) == 0 ? std::string() : directory;
-}
-
-std::string first_unwritable(const TargetConfig& target) {
-    for (const std::string& path : paths_of(target)) {
-        std::string directory = unwritable_directory(path);
-        if (!directory.empty()) return directory;
+/// Where our user may not write. What was looked at once is remembered: many targets share a directory.
+class Directories {
+  public:
+    /// The first directory of a target's that cannot be written; empty if there is none.
+    std::string first_unwritable(const TargetConfig& target) {
+        for (const std::string& path : paths_of(target)) {
+            std::string directory = unwritable(base::directory_of(path));
+            if (!directory.empty()) return directory;
+        }
+        return {};
     }
-    return {};
-}
+
+  private:
+    /// The nearest directory that is there counts; where it may not be written, it is named.
+    std::string unwritable(std::string directory) {
+        if (const auto known = seen_.find(directory); known != seen_.end()) return known->second;
+        const std::string asked = directory;
+        while (directory.size() > 1 && !base::exists(files_, directory))
+            directory = base::directory_of(directory);
+        const bool may = ::access(directory.c_str(), W_OK | X_OK) == 0;
+        return seen_.emplace(asked, may ? std::string() : directory).first->second;
+    }
+
+    base::SystemFiles files_{};
+    std::map<std::string, std::string> seen_{};
+};
 
 /// Those that may be for want of rights: writing, and commands of a service.
 bool may_be_for_want_of_rights(Code code) {
@@ -78,7 +89,7 @@ Result<std::string> may_deploy_here(const Config& config, const CertificateConfi
                                     const TargetConfig& target) {
     if (::geteuid() == 0) return std::string();
     if (!uses_helper(config)) {
-        const std::string directory = first_unwritable(target);
+        const std::string directory = Directories().first_unwritable(target);
         if (directory.empty()) return std::string();
         return base::fail(Code::DeployWriteFailed,
                           directory + " cannot be written by " + who_we_are() +
@@ -114,12 +125,13 @@ base::Error with_rights_explained(const Config& config, const TargetConfig& targ
 
 std::string rights_remark(const Config& config) {
     if (::geteuid() == 0 || uses_helper(config)) return {};
+    Directories directories;
     std::string named;
     std::size_t count = 0;
     for (const auto& [name, certificate] : config.certificates) {
         for (const TargetConfig& target : certificate.targets) {
             if (!target.host.empty()) continue;
-            const std::string directory = first_unwritable(target);
+            const std::string directory = directories.first_unwritable(target);
             if (directory.empty() || ++count > kNamedMax) continue;
             named += (named.empty() ? "" : ", ") + name + " on " + target.name + " (" + directory + ")";
         }

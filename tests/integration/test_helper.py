@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,9 @@ from processes import ENVIRONMENT, free_port, run, wait_until
 from renewd import BINARY, NAME, certificate, nginx_target
 from sshd import User
 from tls import leaf_of, served
+
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(name='agent')
@@ -212,6 +216,53 @@ def test_sandbox_that_is_narrower_than_the_list(agent, helper, nginx):
     helper.wrapper = []
     agent.run('deploy', NAME, expect=0)
     assert served(nginx.port, NAME).sha256 == leaf_of(agent.live() / 'cert.pem').sha256
+
+
+def calls_of(name):
+    """The system calls of one of systemd's sets, those of the sets in it included; a name of a call is itself."""
+    if not name.startswith('@'):
+        return {name}
+    lines = (line.strip() for line in run('systemd-analyze', 'syscall-filter', name).stdout.splitlines()[1:])
+    return set().union(*(calls_of(line) for line in lines if line and not line.startswith('#')))
+
+
+def allowed_by(unit, key):
+    """What the lines of one key come to: in their order, those with ~ take away."""
+    allowed = set()
+    for line in re.findall(rf'^{key}=(.*)$', (ROOT / 'agent/systemd' / unit).read_text(), re.M):
+        for word in line.removeprefix('~').split():
+            names = calls_of(word) if key == 'SystemCallFilter' else {word}
+            allowed = allowed - names if line.startswith('~') else allowed | names
+    return allowed
+
+
+def check_sandbox(unit, log):
+    """Every system call in the log of an strace is one that the unit allows, and none asks for what another line forbids."""
+    text, trace = (ROOT / 'agent/systemd' / unit).read_text(), log.read_text()
+    used, allowed = set(re.findall(r'^\d+ +(\w+)\(', trace, re.M)), allowed_by(unit, 'SystemCallFilter')
+    assert len(used) > 40 and used <= allowed, used - allowed
+    assert set(re.findall(r'socket\((AF_\w+)', trace)) <= allowed_by(unit, 'RestrictAddressFamilies')
+    if 'MemoryDenyWriteExecute=yes' in text:
+        assert not re.search(r'(mmap|mprotect)\(.*PROT_WRITE\|PROT_EXEC', trace)
+    assert 'RestrictNamespaces=yes' in text and not re.search(r'(unshare|setns)\(|clone3?\(.*CLONE_NEW', trace)
+
+
+def test_what_both_do_is_what_their_sandboxes_allow(agent, helper, nginx, make_nginx, sshd, user):
+    """A renewal with a target through the helper and one over SSH, every system call of it held against the units."""
+    far = make_nginx('far')
+    helper.permit_nginx(nginx)
+    helper_log, agent_log = helper.directory / 'strace', pathlib.Path(user.home) / 'strace'
+    helper.wrapper = ['strace', '-f', '-qq', '-A', '-o', str(helper_log)]
+    identity = pathlib.Path(shutil.copy(sshd.identity, user.home))
+    user.own(identity)
+    agent.configure(sshd.host_toml('far').replace(str(sshd.identity), str(identity)),
+                    certificate(nginx_target(nginx, restart=[]), nginx_target(far, 'far', 'far')),
+                    agent=f'helper = "{helper.socket}"')
+    agent.wrapper += ['strace', '-f', '-qq', '-o', str(agent_log)]
+    agent.run('run', '--once', expect=0, timeout=120)
+    assert agent_log.read_text().count('execve("/usr/bin/ssh"') == 1 and 'execve("/usr/sbin/nginx"' in helper_log.read_text()
+    check_sandbox('renewd.service.in', agent_log)
+    check_sandbox('renewd-apply@.service.in', helper_log)
 
 
 def test_helper_says_what_it_is_for():
