@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/cli/command.hpp"
@@ -52,6 +53,8 @@ int apply_command(const Options& options) {
         tell(options, connection.error());
         return exit_code::kUsage;
     }
+    // For the commands that are run, as everywhere; our own files have their modes from birth.
+    (void)::umask(S_IWGRP | S_IWOTH);
     base::SystemFiles files;
     deployers::serve(*connection, files, deployers::make_gate(files, options.apply.allow), how);
     return exit_code::kWell;

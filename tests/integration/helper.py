@@ -35,7 +35,7 @@ class Helper:
             with connection, self.log.open('ab') as log:
                 self.started.append(subprocess.Popen(
                     [*self.wrapper, str(BINARY), 'apply', '--peer', self.peer, '--allow', str(self.allow)],
-                    stdin=connection, stdout=connection, stderr=log, env=ENVIRONMENT, cwd='/'))
+                    stdin=connection, stdout=connection, stderr=log, env=ENVIRONMENT, cwd='/', umask=0o077))
 
     def permit(self, *lines):
         self.allow.write_text(''.join(f'{line}\n' for line in lines))

@@ -97,12 +97,13 @@ def test_what_is_not_listed_is_refused_and_the_line_is_named(agent, pebble, help
 
 def test_test_that_fails_takes_the_files_back(agent, helper, nginx):
     """The same guarantees as everywhere: what does not pass the service's test was never there."""
-    picky = nginx.script('picky', 'test -e accept || { echo "nginx: [emerg] not with me" >&2; exit 1; }\n$NGINX -t')
+    picky = nginx.script('picky', 'umask >umask; test -e accept || { echo "nginx: [emerg] not with me" >&2; exit 1; }\n$NGINX -t')
     helper.permit_nginx(nginx, picky)
     configure(agent, helper, nginx_target(nginx, test=picky, restart=[]))
     outcome = agent.run('renew', expect=4)
     assert 'not with me' in outcome.text and nginx.published() == {}
     assert agent.target('web')['last_error']['code'] == 'deploy/test-failed'
+    assert (nginx.directory / 'umask').read_text() == '0022\n', 'whatever the unit has'
     (nginx.directory / 'accept').touch()
     agent.run('deploy', NAME, expect=0)
     assert served(nginx.port, NAME).sha256 == leaf_of(agent.live() / 'cert.pem').sha256
