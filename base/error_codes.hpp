@@ -92,6 +92,7 @@ enum class ErrorClass {
     X(DeployRestored, "deploy/restored", Refused)                          \
     X(DeployOutcomeUnknown, "deploy/outcome-unknown", Transient)           \
     X(DeployUnsafePath, "deploy/unsafe-path", Configuration)               \
+    X(DeployNotAllowed, "deploy/not-allowed", Configuration)               \
     X(HostUnreachable, "host/unreachable", Transient)                      \
     X(HostKeyChanged, "host/key-changed", Configuration)                   \
     X(HostKeyUnknown, "host/key-unknown", Configuration)                   \

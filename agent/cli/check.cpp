@@ -10,6 +10,7 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/local_rights.hpp"
 #include "agent/work/preflight.hpp"
 #include "agent/work/solvers.hpp"
 #include "base/process.hpp"
@@ -132,7 +133,7 @@ class Checker {
         for (const deployers::Endpoint& endpoint : certificate.endpoints)
             check_resolves(certificate.name, endpoint.text, endpoint.address, endpoint.host);
         for (const TargetConfig& target : certificate.targets)
-            check_target(certificate.name + " on " + target.name, target);
+            check_target(certificate.name + " on " + target.name, certificate, target);
     }
 
     /// Challenges of our own, presented and taken away again: what a CA would see of them.
@@ -160,7 +161,24 @@ class Checker {
             fail(subject, what + ": " + host + " does not resolve", exit_code::kNotDeployed);
     }
 
-    void check_target(const std::string& subject, const TargetConfig& target) {
+    /// May this user do it, or will the root helper? One that cannot be reached is told once.
+    void check_rights(const std::string& subject, const CertificateConfig& certificate,
+                      const TargetConfig& target) {
+        const auto may = may_deploy_here(shop_.config, certificate, target);
+        if (may) {
+            if (!may->empty()) ok(subject, *may);
+            return;
+        }
+        const bool is_away = may.error().code == base::Code::HostUnreachable;
+        if (is_away && helper_is_away_) return;
+        helper_is_away_ = is_away;
+        fail(is_away ? "helper" : subject,
+             may.error().message + (may.error().hint.empty() ? "" : ";  " + may.error().hint),
+             exit_code::kNotDeployed);
+    }
+
+    void check_target(const std::string& subject, const CertificateConfig& certificate,
+                      const TargetConfig& target) {
         const std::size_t failures_before = failures();
         if (const auto host = host_of(shop_.config, target)) {
             if (base::find_program("ssh").empty())
@@ -177,6 +195,7 @@ class Checker {
             for (const auto* argv :
                  {&target.parameters.test, &target.parameters.reload, &target.parameters.restart})
                 check_program(subject, *argv);
+            check_rights(subject, certificate, target);
         }
         for (const deployers::Endpoint& endpoint : target.endpoints)
             check_resolves(subject, endpoint.text, endpoint.address, endpoint.host);
@@ -223,6 +242,7 @@ class Checker {
     Workshop& shop_;
     std::vector<Finding> findings_;
     std::set<std::string> resolved_;
+    bool helper_is_away_ = false;
 };
 
 const char* word_of(Finding::Kind kind) {

@@ -44,6 +44,12 @@ struct AccountOptions {
     bool yes = false;
 };
 
+/// Of `renewd apply`.
+struct ApplyCommandOptions {
+    std::vector<std::string> peers{};
+    std::string allow{"/etc/renewd/allow"};
+};
+
 /// Of `renewd revoke` and `renewd replace`.
 struct RevocationOptions {
     std::string reason{};
@@ -71,6 +77,7 @@ struct Options {
     int days = 90;           // of forecast
     AccountOptions account{};
     RevocationOptions revocation{};
+    ApplyCommandOptions apply{};
 };
 
 /// The configuration a command works with.
@@ -161,5 +168,6 @@ void tell(const Options& options, const base::Error& error);
 [[nodiscard]] int check_command(Workshop& workshop);
 [[nodiscard]] int revoke_command(Workshop& workshop);  // and replace
 [[nodiscard]] int account_command(Workshop& workshop);
+[[nodiscard]] int apply_command(const Options& options);  // the root helper: no configuration, no state
 
 }  // namespace agent

@@ -22,7 +22,7 @@ bool goes_on_without_the_files(const std::string& command) {
 /// The files that were accepted last, and where they were found.
 std::optional<AcceptedConfig> last_accepted(const Options& options) {
     base::SystemFiles files;
-    for (const std::string& directory : likely_state_directories(files, options.config_file)) {
+    for (const std::string& directory : likely_state_directories(options.config_file)) {
         auto accepted = load_accepted(files, directory, options.config_file);
         if (accepted) return accepted;
     }
@@ -70,7 +70,7 @@ tl::expected<Accepted, std::vector<base::Error>> read_catalogue(const std::strin
     if (!loaded) return tl::make_unexpected(std::move(loaded).error());
     const auto texts = std::make_shared<const ConfigFiles>(std::move(*loaded));
     base::SystemFiles files;
-    for (const std::string& directory : likely_state_directories(files, file)) {
+    for (const std::string& directory : likely_state_directories(file)) {
         auto list = load_list(files, directory, *texts);
         if (!list) continue;
         auto catalogue = Catalogue::recall(texts, std::move(*list));

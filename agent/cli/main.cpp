@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "agent/cli/become_owner.hpp"
 #include "agent/cli/options.hpp"
 
 namespace agent {
@@ -17,8 +18,17 @@ int run(int argc, const char* const* argv) {
     const Parsed parsed = parse_options(argc, argv);
     if (parsed.exit_code) return *parsed.exit_code;
     const Options& options = parsed.options;
+    if (options.command == "apply") return apply_command(options);
+    const auto owner = become_owner(state_directory_of(options.config_file));
+    if (!owner) {
+        tell(options, owner.error());
+        return exit_code::kState;
+    }
     if (options.command == "run" && !options.once) return run_agent(options);
-    auto configured = find_configuration(options);
+    // What only root can read is not there for the agent either, and had better be told now.
+    const auto configured = find_configuration(options);
+    if (!configured && !owner->empty())
+        std::fprintf(stderr, "(read as user %s, whose state directory this is)\n", owner->c_str());
     if (!configured) return exit_code::kUsage;
     auto selected = select(configured->config, options);
     if (!selected) {

@@ -18,8 +18,8 @@ constexpr const char* kFooter =
     "Configuration: /etc/renewd/renewd.toml and /etc/renewd/conf.d/*.toml";
 
 /// Commands of the interface that this version does not have: said so, instead of "unknown".
-constexpr std::array kLater{"show",     "rollback",     "forget", "pause", "resume", "host", "init",
-                            "discover", "ssh-receiver", "import", "add",   "notice", "apply"};
+constexpr std::array kLater{"show", "rollback", "forget",       "pause",  "resume", "host",
+                            "init", "discover", "ssh-receiver", "import", "add",    "notice"};
 
 class CommandLine {
   public:
@@ -40,6 +40,7 @@ class CommandLine {
         add_account();
         add_revoke();
         add_replace();
+        add_apply();
         for (const char* name : kLater) app_.add_subcommand(name, "")->group("")->allow_extras();
     }
 
@@ -183,6 +184,17 @@ class CommandLine {
                 },
                 "revoke the old ones at the latest after this, whoever still serves them (30m)")
             ->type_name("DURATION");
+    }
+
+    void add_apply() {
+        CLI::App* command = app_.add_subcommand(
+            "apply", "the root helper: does for one connection what /etc/renewd/allow permits");
+        command
+            ->add_option("--peer", options_.apply.peers,
+                         "the user whose renewd may ask; root may always (can be given more than once)")
+            ->type_name("USER");
+        command->add_option("--allow", options_.apply.allow, "the list of what is permitted")
+            ->type_name("FILE");
     }
 
     void add_status() {

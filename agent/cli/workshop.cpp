@@ -18,6 +18,7 @@
 #include "agent/memory/agent_note.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/control.hpp"
+#include "agent/work/local_rights.hpp"
 #include "base/service_manager.hpp"
 
 namespace agent {
@@ -91,6 +92,8 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Configu
         shop->store = TRY(FileStore::open(shop->files, state, shop->config.agent.allow_volatile));
     }
     shop->log = make_log(options);
+    const std::string remark = options.command == "run" ? rights_remark(shop->config) : std::string();
+    if (!remark.empty()) shop->log->warn("{}", remark);
     shop->progress = std::make_unique<Progress>(stdout, manner_of(options), shop->clock);
     shop->transport = std::make_unique<base::CurlTransport>("renewd/" RENEWD_VERSION " libcurl");
     shop->surroundings = std::make_unique<Surroundings>(

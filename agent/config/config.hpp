@@ -34,6 +34,7 @@ struct AgentConfig {
     base::Seconds verify_every{3600};
     std::uint64_t min_free_bytes = 8ULL * 1024 * 1024;
     bool allow_volatile = false;             // state on tmpfs or under /tmp
+    std::string helper{};                    // the root helper's socket; empty: none
     std::vector<std::string> plugin_path{};  // directories, beside the built-in ones
 };
 
@@ -157,6 +158,12 @@ struct ConfigFiles {
 [[nodiscard]] tl::expected<Config, std::vector<base::Error>> parse_config(const ConfigFiles& files);
 /// Both.
 [[nodiscard]] tl::expected<Config, std::vector<base::Error>> read_config(const std::string& file);
+
+/// Where the state may be of a configuration that cannot be read: as it says itself, as the service manager
+/// says, the default. Of one whose main file can be parsed, the one that it says.
+[[nodiscard]] std::vector<std::string> likely_state_directories(const std::string& main_file);
+/// The likeliest of them.
+[[nodiscard]] std::string state_directory_of(const std::string& main_file);
 
 /// The solver that takes `name` for `certificate`: the most specific `for`, else the certificate's own;
 /// nullptr if none.

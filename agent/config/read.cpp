@@ -13,6 +13,8 @@ using base::Code;
 
 namespace {
 
+constexpr std::size_t kSocketPathMax = 107;  // unix(7)
+
 std::string first_line(std::string_view text) {
     return std::string(text.substr(0, text.find('\n')));
 }
@@ -146,7 +148,10 @@ void Reading::read_agent(Config& config) {
             section.wrong("plugin_path", "\"" + base::printable(directory, 80) +
                                              "\" must be an absolute path, beginning with /");
     }
-    section.not_built({"listen", "listen_token_file", "metrics_file", "helper"});
+    agent.helper = section.path("helper").value_or("");
+    if (agent.helper.size() > kSocketPathMax)
+        section.wrong("helper", "a socket's path has at most " + std::to_string(kSocketPathMax) + " bytes");
+    section.not_built({"listen", "listen_token_file", "metrics_file"});
     section.finish();
 }
 

@@ -2,13 +2,10 @@
 // One file: a line of JSON with sizes and a digest, then the texts one after the other.
 #include "agent/memory/accepted_config.hpp"
 
-#include <algorithm>
-
 #include <nlohmann/json.hpp>
 
 #include "agent/memory/state_files.hpp"
 #include "base/encoding.hpp"
-#include "base/service_manager.hpp"
 
 namespace agent {
 
@@ -68,33 +65,6 @@ std::optional<AcceptedConfig> parse(const std::string& text) {
     }
 }
 
-/// `state_dir = "…"` on a line of its own. The file may be broken, so that no parser reads it to its end.
-std::string named_state_dir(std::string_view text) {
-    const auto skip_blanks = [](std::string_view& rest) {
-        rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
-    };
-    const auto skip = [](std::string_view& rest, std::string_view word) {
-        const bool is_there = rest.starts_with(word);
-        if (is_there) rest.remove_prefix(word.size());
-        return is_there;
-    };
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
-        skip_blanks(line);
-        skip(line, "agent.");
-        if (!skip(line, "state_dir")) continue;
-        skip_blanks(line);
-        if (!skip(line, "=")) continue;
-        skip_blanks(line);
-        if (line.empty() || (line.front() != '"' && line.front() != '\'')) continue;
-        const std::size_t close = line.find(line.front(), 1);
-        if (close != std::string_view::npos) return std::string(line.substr(1, close - 1));
-    }
-    return {};
-}
-
 }  // namespace
 
 std::optional<CatalogueList> load_list(base::Files& files, const std::string& state_dir,
@@ -124,16 +94,6 @@ std::optional<AcceptedConfig> load_accepted(base::Files& files, const std::strin
     auto accepted = parse(*text);
     if (accepted && accepted->files.main != main_file) return std::nullopt;
     return accepted;
-}
-
-std::vector<std::string> likely_state_directories(base::Files& files, const std::string& main_file) {
-    std::vector<std::string> found;
-    if (const auto text = base::read_file(files, main_file, kAcceptedMax)) {
-        if (std::string named = named_state_dir(*text); !named.empty()) found.push_back(std::move(named));
-    }
-    if (std::string given = base::given_state_directory(); !given.empty()) found.push_back(std::move(given));
-    found.push_back(AgentConfig{}.state_dir);
-    return found;
 }
 
 }  // namespace agent

@@ -30,9 +30,4 @@ struct AcceptedConfig {
 [[nodiscard]] base::Result<void> keep_list(base::Files& files, const std::string& state_dir,
                                            const CatalogueList& list, const ConfigFiles& config);
 
-/// Where the state may be of a configuration that cannot be read: as it says itself, as the service manager
-/// says, the default. In this order.
-[[nodiscard]] std::vector<std::string> likely_state_directories(base::Files& files,
-                                                                const std::string& main_file);
-
 }  // namespace agent

@@ -7,6 +7,7 @@
 
 #include "agent/plan/plan.hpp"
 #include "agent/plan/retry.hpp"
+#include "agent/work/local_rights.hpp"
 #include "agent/work/look.hpp"
 #include "base/parallel.hpp"
 #include "deployers/deployer.hpp"
@@ -157,7 +158,10 @@ class Deployment {
             s_.progress.step(certificate_.name, target.name,
                              std::string(step) + (detail.empty() ? "" : " ") + std::string(detail));
         };
-        return deployers::deploy(request, *host, s_.clock);
+        DeploymentOutcome outcome = deployers::deploy(request, *host, s_.clock);
+        if (outcome.error)
+            outcome.error = with_rights_explained(s_.config, target, std::move(*outcome.error));
+        return outcome;
     }
 
     Surroundings& s_;

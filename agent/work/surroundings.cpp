@@ -6,8 +6,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "agent/work/local_rights.hpp"
 #include "agent/work/solvers.hpp"
-#include "deployers/hosts/local.hpp"
 #include "deployers/hosts/ssh.hpp"
 
 namespace agent {
@@ -86,7 +86,7 @@ acme::Solver* Surroundings::solver(const CertificateConfig& certificate, const b
 
 std::unique_ptr<deployers::Host> Surroundings::host(const TargetConfig& target) {
     const auto host = host_of(config, target);
-    if (!host) return deployers::make_local_host(files);
+    if (!host) return make_this_machine(config, files);
     return deployers::make_ssh_host({.name = host->name,
                                      .user = host->user,
                                      .host = host->host,

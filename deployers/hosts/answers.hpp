@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The answers of receiver.sh that host.hpp does not know.
+// The answers of a receiver that host.hpp does not know.
 #pragma once
 
 #include <string>
@@ -15,5 +15,15 @@ namespace deployers {
 /// not there. host/protocol, or the error the other side reports.
 [[nodiscard]] base::Result<std::vector<FileDigest>> parse_digests(std::string_view text,
                                                                   const std::vector<std::string>& paths);
+/// What parse_digests() reads.
+[[nodiscard]] std::string digests_to_json(const std::vector<std::string>& digests);
+
+/// A refusal: {"version":1,"error":"deploy/unsafe-path","message":"…","hint":"…"}.
+[[nodiscard]] std::string refusal_to_json(const base::Error& error);
+
+/// The root helper's answer to `consider`: {"version":1,"permitted":true,"rules":5}.
+[[nodiscard]] std::string permission_to_json(std::size_t rules);
+/// The number of rules, or the refusal. host/protocol.
+[[nodiscard]] base::Result<std::size_t> parse_permission(std::string_view text);
 
 }  // namespace deployers

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "base/encoding.hpp"
 #include "deployers/hosts/answers.hpp"
@@ -31,22 +32,57 @@ Seconds deadline_for(const Installation& installation, Seconds connect) {
     return installation.deadline + 4 * installation.command_deadline + connect + kMargin;
 }
 
+/// What leads to a receiver: a program we talk with, or a socket.
+using Channel = std::variant<base::Conversation, base::LocalStream>;
+
+base::Result<Channel> reach(const ReceiverLink& link, Seconds deadline) {
+    if (link.connect) return Channel(TRY(link.connect()));
+    base::Command command = TRY(link.command());
+    command.deadline = deadline;
+    return Channel(TRY(base::Conversation::start(command)));
+}
+
+base::Completed finish_channel(base::Conversation& conversation) {
+    return conversation.finish(kFarewell);
+}
+
+base::Completed finish_channel(base::LocalStream& stream) {
+    stream.finish(kFarewell);
+    return {};
+}
+
 /// One connection with a receiver that has said it is there.
 class Line {
   public:
     [[nodiscard]] static base::Result<Line> open(const ReceiverLink& link, Seconds deadline);
 
-    [[nodiscard]] base::Result<void> send(std::string_view bytes) { return conversation_.send(bytes); }
+    [[nodiscard]] base::Result<void> send(std::string_view bytes) {
+        return std::visit([&](auto& channel) { return channel.send(bytes); }, channel_);
+    }
 
     /// The next answer; nothing if the connection has ended.
     [[nodiscard]] base::Result<std::optional<std::string>> answer(Milliseconds patience);
 
-    [[nodiscard]] base::Completed finish() { return conversation_.finish(kFarewell); }
+    [[nodiscard]] base::Completed finish() {
+        return std::visit([](auto& channel) { return finish_channel(channel); }, channel_);
+    }
+
+    /// For a conversation with a socket; one with a program ends in the same way when it goes.
+    void wait_for_end() {
+        if (auto* stream = std::get_if<base::LocalStream>(&channel_)) stream->finish(kFarewell);
+    }
 
   private:
-    explicit Line(base::Conversation conversation) : conversation_(std::move(conversation)) {}
+    struct Heard {
+        bool end = false;
+        std::string text{};
+    };
 
-    base::Conversation conversation_;
+    explicit Line(Channel channel) : channel_(std::move(channel)) {}
+
+    [[nodiscard]] base::Result<Heard> listen(Milliseconds patience);
+
+    Channel channel_;
 };
 
 base::Failure did_not_answer(const ReceiverLink& link, const std::string& printed) {
@@ -57,9 +93,7 @@ base::Failure did_not_answer(const ReceiverLink& link, const std::string& printe
 }
 
 base::Result<Line> Line::open(const ReceiverLink& link, Seconds deadline) {
-    base::Command command = TRY(link.command());
-    command.deadline = deadline;
-    Line line(TRY(base::Conversation::start(command)));
+    Line line(TRY(reach(link, deadline)));
     // The login may take its time after the connection stands: twice the patience for both.
     const auto greeting = line.answer(2 * link.connect_deadline);
     if (!greeting) {
@@ -75,9 +109,18 @@ base::Result<Line> Line::open(const ReceiverLink& link, Seconds deadline) {
     return base::Failure(base::Error(refusal.error()).within(link.name));
 }
 
+base::Result<Line::Heard> Line::listen(Milliseconds patience) {
+    return std::visit(
+        [&](auto& channel) -> base::Result<Heard> {
+            auto line = TRY(channel.read_line(patience));
+            return Heard{.end = line.end, .text = std::move(line.text)};
+        },
+        channel_);
+}
+
 base::Result<std::optional<std::string>> Line::answer(Milliseconds patience) {
     for (int foreign = 0; foreign < kForeignLinesMax; ++foreign) {
-        const base::Conversation::Line line = TRY(conversation_.read_line(patience));
+        const Heard line = TRY(listen(patience));
         if (line.end) return std::nullopt;
         if (line.text.starts_with(kMark)) return line.text.substr(kMark.size());
     }
@@ -88,6 +131,14 @@ class ReceiverSession final : public Session {
   public:
     ReceiverSession(std::string name, Line line, Seconds deadline)
         : name_(std::move(name)), line_(std::move(line)), deadline_(deadline) {}
+
+    /// Nobody has said how it ends: the other side keeps what is proven, and tidies up while we wait.
+    ~ReceiverSession() override {
+        if (open_) line_.wait_for_end();
+    }
+
+    ReceiverSession(const ReceiverSession&) = delete;
+    ReceiverSession& operator=(const ReceiverSession&) = delete;
 
     /// Hands the bundle over. deploy/outcome-unknown from here on.
     base::Result<void> install(const std::string& request);
@@ -165,17 +216,9 @@ base::Result<std::vector<FileDigest>> ReceiverHost::inspect(const Installation& 
     std::vector<std::string> paths;
     paths.reserve(installation.published.size());
     for (const FilePlan& file : installation.published) paths.push_back(file.path);
-    Line line = TRY(Line::open(link_, kInspectDeadline));
-    std::string request = std::string(kMark) + "inspect " + std::to_string(paths.size()) + "\n";
+    std::string request = "inspect " + std::to_string(paths.size()) + "\n";
     for (const std::string& path : paths) request += path + "\n";
-    TRY(line.send(request));
-    const auto answer = line.answer(kInspectDeadline);
-    if (!answer || !*answer) {
-        return base::fail(Code::HostTimeout,
-                          "the connection to " + link_.name +
-                              " was lost while its files were looked at; nothing was changed");
-    }
-    auto digests = parse_digests(**answer, paths);
+    auto digests = parse_digests(TRY(ask_receiver(link_, request)), paths);
     if (!digests) return base::Failure(std::move(digests).error().within(link_.name));
     return digests;
 }
@@ -193,6 +236,15 @@ base::Result<std::unique_ptr<Session>> ReceiverHost::install(const Installation&
 }
 
 }  // namespace
+
+base::Result<std::string> ask_receiver(const ReceiverLink& link, const std::string& question) {
+    Line line = TRY(Line::open(link, kInspectDeadline));
+    TRY(line.send(std::string(kMark) + question));
+    const auto answer = line.answer(kInspectDeadline);
+    if (answer && *answer) return **answer;
+    return base::fail(Code::HostTimeout, "the connection to " + link.name +
+                                             " was lost before it had answered; nothing was changed");
+}
 
 std::unique_ptr<Host> make_receiver_host(ReceiverLink link) {
     return std::make_unique<ReceiverHost>(std::move(link));

@@ -123,6 +123,33 @@ base::Result<InstallReport> parse_report(std::string_view text) {
                          .interrupted_before = interrupted->get<bool>()};
 }
 
+std::string digests_to_json(const std::vector<std::string>& digests) {
+    return json{{"version", 1}, {"files", digests}}.dump();
+}
+
+std::string refusal_to_json(const base::Error& error) {
+    const json object{{"version", 1},
+                      {"error", base::to_string(error.code)},
+                      {"message", error.message},
+                      {"hint", error.hint}};
+    return object.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+}
+
+std::string permission_to_json(std::size_t rules) {
+    return json{{"version", 1}, {"permitted", true}, {"rules", rules}}.dump();
+}
+
+base::Result<std::size_t> parse_permission(std::string_view text) {
+    const json object = TRY(parse_answer(text));
+    const auto permitted = object.find("permitted");
+    const auto rules = object.find("rules");
+    if (permitted == object.end() || *permitted != true || rules == object.end() ||
+        !rules->is_number_unsigned()) {
+        return malformed(text);
+    }
+    return rules->get<std::size_t>();
+}
+
 base::Result<std::vector<FileDigest>> parse_digests(std::string_view text,
                                                     const std::vector<std::string>& paths) {
     const json object = TRY(parse_answer(text));

@@ -59,13 +59,15 @@ TEST_CASE("accepted configuration: a damaged one is none") {
 
 TEST_CASE("accepted configuration: where the state is, is found in a file that no parser reads") {
     const tests::ConfigurationFiles configuration;
-    base::SystemFiles files;
     configuration.write("renewd.toml", "x = [\n[agent]\n  state_dir = \"/srv/renewd\" # here\njobs = \n");
-    const auto found = agent::likely_state_directories(files, configuration.path("renewd.toml"));
+    const auto found = agent::likely_state_directories(configuration.path("renewd.toml"));
     REQUIRE_FALSE(found.empty());
     CHECK(found.front() == "/srv/renewd");
     CHECK(found.back() == "/var/lib/renewd");
-    CHECK(agent::likely_state_directories(files, "/nonexistent").back() == "/var/lib/renewd");
+    configuration.write("renewd.toml", "agent = { state_dir = '/srv/inline' }\n");
+    CHECK(agent::likely_state_directories(configuration.path("renewd.toml")) ==
+          std::vector<std::string>{"/srv/inline"});
+    CHECK(agent::likely_state_directories("/nonexistent").back() == "/var/lib/renewd");
 }
 
 TEST_CASE("agent note: it is believed as long as its process runs") {

@@ -59,6 +59,8 @@ TEST_CASE("config: the documentation's first example, with everything filled in"
 TEST_CASE("config: [defaults] and [defaults.target] hold where a certificate and a target are silent") {
     const Files files;
     files.write("renewd.toml", std::string(kGround) + R"(key_type = "rsa-3072"
+[agent]
+helper = "/run/renewd/apply.sock"
 [defaults.target]
 owner = "www-data"
 verify_for = "5s"
@@ -67,6 +69,7 @@ verify_for = "5s"
     const auto config = files.read();
     REQUIRE(config);
     const agent::CertificateConfig& certificate = config->certificates.at("example.com");
+    CHECK(config->agent.helper == "/run/renewd/apply.sock");
     CHECK(certificate.key_type == base::KeyType::Rsa3072);
     CHECK(certificate.targets.front().parameters.owner == "www-data");
     CHECK(certificate.targets.front().verify_for == 7s);
@@ -179,6 +182,10 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
              Case{"a table of a later version", "[notice.mail]\ntype = \"smtp\"\n",
                   "[notice] is not built yet"},
              Case{"a number out of range", "[agent]\njobs = 0\n", "accepted: 1 to 1024"},
+             Case{"a helper's socket that is no path", "[agent]\nhelper = \"apply.sock\"\n",
+                  "must be an absolute path"},
+             Case{"a helper's socket that no socket can be called",
+                  "[agent]\nhelper = \"/run/" + std::string(103, 'x') + "\"\n", "at most 107 bytes"},
              Case{"an endpoint's scheme", tgt + "endpoints = [\"http://example.com\"]\n",
                   "[config/wrong-value] renewd.toml:16:"},
              Case{"an unknown key among the defaults of targets", "[defaults.target]\nownr = \"root\"\n",

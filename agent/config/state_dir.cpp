@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the state is, before the configuration has been read, and where it may be if it cannot be.
+#include <algorithm>
+
+#include <toml++/toml.h>
+
+#include "agent/config/config.hpp"
+#include "base/file.hpp"
+#include "base/service_manager.hpp"
+
+namespace agent {
+
+namespace {
+
+constexpr std::size_t kFileSizeMax = 16'777'216;
+
+/// `state_dir = "…"` on a line of its own. The file may be broken, so that no parser reads it to its end.
+std::string named_state_dir(std::string_view text) {
+    const auto skip_blanks = [](std::string_view& rest) {
+        rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+    };
+    const auto skip = [](std::string_view& rest, std::string_view word) {
+        const bool is_there = rest.starts_with(word);
+        if (is_there) rest.remove_prefix(word.size());
+        return is_there;
+    };
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::string_view line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        skip_blanks(line);
+        skip(line, "agent.");
+        if (!skip(line, "state_dir")) continue;
+        skip_blanks(line);
+        if (!skip(line, "=")) continue;
+        skip_blanks(line);
+        if (line.empty() || (line.front() != '"' && line.front() != '\'')) continue;
+        const std::size_t close = line.find(line.front(), 1);
+        if (close != std::string_view::npos) return std::string(line.substr(1, close - 1));
+    }
+    return {};
+}
+
+}  // namespace
+
+std::vector<std::string> likely_state_directories(const std::string& main_file) {
+    base::SystemFiles files;
+    std::vector<std::string> found;
+    const auto text = base::read_file(files, main_file, kFileSizeMax);
+    if (text) {
+        try {
+            const toml::table document = toml::parse(*text, main_file);
+            return {document["agent"]["state_dir"].value_or(AgentConfig{}.state_dir)};
+        } catch (const toml::parse_error&) {
+            if (std::string named = named_state_dir(*text); !named.empty()) found.push_back(std::move(named));
+        }
+    }
+    if (std::string given = base::given_state_directory(); !given.empty()) found.push_back(std::move(given));
+    found.push_back(AgentConfig{}.state_dir);
+    return found;
+}
+
+std::string state_directory_of(const std::string& main_file) {
+    return likely_state_directories(main_file).front();
+}
+
+}  // namespace agent
