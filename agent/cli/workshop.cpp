@@ -13,6 +13,7 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/config/nearest.hpp"
+#include "agent/memory/machine.hpp"
 #include "agent/tell/words.hpp"
 
 namespace agent {
@@ -59,6 +60,10 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Config 
         shop->store = TRY(FileStore::open(shop->files, state, shop->config.agent.allow_volatile));
     }
     shop->log = make_log(options);
+    if (!read_only) {
+        const auto moved = TRY(note_machine(shop->files, state));
+        if (moved) tell(options, *moved);
+    }
     shop->progress = std::make_unique<Progress>(stdout, manner_of(options), shop->clock);
     shop->transport = std::make_unique<base::CurlTransport>("renewd/" RENEWD_VERSION " libcurl");
     shop->surroundings = std::make_unique<Surroundings>(
@@ -175,6 +180,7 @@ Overview overview_of(Workshop& shop, bool with_removed) {
         const CertificateConfig& certificate = shop.config.certificates.at(name);
         auto record = shop.store->load(name);
         if (!record) note(record.error());
+        for (const std::string& finding : shop.store->findings(name)) note({.message = finding});
         const auto order = shop.store->open_order(name);
         Record known =
             record && *record ? std::move(**record) : Record{.name = name, .first_seen = overview.now};
