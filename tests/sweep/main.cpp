@@ -94,7 +94,8 @@ class Point {
             ++figures.passes;
             note(scene_.unsafe());
         }
-        (void)scene_.run({.kind = plan_.kind});  // nothing is due any more
+        // Nothing is to be done any more; what was being thrown away goes with the next look.
+        (void)scene_.run({.kind = plan_.kind}, /*looks=*/true);
         note(scene_.unsafe());
         note(scene_.unfinished(before + 1));
         judge_counts(counted, may_order_again, figures);

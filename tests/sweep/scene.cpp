@@ -86,10 +86,14 @@ Scene::Scene(agent::Config config, std::string ca_log, std::string webroot, std:
 
 void Scene::make_due() {
     base::KeyType& type = certificate().key_type;
+    // Not the last one's, whichever process ordered that.
+    const auto known = record();
+    if (known && known->wanted() != nullptr)
+        type = base::parse_key_type(known->wanted()->ordered_for.key_type).value_or(type);
     type = type == base::KeyType::EcdsaP256 ? base::KeyType::EcdsaP384 : base::KeyType::EcdsaP256;
 }
 
-int Scene::work(const Plan& plan) {
+int Scene::work(const Plan& plan, bool looks) {
     static Fate fate(plan, trace_);
     static SweptFiles files(fate);
     static SweptTransport transport(fate);
@@ -105,7 +109,8 @@ int Scene::work(const Plan& plan) {
     agent::Surroundings surroundings(config_, **store, files, transport, clock, progress, log);
     // A person who tries again by hand: nothing waits for its backoff.
     const auto outcomes =
-        agent::run_pass(surroundings, {certificate().name}, {.wishes = {.by_hand = true, .retry_now = true}});
+        agent::run_pass(surroundings, {certificate().name},
+                        {.wishes = {.by_hand = true, .look_again = looks, .retry_now = true}});
     if (outcomes.front().error) {
         if (loud) std::fprintf(stderr, "%s\n", outcomes.front().error->message.c_str());
         return 7;
@@ -114,7 +119,7 @@ int Scene::work(const Plan& plan) {
     return after && *after && is_well(**after, certificate()) ? 0 : 1;
 }
 
-bool Scene::run(const Plan& plan) {
+bool Scene::run(const Plan& plan, bool looks) {
     trace_.calls = 0;
     trace_.struck = false;
     trace_.what.fill('\0');
@@ -123,7 +128,7 @@ bool Scene::run(const Plan& plan) {
     if (child == 0) {
         int code = 99;
         try {
-            code = work(plan);
+            code = work(plan, looks);
         } catch (const std::exception& bug) {
             std::fprintf(stderr, "sweep: unexpected: %s\n", bug.what());
         }
@@ -247,6 +252,20 @@ std::vector<std::string> Scene::unfinished(int generation) {
     const auto live = std::filesystem::read_symlink(
         config_.agent.state_dir + "/certificates/" + certificate().name + "/live", missing);
     if (live != std::to_string(generation)) wrong.push_back("live leads to " + live.string());
+    // A receiver that has lost its client ends by itself, a moment later.
+    std::vector<std::string> left;
+    base::SystemClock clock;
+    for (int look = 0; look < 30; ++look) {
+        left = leftovers();
+        if (left.empty()) break;
+        clock.sleep(base::Milliseconds(100));
+    }
+    wrong.insert(wrong.end(), left.begin(), left.end());
+    return wrong;
+}
+
+std::vector<std::string> Scene::leftovers() {
+    std::vector<std::string> wrong;
     find_leftovers(config_.agent.state_dir, wrong);
     for (const auto& entry : std::filesystem::recursive_directory_iterator(webroot_)) {
         if (!entry.is_directory()) wrong.push_back("a challenge is left behind: " + entry.path().string());

@@ -29,8 +29,9 @@ class Scene {
 
     /// Asks for another key type than the last one: a renewal is due from here on until it has been done.
     void make_due();
-    /// One pass of renewd in a process of its own; true if it ended by itself and all is well.
-    bool run(const Plan& plan);
+    /// One pass of renewd in a process of its own; true if it ended by itself and all is well. With `looks`
+    /// it looks at every target again, due or not.
+    bool run(const Plan& plan, bool looks = false);
 
     /// What must hold whenever nobody is at work, after whatever happened: what is wrong.
     [[nodiscard]] std::vector<std::string> unsafe();
@@ -45,11 +46,12 @@ class Scene {
     [[nodiscard]] const std::string& graveyard() const { return graveyard_; }
 
   private:
-    [[nodiscard]] int work(const Plan& plan);
+    [[nodiscard]] int work(const Plan& plan, bool looks);
     [[nodiscard]] base::Result<agent::Record> record();
     void judge_store(std::vector<std::string>& wrong);
     void judge_target(const agent::TargetConfig& target, std::vector<std::string>& wrong);
     void judge_served(const agent::TargetConfig& target, std::vector<std::string>& wrong);
+    [[nodiscard]] std::vector<std::string> leftovers();
     void find_leftovers(const std::string& directory, std::vector<std::string>& wrong) const;
 
     [[nodiscard]] agent::CertificateConfig& certificate() { return config_.certificates.begin()->second; }

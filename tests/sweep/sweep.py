@@ -119,6 +119,7 @@ class Worker(threading.Thread):
         self.scene = Scene(place, https)
         self._program, self._options, self._share = program, options, share
         self._driver = None
+        self._stopped = False
         self.outcomes = {}
         self.prober = Prober((self.scene.near, self.scene.far))
 
@@ -126,7 +127,8 @@ class Worker(threading.Thread):
         self.scene.start()
         self.prober.start()
         for kind in self._options.kind:
-            self.outcomes[kind] = self._sweep(kind)
+            if not self._stopped:
+                self.outcomes[kind] = self._sweep(kind)
         self.prober.end()
 
     def _sweep(self, kind):
@@ -148,6 +150,7 @@ class Worker(threading.Thread):
         return ''.join(lines)
 
     def stop(self):
+        self._stopped = True
         if self._driver and self._driver.poll() is None:
             self._driver.kill()
         self.scene.stop()
