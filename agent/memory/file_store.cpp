@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 
+#include "agent/memory/generation_files.hpp"
 #include "agent/memory/reserve.hpp"
 #include "agent/memory/state_files.hpp"
 #include "base/encoding.hpp"
@@ -323,28 +324,17 @@ Result<void> FileStore::settle_generation(const std::string& certificate, int nu
 }
 
 Result<deployers::Generation> FileStore::generation(const std::string& certificate, int number) {
-    const std::string directory = directory_of(certificate, number);
-    const auto read = [&](const char* file) {
-        return base::read_file(files_, directory + file, kPemFileMax);
-    };
-    const GenerationRecord meta = TRY(parse_generation(TRY(as_state(read("/meta.json")))));
-    deployers::Generation generation{.certificate = certificate, .number = number};
-    for (const std::string& name : meta.ordered_for.names) {
-        generation.names.push_back(TRY(base::parse_identifier(name)));
-    }
-    generation.chain = TRY(base::parse_chain(TRY(as_state(read("/fullchain.pem")))));
-    generation.request_key = meta.ordered_for.request_key;
-    if (generation.has_key()) generation.key_pem = base::Secret(TRY(as_state(read(kKeyFile))));
-    if (generation.chain.front().sha256() != meta.sha256) {
-        return base::fail(Code::StateCorrupt,
-                          directory + "/fullchain.pem is not the certificate that was issued");
-    }
+    auto generation = read_generation_files(files_, directory_of(certificate, number), certificate, number);
+    if (!generation && generation.error().code == Code::StateCorrupt)
+        generation.error().hint =
+            "bring it back from a backup; or, for a new one:  renewd renew " + certificate + " --force";
     return generation;
 }
 
 Result<void> FileStore::amend(const std::string& certificate, const GenerationRecord& record) {
-    const std::string path = directory_of(certificate, record.number) + "/meta.json";
-    return as_state(base::write_durably(files_, path, to_text(record), kPrivate));
+    const std::string directory = directory_of(certificate, record.number);
+    TRY(remove_leftovers(files_, directory));
+    return as_state(base::write_durably(files_, directory + "/meta.json", to_text(record), kPrivate));
 }
 
 Result<void> FileStore::prune(const std::string& certificate, const std::vector<int>& kept) {

@@ -4,7 +4,7 @@
 Everything is real: Pebble, an nginx that renewd runs beside, an nginx behind sshd, and a prober that asks both all the time. What strikes
 is in the process (tests/sweep/fate.hpp). Without --all a sample of each kind, evenly spread, which moves with the seed.
 
-    python3 -B tests/sweep/sweep.py build [--all] [--points N] [--seed S] [--kind K]... [--only AT] [--workers N]
+    python3 -B tests/sweep/sweep.py build [--all] [--points N] [--seed S] [--kind K]... [--only AT] [--at-once] [--workers N]
 """
 import argparse
 import os
@@ -62,8 +62,9 @@ class Prober(threading.Thread):
 class Scene:
     """The servers of one worker, and renewd's configuration."""
 
-    def __init__(self, place, https):
+    def __init__(self, place, https, at_once):
         self.place = place
+        self.at_once = at_once
         place.mkdir()
         place.chmod(0o755)
         self.pebble = Pebble(place / 'pebble', https, environment={
@@ -82,11 +83,11 @@ class Scene:
             nginx.start(tls=False)
             nginx.configure(tls=True)
         targets = [nginx_target(self.near, 'near', restart=[]), nginx_target(self.far, 'far', host='there', restart=[])]
-        # One target after the other: the n-th call is the same one each time.
+        # One target after the other: the n-th call is the same one each time. At once: whichever it is.
         self.config.write_text(f'''[agent]
 state_dir = "{self.place}/state"
 allow_volatile = true
-host_jobs = 1
+host_jobs = {20 if self.at_once else 1}
 [dns]
 public = false
 [ca.test]
@@ -116,7 +117,7 @@ class Worker(threading.Thread):
 
     def __init__(self, place, https, program, options, share):
         super().__init__(daemon=True)
-        self.scene = Scene(place, https)
+        self.scene = Scene(place, https, options.at_once)
         self._program, self._options, self._share = program, options, share
         self._driver = None
         self._stopped = False
@@ -179,6 +180,7 @@ def main():
     words.add_argument('--seed', type=int, default=int(time.time()) % 100000)
     words.add_argument('--kind', action='append', choices=KINDS)
     words.add_argument('--only', type=int, default=0)
+    words.add_argument('--at-once', action='store_true', help='both targets at once, in threads; else one after the other')
     words.add_argument('--workers', type=int, default=2)
     options = words.parse_args()
     options.kind = options.kind or list(KINDS)

@@ -223,6 +223,40 @@ TEST_CASE("damaged: an order that cannot be gone on with waits for a person, who
     }
 }
 
+TEST_CASE("damaged: files of a generation are told with what is wrong, and with the two ways out") {
+    struct Case {
+        std::string_view file;
+        std::string_view content;
+        std::string_view told;
+    };
+
+    for (const Case& c : {
+             Case{"meta.json", "torn", "1/meta.json: is no record of renewd's"},
+             Case{"fullchain.pem", "torn", "1/fullchain.pem is no chain"},
+             Case{"fullchain.pem", "other", "1/fullchain.pem is not the certificate that was issued"},
+             Case{"fullchain.pem", "", "1/fullchain.pem is missing"},
+             Case{"privkey.pem", "", "1/privkey.pem is missing"},
+         }) {
+        CAPTURE(c.told);
+        Home home;
+        const Material material;
+        const auto lease = home.store().lease(kName).value();
+        issue(home, material, 1);
+        const std::string file = "1/" + std::string(c.file);
+        if (c.content.empty()) {
+            std::filesystem::remove(home.path(file));
+        } else {
+            home.write(file, c.content == "other" ? base::to_pem(Material().chain) : std::string(c.content));
+        }
+        const auto held = home.store().generation(kName, 1);
+        REQUIRE_FALSE(held);
+        CHECK(base::to_string(held.error().code) == "state/corrupt");
+        CAPTURE(held.error().message);
+        CHECK(held.error().message.find(c.told) != std::string::npos);
+        CHECK(held.error().hint.find("renewd renew example.com --force") != std::string::npos);
+    }
+}
+
 TEST_CASE("damaged: an account's key that is gone or unreadable is told, with the two ways out") {
     struct Case {
         std::string_view key;
