@@ -130,7 +130,7 @@ integration() {
 # Renewals that are struck at their outward calls: a sample of each kind. Its own last line is counted.
 crash_sweep() {
   from=$(now)
-  /usr/bin/python3 -B tests/sweep/sweep.py "$build" --points "${RENEWD_SWEEP_POINTS:-16}" >"$logs/sweep.log" 2>&1 </dev/null
+  /usr/bin/python3 -B tests/sweep/sweep.py "$build" --points "${RENEWD_SWEEP_POINTS:-34}" >"$logs/sweep.log" 2>&1 </dev/null
   code=$?
   counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$logs/sweep.log" | tail -n 1)
   good=${counts% *}

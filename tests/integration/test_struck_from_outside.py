@@ -22,6 +22,7 @@ MAKING = ['openat', 'write', 'fsync', 'rename', 'link', 'symlink', 'mkdir']
 KINDS = {
     'kill': ('signal=KILL', [*MAKING, 'unlink', 'rmdir', 'fchmod', 'flock', 'connect', 'sendto', 'clone3', 'read', 'close']),
     'no-space': ('error=ENOSPC', MAKING),
+    'quota': ('error=EDQUOT', MAKING),
     'io': ('error=EIO', [*MAKING, 'unlink', 'read', 'flock']),
 }
 
