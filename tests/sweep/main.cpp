@@ -3,11 +3,12 @@
 // [--only AT] Renews one certificate again and again; each time a process is struck at another of its outward
 // calls, and others, which are not struck, have to bring it to its end. Prints one line for what is wrong,
 // and one with the figures at the end.
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,13 +47,12 @@ struct Figures {
     std::size_t passes = 0;
 };
 
-Kind kind_of(const std::string& name) {
+std::optional<Kind> kind_of(const std::string& name) {
     for (const Kind kind :
          {Kind::Kill, Kind::NoSpace, Kind::Io, Kind::PowerLost, Kind::PowerTorn, Kind::PowerMixed}) {
         if (name == sweep::to_string(kind)) return kind;
     }
-    std::fprintf(stderr, "there is no kind \"%s\"\n", name.c_str());
-    std::exit(2);
+    return std::nullopt;
 }
 
 void clear(const std::string& graveyard) {
@@ -60,22 +60,24 @@ void clear(const std::string& graveyard) {
         std::filesystem::remove(entry.path());
 }
 
-/// A renewal nobody disturbs; how many calls it makes.
-std::size_t undisturbed(Scene& scene, Kind kind, const Trace& trace) {
+/// A renewal that nobody disturbs; how many calls it makes.
+std::size_t undisturbed(Scene& scene, Kind kind, const Trace& trace, Figures& figures) {
     scene.make_due();
     const int before = scene.generation();
-    const bool well = scene.run({.kind = kind});
+    std::vector<std::string> wrong;
+    if (!scene.run({.kind = kind})) wrong.emplace_back("the run says that not all is well");
     const std::size_t calls = trace.calls;
-    for (const std::string& wrong : scene.unsafe()) std::printf("WRONG before anything: %s\n", wrong.c_str());
-    for (const std::string& wrong : scene.unfinished(before + 1))
-        std::printf("WRONG before anything: %s\n", wrong.c_str());
-    if (!well) std::printf("WRONG before anything: the run says that not all is well\n");
+    for (const auto& found : {scene.unsafe(), scene.unfinished(before + 1)})
+        wrong.insert(wrong.end(), found.begin(), found.end());
+    for (const std::string& each : wrong) std::printf("WRONG before anything: %s\n", each.c_str());
+    if (!wrong.empty()) ++figures.failed;
     return calls;
 }
 
 class Point {
   public:
-    Point(Scene& scene, Trace& trace, const sweep::Plan& plan) : scene_(scene), trace_(trace), plan_(plan) {}
+    Point(Scene& scene, Trace& trace, sweep::Plan plan)
+        : scene_(scene), trace_(trace), plan_(std::move(plan)) {}
 
     /// False: the run had ended before its fault could come.
     bool strike(Figures& figures) {
@@ -134,16 +136,15 @@ class Point {
     bool failed_ = false;
 };
 
-int sweep_all(const Options& options, agent::Config config) {
+int sweep_all(const Options& options, Kind kind, agent::Config config) {
     void* shared = ::mmap(nullptr, sizeof(Trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) return 1;
     auto& trace = *new (shared) Trace;
     Scene scene(std::move(config), options.text("ca-log"), options.text("webroot"), options.text("graveyard"),
                 trace);
-    const Kind kind = kind_of(options.text("kind"));
     Figures figures;
     const std::size_t warm = options.number("warm", 1);
-    for (std::size_t i = 0; i < warm; ++i) figures.calls = undisturbed(scene, kind, trace);
+    for (std::size_t i = 0; i < warm; ++i) figures.calls = undisturbed(scene, kind, trace, figures);
     const std::size_t share = options.number("share", 0);
     const std::size_t shares = options.number("shares", 1);
     const std::size_t points = options.number("points", 0);  // 0: every call
@@ -174,5 +175,7 @@ int main(int argc, char** argv) {
         for (const base::Error& error : config.error()) std::fprintf(stderr, "%s\n", error.message.c_str());
         return 2;
     }
-    return sweep_all(options, std::move(*config));
+    const auto kind = kind_of(options.text("kind"));
+    if (!kind) std::fprintf(stderr, "there is no kind \"%s\"\n", options.text("kind").c_str());
+    return kind ? sweep_all(options, *kind, std::move(*config)) : 2;
 }

@@ -171,7 +171,7 @@ void Scene::judge_store(std::vector<std::string>& wrong) {
     if (!*known) return;
     int before = 0;
     for (const agent::GenerationRecord& each : (*known)->generations) {
-        if (each.number <= before) wrong.push_back("generation numbers do not grow");
+        if (each.number <= before) wrong.emplace_back("generation numbers do not grow");
         before = each.number;
         const auto held = store->generation(name, each.number);
         if (!held) {
