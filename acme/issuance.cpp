@@ -8,6 +8,7 @@
 
 #include "acme/authorize.hpp"
 #include "acme/limits.hpp"
+#include "acme/lost_order.hpp"
 #include "acme/order.hpp"
 #include "acme/problem.hpp"
 #include "acme/retry.hpp"
@@ -221,6 +222,12 @@ Result<OrderView> open_order(const Flow& flow) {
     TRY(check_key(flow));
     if (!flow.request.order_url.empty()) return reopen_order(flow);
     TRY(check_profile(flow));
+    if (flow.request.may_have_lost_order) {
+        if (auto found = find_lost_order(flow)) {
+            if (flow.effects.order_placed) TRY(flow.effects.order_placed(found->order.url));
+            return std::move(*found);
+        }
+    }
     return place_order(flow);
 }
 

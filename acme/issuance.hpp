@@ -27,7 +27,10 @@ struct IssuanceRequest {
         replaces{};  // RFC 9773 §5: renewal_id() of what this one follows; left out where it is refused
     std::string preferred_chain{};  // common name of the issuer at its top; empty: the CA's first
     std::string order_url{};        // an order of an earlier run to go on with; empty: a new one
-    base::Seconds patience{600};    // how long the CA may take; then ca/order-pending, to be resumed later
+    /// An earlier run may have placed an order whose URL it could not keep: the account's list of orders,
+    /// where the CA has one, is looked through for it before another is placed (§7.1.2.1).
+    bool may_have_lost_order = false;
+    base::Seconds patience{600};  // how long the CA may take; then ca/order-pending, to be resumed later
 };
 
 /// The public half, DER SubjectPublicKeyInfo.

@@ -33,6 +33,11 @@ inline constexpr std::size_t kChallengesMax = 32;
 inline constexpr std::size_t kIssuerDomainsMax = 10;
 /// Contacts of an account.
 inline constexpr std::size_t kContactsMax = 32;
+/// Orders of one page of an account's list, pages that are read, and orders that are looked at: one was
+/// placed moments before its URL was lost, so that it stands at one end of the list or the other.
+inline constexpr std::size_t kOrdersListedMax = 100'000;
+inline constexpr std::size_t kOrderPagesMax = 20;
+inline constexpr std::size_t kOrdersLookedAt = 20;  // at each end
 /// Profiles of one directory.
 inline constexpr std::size_t kProfilesMax = 64;
 /// Refused names that a message spells out; the others are counted.

@@ -72,6 +72,11 @@ Result<base::Chain> prove(const Flow& flow, base::Chain chain) {
 
 }  // namespace
 
+bool can_be_gone_on_with(const Flow& flow, const Order& order) {
+    const bool is_open = order.status == OrderStatus::Pending || order.status == OrderStatus::Ready;
+    return is_open && !has_expired(flow, order) && is_for_these_names(order, flow.request.names);
+}
+
 Result<void> check_profile(const Flow& flow) {
     const std::string& profile = flow.request.profile;
     if (profile.empty()) return {};

@@ -48,6 +48,9 @@ struct Flow {
 /// The order of an earlier run; ca/order-gone where nothing can be made of it any more.
 [[nodiscard]] base::Result<OrderView> reopen_order(const Flow& flow);
 
+/// Is it for exactly the names of the request, and may it still lead to a certificate of ours?
+[[nodiscard]] bool can_be_gone_on_with(const Flow& flow, const Order& order);
+
 /// One look (POST-as-GET).
 [[nodiscard]] base::Result<OrderView> look_at_order(const Flow& flow, const std::string& url);
 

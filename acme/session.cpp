@@ -30,8 +30,14 @@ Session::Session(Authority authority, base::Transport& transport, base::Clock& c
 Session::~Session() = default;
 
 std::optional<base::Seconds> Session::clock_skew() const {
+    const auto seen = seen_date();
+    if (!seen) return std::nullopt;
+    return seen->date - seen->now;
+}
+
+std::optional<Session::SeenDate> Session::seen_date() const {
     const std::scoped_lock lock(state_->skew_mutex);
-    return state_->skew;
+    return state_->seen_date;
 }
 
 /// What every answer teaches us: the CA's clock, that it wants us slower, and that after an I/O error no
@@ -47,7 +53,7 @@ Result<HttpResponse> Session::learn_from(Result<HttpResponse> response) {
     if (response->status == 429 || response->status == 503) state_->pace.complained();
     if (const auto date = base::parse_http_date(response->header("date"))) {
         const std::scoped_lock lock(state_->skew_mutex);
-        state_->skew = *date - clock_.now();
+        state_->seen_date = SeenDate{.date = *date, .now = clock_.now(), .at = clock_.steady()};
     }
     return response;
 }

@@ -98,6 +98,15 @@ class Session {
     /// decides expiry.
     [[nodiscard]] std::optional<base::Seconds> clock_skew() const;
 
+    /// The Date of the CA's last answer that had one, and when by our clocks it came.
+    struct SeenDate {
+        base::Instant date{};
+        base::Instant now{};
+        base::Steady at{};
+    };
+
+    [[nodiscard]] std::optional<SeenDate> seen_date() const;
+
     [[nodiscard]] const Authority& authority() const { return authority_; }
 
     [[nodiscard]] base::Clock& clock() { return clock_; }

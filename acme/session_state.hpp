@@ -23,7 +23,7 @@ struct Session::State {
     Pace pace;
 
     std::mutex skew_mutex{};
-    std::optional<base::Seconds> skew{};
+    std::optional<Session::SeenDate> seen_date{};
 };
 
 }  // namespace acme

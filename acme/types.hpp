@@ -41,6 +41,7 @@ struct Directory {
 struct AccountView {
     std::string status{};                // "valid", "deactivated", "revoked"; empty where it does not say
     std::vector<std::string> contact{};  // URLs; some CAs keep none, or do not tell
+    std::string orders{};  // URL of its list of orders, as it was written; Let's Encrypt has none
 };
 
 enum class OrderStatus { Pending, Ready, Processing, Valid, Invalid, Unknown };

@@ -241,7 +241,7 @@ base::Result<Authorization> parse_authorization(std::string_view body, std::stri
 AccountView parse_account(std::string_view body) {
     const json object = json::parse(body, nullptr, /*allow_exceptions=*/false);
     if (!object.is_object()) return {};
-    AccountView view{.status = text_of(object, "status")};
+    AccountView view{.status = text_of(object, "status"), .orders = text_of(object, "orders")};
     const auto contact = object.find("contact");
     if (contact == object.end() || !contact->is_array()) return view;
     for (const json& each : *contact) {
@@ -249,6 +249,18 @@ AccountView parse_account(std::string_view body) {
             view.contact.push_back(each.get<std::string>());
     }
     return view;
+}
+
+std::vector<std::string> parse_orders(std::string_view body, std::string_view request_url) {
+    const json object = json::parse(body, nullptr, /*allow_exceptions=*/false);
+    std::vector<std::string> urls;
+    const auto orders = object.is_object() ? object.find("orders") : object.end();
+    if (orders == object.end() || !orders->is_array()) return urls;
+    for (const json& each : *orders) {
+        if (!each.is_string() || urls.size() == kOrdersListedMax) continue;
+        if (auto url = resolve_url(request_url, each.get<std::string>())) urls.push_back(std::move(*url));
+    }
+    return urls;
 }
 
 Problem parse_problem(std::string_view body, int http_status) {

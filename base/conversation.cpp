@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/child.hpp"
+#include "base/outward.hpp"
 
 namespace base {
 
@@ -55,6 +56,8 @@ Result<Conversation> Conversation::start(const Command& command) {
 }
 
 Result<void> Conversation::send(std::string_view bytes) {
+    if (!outward("send", state_->program))
+        return fail(Code::NetTimeout, state_->program + " cannot be sent anything");
     Child& child = state_->child;
     child.queue_input(bytes);
     while (child.has_unsent_input()) {
@@ -63,6 +66,7 @@ Result<void> Conversation::send(std::string_view bytes) {
         }
         child.step(state_->deadline);
     }
+    has_gone_outward("sent", state_->program);
     return {};
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/file.hpp"
 #include "base/openssl.hpp"
+#include "base/outward.hpp"
 
 namespace base {
 
@@ -61,6 +62,7 @@ Failure out_of_reach(const DnsServer& server, std::string_view protocol, int err
 Result<Descriptor> open_socket(const DnsServer& server, int kind, std::string_view protocol) {
     const std::optional<Address> address = address_of(server);
     if (!address) return fail(Code::DnsUnreachable, server.address + " is no IP address");
+    if (!outward("ask", server.address)) return out_of_reach(server, protocol, ENETUNREACH);
     Descriptor socket(::socket(address->storage.ss_family, kind | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket.is_open()) return out_of_reach(server, protocol, errno);
     if (::connect(socket.number(), address->plain(), address->length) != 0 && errno != EINPROGRESS) {

@@ -18,6 +18,8 @@ extern "C" {  // glibc 2.36 has forgotten to say it
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/outward.hpp"
+
 namespace base {
 
 namespace {
@@ -203,12 +205,14 @@ Result<Spawned> spawn(const Command& command) {
     std::vector<std::string> arguments = command.argv;
     std::vector<std::string> environment = full_environment(command);
     Spawned spawned{.input = std::move(input.ours), .out = std::move(out.ours), .err = std::move(err.ours)};
+    if (error == 0 && !outward("spawn", path)) error = EAGAIN;
     if (error == 0) {
         error = ::posix_spawn(&spawned.id, path.c_str(), how.actions(), how.attributes(),
                               to_pointers(arguments).data(), to_pointers(environment).data());
     }
     if (error != 0) return not_started(path, error);
     spawned.handle = TRY(open_handle(spawned.id, path));
+    has_gone_outward("spawned", path);
     return spawned;
 }
 

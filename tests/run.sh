@@ -127,6 +127,19 @@ integration() {
   suite integration "$good" "$bad" $(($(now) - from)) "$logs/integration.log" 400
 }
 
+# Renewals that are struck at their outward calls: a sample of each kind. Its own last line is counted.
+crash_sweep() {
+  from=$(now)
+  /usr/bin/python3 -B tests/sweep/sweep.py "$build" --points "${RENEWD_SWEEP_POINTS:-34}" >"$logs/sweep.log" 2>&1 </dev/null
+  code=$?
+  counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$logs/sweep.log" | tail -n 1)
+  good=${counts% *}
+  bad=${counts#* }
+  [ "$code" = 0 ] || [ "${bad:-0}" != 0 ] || bad=1
+  suite 'crash sweep' "${good:-0}" "${bad:-0}" $(($(now) - from)) "$logs/sweep.log"
+  grep ' points of ' "$logs/sweep.log" | sed 's/^/    /'
+}
+
 mkdir -p "$logs"
 # A fresh directory of debootstrap has no /proc and no terminals; every real system does.
 if [ ! -e /proc/self ] && mount -t proc proc /proc; then mounted=/proc; fi
@@ -156,6 +169,7 @@ for name in layers style codes coverage format shell; do lint "$name"; done
 wait "$units_pid"
 for name in $units; do count_unit "$name"; done
 integration
+crash_sweep
 
 if wait "$tidy_pid"; then tidy_failed=0; else tidy_failed=1; fi
 tidy_pid=

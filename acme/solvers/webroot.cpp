@@ -46,6 +46,9 @@ class WebrootSolver final : public Solver {
         }
         auto removed = files_.unlink(path_of(task));
         if (!removed && removed.error().code != Code::FileNotFound) return removed;
+        // After a power loss it would be back, and nobody would know of it. Where the directory is not ours
+        // to sync, that is all it costs.
+        if (removed) static_cast<void>(base::sync_directory(files_, folders().back()));
         return {};
     }
 

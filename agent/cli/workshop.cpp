@@ -16,6 +16,7 @@
 #include "agent/cli/command.hpp"
 #include "agent/config/nearest.hpp"
 #include "agent/memory/agent_note.hpp"
+#include "agent/memory/machine.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/control.hpp"
 #include "agent/work/local_rights.hpp"
@@ -94,6 +95,10 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Configu
     shop->log = make_log(options);
     const std::string remark = options.command == "run" ? rights_remark(shop->config) : std::string();
     if (!remark.empty()) shop->log->warn("{}", remark);
+    if (!read_only) {
+        const auto moved = TRY(note_machine(shop->files, state));
+        if (moved) tell(options, *moved);
+    }
     shop->progress = std::make_unique<Progress>(stdout, manner_of(options), shop->clock);
     shop->transport = std::make_unique<base::CurlTransport>("renewd/" RENEWD_VERSION " libcurl");
     shop->surroundings = std::make_unique<Surroundings>(
@@ -226,6 +231,7 @@ Overview overview_of(Workshop& shop, bool with_removed) {
         const CertificateConfig& certificate = shop.config.certificates.at(name);
         auto record = shop.store->load(name);
         if (!record) note(record.error());
+        for (const std::string& finding : shop.store->findings(name)) note({.message = finding});
         const auto order = shop.store->open_order(name);
         Record known =
             record && *record ? std::move(**record) : Record{.name = name, .first_seen = overview.now};

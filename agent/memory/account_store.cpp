@@ -7,6 +7,7 @@
 #include "agent/memory/file_store.hpp"
 #include "agent/memory/state_files.hpp"
 #include "base/encoding.hpp"
+#include "base/key.hpp"
 
 namespace agent {
 
@@ -53,7 +54,21 @@ Result<std::optional<StoredAccount>> FileStore::account(const std::string& ca, c
         return as_state(read_if_there(files_, place + name, kPemFileMax));
     };
     const auto key = TRY(read(kKey));
+    if (!key && base::exists(files_, place + kUrl)) {
+        return base::fail(
+            Code::StateCorrupt,
+            "the key of the account at CA " + ca + " is gone: there is no " + place + kKey +
+                ". Nothing is ordered there until you decide",
+            "bring it back from a backup; or, for a new account:  renewd account register " + ca + " --new");
+    }
     if (!key) return std::optional<StoredAccount>{};
+    if (const auto parsed = base::PrivateKey::parse(base::Secret(*key)); !parsed) {
+        return base::fail(
+            Code::StateCorrupt,
+            "the key of the account at CA " + ca + ", " + place + kKey +
+                ", cannot be read: " + parsed.error().message + ". Nothing is ordered there until you decide",
+            "bring it back from a backup; or, for a new account:  renewd account register " + ca + " --new");
+    }
     StoredAccount account{.key_pem = base::Secret(*key), .url = first_line(TRY(read(kUrl)).value_or(""))};
     if (const auto next = TRY(read(kNextKey))) account.next_key_pem = base::Secret(*next);
     if (const auto contact = TRY(read(kContact))) account.contact = lines_of(*contact);

@@ -8,7 +8,11 @@
 
 #include <fcntl.h>
 
+#include "agent/memory/generation_files.hpp"
+#include "agent/memory/reserve.hpp"
 #include "agent/memory/state_files.hpp"
+#include "base/encoding.hpp"
+#include "base/key.hpp"
 
 namespace agent {
 
@@ -70,11 +74,8 @@ std::string FileStore::directory_of(const std::string& certificate, int number) 
 Result<std::unique_ptr<Lease>> FileStore::lease(const std::string& certificate) {
     auto lease = TRY(take_lease(files_, home(certificate)));
     TRY(index().note_change(certificate));
-    // Temporary files of a writer that was killed; nobody else writes here now.
-    for (const std::string& entry : TRY(as_state(files_.list(home(certificate))))) {
-        const bool is_leftover = entry.starts_with('.') && entry.find(".renewd-") != std::string::npos;
-        if (is_leftover) TRY(as_state(base::remove_tree(files_, home(certificate) + "/" + entry)));
-    }
+    // What is left there would become a part of the generation.
+    TRY(remove_leftovers(files_, home(certificate) + "/next"));
     return lease;
 }
 
@@ -88,30 +89,59 @@ Result<std::vector<std::string>> FileStore::certificates() {
     return certificates;
 }
 
+void FileStore::found(const std::string& certificate, std::string finding) {
+    const std::scoped_lock guard(findings_mutex_);
+    std::vector<std::string>& known = findings_[certificate];
+    if (std::ranges::find(known, finding) == known.end()) known.push_back(std::move(finding));
+}
+
+std::vector<std::string> FileStore::findings(const std::string& certificate) {
+    const std::scoped_lock guard(findings_mutex_);
+    const auto node = findings_.extract(certificate);
+    return node.empty() ? std::vector<std::string>{} : std::move(node.mapped());
+}
+
 Result<std::optional<Record>> FileStore::read_record(const std::string& certificate) {
-    std::optional<Record> found;
+    std::string missing;
     for (const char* file : {"/record.json", "/record.json.1"}) {
-        const auto text = TRY(as_state(read_if_there(files_, home(certificate) + file, kStateFileMax)));
-        if (!text) continue;
-        auto record = parse_record(*text);
-        if (record && record->name == certificate) return std::optional(std::move(*record));
-        if (!record && record.error().code == Code::StateNewer) {
-            return tl::make_unexpected(std::move(record).error().within(home(certificate) + file));
+        const std::string path = home(certificate) + file;
+        const auto text = TRY(as_owned(read_if_there(files_, path, kStateFileMax), home(certificate)));
+        if (!text) {
+            missing = missing.empty() ? path + " is missing" : missing;
+            continue;
         }
+        auto record = parse_record(*text);
+        if (record && record->name == certificate) {
+            if (!missing.empty()) found(certificate, missing);
+            return std::optional(std::move(*record));
+        }
+        if (!record && record.error().code == Code::StateNewer) {
+            return tl::make_unexpected(std::move(record).error().within(path));
+        }
+        found(certificate,
+              path + (record ? " is the record of " + record->name : " " + record.error().message));
     }
-    return found;
+    return std::optional<Record>{};
 }
 
 Result<std::vector<GenerationRecord>> FileStore::read_generations(const std::string& certificate,
                                                                   const std::vector<int>& numbers) {
     std::vector<GenerationRecord> generations;
     for (const int number : numbers) {
-        const auto text = TRY(
-            as_state(read_if_there(files_, directory_of(certificate, number) + "/meta.json", kStateFileMax)));
+        const std::string path = directory_of(certificate, number) + "/meta.json";
+        const auto text = TRY(as_owned(read_if_there(files_, path, kStateFileMax), home(certificate)));
         auto generation = text ? parse_generation(*text)
                                : Result<GenerationRecord>(base::fail(Code::StateCorrupt, "is missing"));
         // One that cannot be read is left where it is, for a person, and is never counted as held.
-        if (generation && generation->number == number) generations.push_back(std::move(*generation));
+        if (generation && generation->number == number) {
+            generations.push_back(std::move(*generation));
+            continue;
+        }
+        found(certificate, path +
+                               (generation ? " is of generation " + std::to_string(generation->number)
+                                           : " " + generation.error().message) +
+                               "; generation " + std::to_string(number) +
+                               " is left as it is, and is not used");
     }
     return generations;
 }
@@ -128,59 +158,123 @@ Result<std::optional<Record>> FileStore::load(const std::string& certificate) {
         if (number > 0 && !(record && record->generation(number) != nullptr)) unrecorded.push_back(number);
     }
     if (!record && unrecorded.empty()) return std::optional<Record>{};
-    if (!record) record = Record{.name = certificate};
+    const bool is_rebuilt = !record;
+    if (is_rebuilt) record = Record{.name = certificate};
+    const int newest = record->wanted() == nullptr ? 0 : record->wanted()->number;
     for (GenerationRecord& generation : TRY(read_generations(certificate, unrecorded))) {
         record->first_seen =
             record->first_seen == base::Instant{} ? generation.issued_at : record->first_seen;
+        // A run was killed between the generation and its record.
+        if (!is_rebuilt && generation.number > newest) note_issued(*record, generation.number);
         record->generations.push_back(std::move(generation));
     }
     std::sort(record->generations.begin(), record->generations.end(),
               [](const GenerationRecord& a, const GenerationRecord& b) { return a.number < b.number; });
+    if (is_rebuilt && record->generations.empty()) {
+        return base::fail(
+            Code::StateCorrupt,
+            home(certificate) +
+                " holds generations, but neither its record nor one of them can be read. "
+                "Nothing is ordered until you decide",
+            "bring it back from a backup; or, to begin anew:  mv " + home(certificate) + " " + root_ + "/");
+    }
+    if (is_rebuilt) {
+        found(certificate, home(certificate) + ": the record was lost, and is put together again from " +
+                               std::to_string(record->generations.size()) +
+                               " generation(s); what targets have is looked at anew");
+    }
     return record;
+}
+
+/// The one before stays at hand; one that cannot be trusted is evidence, and takes the place of nothing.
+Result<void> FileStore::put_aside(const Record& next, const std::string& current) {
+    constexpr int kEvidenceMax = 9;
+    const std::string path = home(next.name) + "/record.json";
+    const auto known = parse_record(current);
+    if (!known && known.error().code == Code::StateNewer)
+        return tl::make_unexpected(base::Error(known.error()).within(path));
+    if (known && known->name == next.name) {
+        TRY(as_state(base::remove_tree(files_, path + ".1")));
+        return as_state(files_.link(path, path + ".1"));
+    }
+    for (int number = 1; number <= kEvidenceMax; ++number) {
+        const std::string aside = path + ".corrupt" + (number == 1 ? "" : "." + std::to_string(number));
+        if (base::exists(files_, aside)) continue;
+        return as_state(files_.link(path, aside));
+    }
+    return {};  // the first ones tell most
 }
 
 Result<void> FileStore::save(const Record& record) {
     const std::string path = home(record.name) + "/record.json";
-    const auto current = TRY(as_state(read_if_there(files_, path, kStateFileMax)));
-    if (current) {
-        // The one before stays at hand; one that cannot be trusted is kept aside instead of taking its place.
-        const bool sound = parse_record(*current).has_value();
-        const std::string aside = path + (sound ? ".1" : ".corrupt");
-        TRY(as_state(base::remove_tree(files_, aside)));
-        TRY(as_state(files_.link(path, aside)));
-    }
-    return as_state(base::write_durably(files_, path, to_text(record), kPrivate));
+    if (const auto current = TRY(as_state(read_if_there(files_, path, kStateFileMax))))
+        TRY(put_aside(record, *current));
+    TRY(as_state(base::write_durably(files_, path, to_text(record), kPrivate)));
+    return point_live_at(record);
 }
+
+Result<void> FileStore::point_live_at(const Record& record) {
+    if (record.wanted() == nullptr) return {};
+    const std::string live = home(record.name) + "/live";
+    const std::string wanted = std::to_string(record.wanted()->number);
+    const auto now = files_.read_symlink(live);
+    if (now && *now == wanted) return {};
+    return as_state(base::replace_symlink(files_, wanted, live));
+}
+
+namespace {
+
+/// What a person has to know of an order that cannot be gone on with.
+base::Failure unusable(const std::string& next, const Result<OpenOrder>& order,
+                       const std::string& key_fault) {
+    const std::string url = order && !order->url.empty() ? " (" + order->url + ")" : "";
+    const std::string what = !order ? "order.json " + order.error().message : key_fault;
+    const std::string meaning = order ? "Without this key a certificate of the order" + url + " is of no use."
+                                      : "Which order it was cannot be told; a certificate that it has led to "
+                                        "cannot be fetched any more.";
+    return base::fail(
+        Code::StateCorrupt,
+        next + " holds an order that cannot be gone on with: " + what + ". " + meaning +
+            " Nothing is ordered until you decide",
+        "bring " + next + " back from a backup; or, to order anew with a new key:  rm -r " + next);
+}
+
+}  // namespace
 
 Result<std::optional<OpenOrder>> FileStore::open_order(const std::string& certificate) {
     const std::string next = home(certificate) + "/next";
-    const auto text = TRY(as_state(read_if_there(files_, next + "/order.json", kStateFileMax)));
+    const auto text =
+        TRY(as_owned(read_if_there(files_, next + "/order.json", kStateFileMax), home(certificate)));
     if (!text) return std::optional<OpenOrder>{};
     auto order = parse_order(*text);
-    const bool has_request = order && !order->ordered_for.request_key.empty();
-    auto key = base::read_file(files_, next + (has_request ? kRequestFile : kKeyFile), kPemFileMax);
     if (!order && order.error().code == Code::StateNewer)
-        return tl::make_unexpected(std::move(order).error());
-    if (!order || !key) {
-        return base::fail(Code::StateCorrupt, next + " holds an order that cannot be read",
-                          "look at it, then remove " + next + " to order anew");
-    }
+        return tl::make_unexpected(std::move(order).error().within(next + "/order.json"));
+    if (!order) return unusable(next, order, "");
+    const bool has_request = !order->ordered_for.request_key.empty();
+    const std::string path = next + (has_request ? kRequestFile : kKeyFile);
+    auto material = TRY(as_owned(read_if_there(files_, path, kPemFileMax), home(certificate)));
+    if (!material) return unusable(next, order, path + " is missing");
+    const bool is_the_one =
+        order->material_sha256.empty() || order->material_sha256 == base::sha256_hex(*material);
+    if (!is_the_one) return unusable(next, order, path + " is not what was written");
     if (has_request) {
-        order->request_der = std::move(*key);
+        order->request_der = std::move(*material);
     } else {
-        order->key_pem = base::Secret(std::move(*key));
+        order->key_pem = base::Secret(std::move(*material));
+        if (!base::PrivateKey::parse(order->key_pem)) return unusable(next, order, path + " is no key");
     }
     return std::optional(std::move(*order));
 }
 
 Result<void> FileStore::begin_order(const std::string& certificate, const OpenOrder& order) {
     const std::string next = home(certificate) + "/next";
-    TRY(as_state(base::remove_tree(files_, next)));
+    TRY(remove_at_once(files_, next));
     TRY(as_state(base::make_directories(files_, next, kPrivateDirectory)));
     const bool has_request = !order.request_der.empty();
     // Durable under its name together with order.json, before which nobody looks for it.
     TRY(as_state(base::write_whole(files_, next + (has_request ? kRequestFile : kKeyFile),
                                    has_request ? order.request_der : order.key_pem.reveal(), kPrivate)));
+    TRY(make_reserve(files_, next));
     return order_placed(certificate, order);
 }
 
@@ -190,7 +284,7 @@ Result<void> FileStore::order_placed(const std::string& certificate, const OpenO
 }
 
 Result<void> FileStore::drop_order(const std::string& certificate) {
-    return as_state(base::remove_tree(files_, home(certificate) + "/next"));
+    return remove_at_once(files_, home(certificate) + "/next");
 }
 
 Result<int> FileStore::next_number(const std::string& certificate) {
@@ -206,6 +300,9 @@ Result<int> FileStore::next_number(const std::string& certificate) {
 Result<void> FileStore::complete(const std::string& certificate, const GenerationRecord& record,
                                  const base::Chain& chain) {
     const std::string next = home(certificate) + "/next";
+    const std::string directory = directory_of(certificate, record.number);
+    if (!base::exists(files_, next + "/order.json") && base::exists(files_, directory + "/meta.json"))
+        return settle_generation(certificate, record.number);  // an earlier try came this far
     const base::Chain leaf(chain.begin(), chain.begin() + 1);
     const base::Chain issuers(chain.begin() + 1, chain.end());
     const std::array<std::pair<const char*, std::string>, 4> contents{
@@ -213,46 +310,39 @@ Result<void> FileStore::complete(const std::string& certificate, const Generatio
          {"/chain.pem", base::to_pem(issuers)},
          {"/fullchain.pem", base::to_pem(chain)},
          {"/meta.json", to_text(record)}}};
+    TRY(release_reserve(files_, next));
     for (const auto& [name, content] : contents) {
         TRY(as_state(base::write_whole(files_, next + name, content, kPrivate)));
     }
     TRY(as_state(base::sync_directory(files_, next)));
-    TRY(as_state(files_.rename(next, directory_of(certificate, record.number))));
+    TRY(as_state(files_.rename(next, directory)));
+    return settle_generation(certificate, record.number);
+}
+
+Result<void> FileStore::settle_generation(const std::string& certificate, int number) {
     TRY(as_state(base::sync_directory(files_, home(certificate))));
-    return as_state(
-        base::replace_symlink(files_, std::to_string(record.number), home(certificate) + "/live"));
+    return as_state(base::replace_symlink(files_, std::to_string(number), home(certificate) + "/live"));
 }
 
 Result<deployers::Generation> FileStore::generation(const std::string& certificate, int number) {
-    const std::string directory = directory_of(certificate, number);
-    const auto read = [&](const char* file) {
-        return base::read_file(files_, directory + file, kPemFileMax);
-    };
-    const GenerationRecord meta = TRY(parse_generation(TRY(as_state(read("/meta.json")))));
-    deployers::Generation generation{.certificate = certificate, .number = number};
-    for (const std::string& name : meta.ordered_for.names) {
-        generation.names.push_back(TRY(base::parse_identifier(name)));
-    }
-    generation.chain = TRY(base::parse_chain(TRY(as_state(read("/fullchain.pem")))));
-    generation.request_key = meta.ordered_for.request_key;
-    if (generation.has_key()) generation.key_pem = base::Secret(TRY(as_state(read(kKeyFile))));
-    if (generation.chain.front().sha256() != meta.sha256) {
-        return base::fail(Code::StateCorrupt,
-                          directory + "/fullchain.pem is not the certificate that was issued");
-    }
+    auto generation = read_generation_files(files_, directory_of(certificate, number), certificate, number);
+    if (!generation && generation.error().code == Code::StateCorrupt)
+        generation.error().hint =
+            "bring it back from a backup; or, for a new one:  renewd renew " + certificate + " --force";
     return generation;
 }
 
 Result<void> FileStore::amend(const std::string& certificate, const GenerationRecord& record) {
-    const std::string path = directory_of(certificate, record.number) + "/meta.json";
-    return as_state(base::write_durably(files_, path, to_text(record), kPrivate));
+    const std::string directory = directory_of(certificate, record.number);
+    TRY(remove_leftovers(files_, directory));
+    return as_state(base::write_durably(files_, directory + "/meta.json", to_text(record), kPrivate));
 }
 
 Result<void> FileStore::prune(const std::string& certificate, const std::vector<int>& kept) {
     for (const std::string& entry : TRY(as_state(files_.list(home(certificate))))) {
         const int number = generation_number(entry);
         if (number == 0 || std::ranges::find(kept, number) != kept.end()) continue;
-        TRY(as_state(base::remove_tree(files_, directory_of(certificate, number))));
+        TRY(remove_at_once(files_, directory_of(certificate, number)));
     }
     return {};
 }

@@ -2,7 +2,10 @@
 // The embedded default store: a tree of files (DESIGN.md §7), each written whole, synced and renamed.
 #pragma once
 
+#include <map>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "agent/memory/index.hpp"
 #include "agent/memory/store.hpp"
@@ -23,6 +26,7 @@ class FileStore final : public Store {
 
     base::Result<std::unique_ptr<Lease>> lease(const std::string& certificate) override;
     base::Result<std::optional<Record>> load(const std::string& certificate) override;
+    std::vector<std::string> findings(const std::string& certificate) override;
     base::Result<void> save(const Record& record) override;
     base::Result<std::vector<std::string>> certificates() override;
     base::Result<std::optional<OpenOrder>> open_order(const std::string& certificate) override;
@@ -69,10 +73,16 @@ class FileStore final : public Store {
     [[nodiscard]] base::Result<std::optional<Record>> read_record(const std::string& certificate);
     [[nodiscard]] base::Result<std::vector<GenerationRecord>> read_generations(
         const std::string& certificate, const std::vector<int>& numbers);
+    void found(const std::string& certificate, std::string finding);
+    [[nodiscard]] base::Result<void> settle_generation(const std::string& certificate, int number);
+    [[nodiscard]] base::Result<void> point_live_at(const Record& record);
+    [[nodiscard]] base::Result<void> put_aside(const Record& next, const std::string& current);
 
     base::Files& files_;
     std::string root_;
     bool may_write_;
+    std::mutex findings_mutex_{};
+    std::map<std::string, std::vector<std::string>> findings_{};
 };
 
 }  // namespace agent

@@ -47,6 +47,14 @@ TargetRecord& Record::target_for(std::string_view target_name) {
     return targets.emplace_back(TargetRecord{.name = std::string(target_name)});
 }
 
+void note_issued(Record& record, int generation) {
+    record.issuance.reset();
+    record.ca_failures = 0;
+    // What is still owed to hooks of earlier generations has been overtaken.
+    std::erase_if(record.hooks, [](const PendingHook& hook) { return hook.event != "failed"; });
+    record.hooks.push_back({.event = "renewed", .generation = generation});
+}
+
 namespace {
 
 constexpr int kVersion = 1;
@@ -144,7 +152,9 @@ base::Result<GenerationRecord> parse_generation(std::string_view text) {
 
 std::string to_text(const OpenOrder& order) {
     json object = write(order.ordered_for);
+    const std::string& material = order.request_der.empty() ? order.key_pem.reveal() : order.request_der;
     object.update({{"account", order.account},
+                   {"material_sha256", material.empty() ? "" : base::sha256_hex(material)},
                    {"url", order.url},
                    {"started_at", base::format_instant(order.started_at)}});
     return seal("order", object);
@@ -156,7 +166,8 @@ base::Result<OpenOrder> parse_order(std::string_view text) {
     OpenOrder order{.ordered_for = read_ordered_for(reader, content),
                     .account = reader.value<std::string>(content, "account"),
                     .url = reader.value<std::string>(content, "url"),
-                    .started_at = reader.required_instant(content, "started_at")};
+                    .started_at = reader.required_instant(content, "started_at"),
+                    .material_sha256 = reader.later_text(content, "material_sha256")};
     if (!reader.ok()) return base::fail(Code::StateCorrupt, "has a shape that renewd never writes");
     return order;
 }

@@ -56,6 +56,8 @@ struct OpenOrder {
     base::Instant started_at{};
     base::Secret key_pem{};
     std::string request_der{};  // in place of the key: a request of the user's own
+    /// As read: the SHA-256 of the file that holds key or request; empty where an earlier renewd wrote it.
+    std::string material_sha256{};
 };
 
 /// A thing that keeps failing: how often, since when, why, and when it is tried again.
@@ -148,6 +150,10 @@ struct Record {
 
     friend bool operator==(const Record&, const Record&) = default;
 };
+
+/// What is to be remembered when a generation has come: it ends what stood in its way, and hooks are owed for
+/// it. The generation itself is the caller's to add.
+void note_issued(Record& record, int generation);
 
 /// The record as text: JSON that carries its own digest, so that a torn or edited file is noticed.
 [[nodiscard]] std::string to_text(const Record& record);

@@ -20,9 +20,30 @@ class FileLease final : public Lease {
 
 }  // namespace
 
+Result<void> remove_leftovers(base::Files& files, const std::string& directory) {
+    auto entries = files.list(directory);
+    if (!entries && entries.error().code == Code::FileNotFound) return {};
+    for (const std::string& entry : TRY(as_state(std::move(entries)))) {
+        const bool is_leftover = entry.starts_with('.') && entry.find(".renewd-") != std::string::npos;
+        if (is_leftover) TRY(as_state(base::remove_tree(files, (directory + "/").append(entry))));
+    }
+    return {};
+}
+
+Result<void> remove_at_once(base::Files& files, const std::string& path) {
+    const std::string leftover =
+        base::directory_of(path) + "/." + path.substr(path.rfind('/') + 1) + ".renewd-removed";
+    TRY(as_state(base::remove_tree(files, leftover)));
+    auto renamed = files.rename(path, leftover);
+    if (!renamed && renamed.error().code == Code::FileNotFound) return {};
+    TRY(as_state(std::move(renamed)));
+    return as_state(base::remove_tree(files, leftover));
+}
+
 Result<std::unique_ptr<Lease>> take_lease(base::Files& files, const std::string& directory) {
     TRY(as_state(base::make_directories(files, directory, kPrivateDirectory)));
     auto lock = TRY(as_state(base::Lock::take(files, directory + "/.lock")));
+    TRY(remove_leftovers(files, directory));
     return std::make_unique<FileLease>(std::move(lock));
 }
 

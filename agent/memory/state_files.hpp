@@ -34,7 +34,24 @@ base::Result<T> as_state(base::Result<T> result) {
     return tl::make_unexpected(std::move(error));
 }
 
-/// The right to write in this directory, which is made if it is missing.
+/// The same for what may belong to another user: says who has to own it.
+template <class T>
+base::Result<T> as_owned(base::Result<T> result, const std::string& directory) {
+    if (!result && result.error().code == base::Code::FileDenied) {
+        result.error().hint = "whoever runs renewd must own its state:  chown -R USER: " + directory;
+    }
+    return as_state(std::move(result));
+}
+
+/// Removes what a writer that was killed left in a directory under temporary names; one that is not there has
+/// none. For whoever holds its lease: nobody else writes there then.
+[[nodiscard]] base::Result<void> remove_leftovers(base::Files& files, const std::string& directory);
+
+/// Removes a file or directory of ours with all it holds, at once for whoever looks: under the name of a
+/// left-over first, so that a run which is killed meanwhile leaves no half of it. Nothing there is no error.
+[[nodiscard]] base::Result<void> remove_at_once(base::Files& files, const std::string& path);
+
+/// The right to write in this directory, which is made if it is missing, and cleared of left-overs.
 [[nodiscard]] base::Result<std::unique_ptr<Lease>> take_lease(base::Files& files,
                                                               const std::string& directory);
 

@@ -43,13 +43,20 @@ class Store {
     /// What is remembered; nothing if there never was anything. A record that is lost or corrupt is put
     /// together again from its generations; a generation that a killed run finished is in it.
     [[nodiscard]] virtual base::Result<std::optional<Record>> load(const std::string& certificate) = 0;
+    /// What load() has found wrong with this certificate's state since this was asked last, for people: what
+    /// it is, and what became of it.
+    [[nodiscard]] virtual std::vector<std::string> findings(const std::string& certificate) = 0;
+    /// Replaces what load() has found, which must have been asked before: what it could not read is kept
+    /// aside.
     [[nodiscard]] virtual base::Result<void> save(const Record& record) = 0;
     [[nodiscard]] virtual base::Result<std::vector<std::string>> certificates() = 0;
 
-    /// The order being worked on; nothing if there is none.
+    /// The order being worked on; nothing if there is none. state/corrupt says what can be read of it, and
+    /// what a person has to decide: it is never dropped in silence.
     [[nodiscard]] virtual base::Result<std::optional<OpenOrder>> open_order(
         const std::string& certificate) = 0;
-    /// Makes key (or request) and intent durable, before anything is asked of a CA.
+    /// Makes key (or request) and intent durable, and takes the room that its certificate will need, before
+    /// anything is asked of a CA. state/no-space.
     [[nodiscard]] virtual base::Result<void> begin_order(const std::string& certificate,
                                                          const OpenOrder& order) = 0;
     /// Makes the order's URL durable, before anything is done with it.
@@ -77,6 +84,7 @@ class Store {
     /// One account a directory URL; `ca` is for people.
     [[nodiscard]] virtual base::Result<std::unique_ptr<Lease>> lease_account(
         const std::string& ca, const std::string& directory) = 0;
+    /// Nothing where there never was one; state/corrupt where its key is gone or cannot be read.
     [[nodiscard]] virtual base::Result<std::optional<StoredAccount>> account(
         const std::string& ca, const std::string& directory) = 0;
     [[nodiscard]] virtual base::Result<void> save_account(const std::string& ca, const std::string& directory,

@@ -34,6 +34,12 @@ acme::Registration registration_of(const CaConfig& ca) {
     return registration;
 }
 
+/// "https://ca.example:14000" of a URL.
+std::string origin_of(const std::string& url) {
+    const std::size_t host = url.find("://");
+    return host == std::string::npos ? url : url.substr(0, url.find('/', host + 3));
+}
+
 base::Failure closed(const CaConfig& ca, const StoredAccount& stored) {
     return base::fail(Code::CaAccountRefused,
                       "the account " + stored.url + " at CA " + ca.name + " was closed on " +
@@ -73,11 +79,35 @@ Result<acme::Account> Accounts::open(const CaConfig& ca) {
     return account_of(TRY(settle(ca)));
 }
 
+/// Certificates of ours from this very CA without an account there: it has been lost, key and all. Another
+/// one in its place would break CAA records and limits that name it, so a person has to say so.
+Result<void> Accounts::check_none_was_lost(const CaConfig& ca) {
+    for (const std::string& name : TRY(store_.certificates())) {
+        const auto record = store_.load(name);
+        if (!record || !*record) continue;
+        for (const GenerationRecord& generation : (*record)->generations) {
+            if (generation.ordered_for.ca != ca.name ||
+                origin_of(generation.account) != origin_of(ca.directory))
+                continue;
+            return base::fail(
+                Code::StateCorrupt,
+                "the account at CA " + ca.name + ", " + generation.account + ", with which " + name +
+                    " was ordered, is gone: there is nothing in " +
+                    store_.account_place(ca.name, ca.directory) +
+                    ". Nothing is ordered there until you decide",
+                "bring it back from a backup; or, for a new account:  renewd account register " + ca.name +
+                    " --new");
+        }
+    }
+    return {};
+}
+
 /// Everything that has to be done before the account can be used; under its lease.
 Result<StoredAccount> Accounts::settle(const CaConfig& ca) {
     std::optional<StoredAccount> stored = TRY(store_.account(ca.name, ca.directory));
     if (stored && stored->closed_at) return closed(ca, *stored);
     if (!stored) {
+        TRY(check_none_was_lost(ca));
         const PrivateKey key = TRY(PrivateKey::generate(base::KeyType::EcdsaP256));
         stored = StoredAccount{.key_pem = TRY(key.to_pem())};
         TRY(store_.save_account(ca.name, ca.directory, *stored));
@@ -156,8 +186,11 @@ Result<acme::Account> Accounts::find_again(const CaConfig& ca) {
 Result<acme::Account> Accounts::register_anew(const CaConfig& ca) {
     const std::scoped_lock guard(turn_);
     const auto lease = TRY(take_turn(ca));
-    const auto stored = TRY(store_.account(ca.name, ca.directory));
-    if (stored && !stored->closed_at && !stored->url.empty()) {
+    const auto read = store_.account(ca.name, ca.directory);
+    if (!read && read.error().code != Code::StateCorrupt) return tl::make_unexpected(read.error());
+    if (!read || !*read) return replace_lost(ca);
+    const std::optional<StoredAccount>& stored = *read;
+    if (!stored->closed_at && !stored->url.empty()) {
         const auto view = acme::look_at_account(session_of_(ca), TRY(account_of(*stored)));
         if (view) {
             return base::fail(Code::UsageWrong,
@@ -166,14 +199,25 @@ Result<acme::Account> Accounts::register_anew(const CaConfig& ca) {
         }
         if (view.error().code != Code::CaAccountRefused) return tl::make_unexpected(view.error());
     }
-    if (stored) {
-        TRY(store_.retire_account(ca.name, ca.directory, clock_.now()));
-        log_.warn(
-            "{}: the account {} is replaced by a new one. CAA records with accounturi, and dns-persist "
-            "and dns-account records, name the old one.",
-            ca.name, stored->url);
-    }
-    return account_of(TRY(settle(ca)));
+    TRY(store_.retire_account(ca.name, ca.directory, clock_.now()));
+    log_.warn(
+        "{}: the account {} is replaced by a new one. CAA records with accounturi, and dns-persist "
+        "and dns-account records, name the old one.",
+        ca.name, stored->url);
+    return account_of(TRY(begin(ca)));
+}
+
+/// What cannot be read of it is put aside.
+Result<acme::Account> Accounts::replace_lost(const CaConfig& ca) {
+    TRY(store_.retire_account(ca.name, ca.directory, clock_.now()));
+    return account_of(TRY(begin(ca)));
+}
+
+/// A new account, whatever there was.
+Result<StoredAccount> Accounts::begin(const CaConfig& ca) {
+    const PrivateKey key = TRY(PrivateKey::generate(base::KeyType::EcdsaP256));
+    TRY(store_.save_account(ca.name, ca.directory, {.key_pem = TRY(key.to_pem())}));
+    return settle(ca);
 }
 
 Result<void> Accounts::tell_contact(const CaConfig& ca) {

@@ -29,14 +29,17 @@ class Accounts {
     /// The account at this CA: the stored one, or one found or registered now, its key durable before the CA
     /// is asked. A change of the key that was interrupted is finished, or dropped where the CA knows nothing
     /// of it; a contact that was changed in the configuration is told to the CA (what it does not take is
-    /// logged, and stops nothing). ca/account-refused for one that was closed; never another in its place.
+    /// logged, and stops nothing). ca/account-refused for one that was closed, state/corrupt for one whose
+    /// key is gone or damaged while it is known, or while there are certificates of it; never another in its
+    /// place.
     [[nodiscard]] base::Result<acme::Account> open(const CaConfig& ca);
 
     /// The CA does not know the account any more: asks once for it again with the same key and binding. A
     /// URL that has changed is told loudly.
     [[nodiscard]] base::Result<acme::Account> find_again(const CaConfig& ca);
 
-    /// A new account with a new key, in place of one that is closed. usage/wrong while the old one is well.
+    /// A new account with a new key, in place of one that is closed or lost. usage/wrong while the old one is
+    /// well.
     [[nodiscard]] base::Result<acme::Account> register_anew(const CaConfig& ca);
 
     /// Tells the CA the contact of the configuration, whatever it was told last.
@@ -53,6 +56,9 @@ class Accounts {
     [[nodiscard]] base::Result<std::unique_ptr<Lease>> take_turn(const CaConfig& ca);
     [[nodiscard]] bool is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) const;
     [[nodiscard]] base::Result<StoredAccount> settle(const CaConfig& ca);
+    [[nodiscard]] base::Result<StoredAccount> begin(const CaConfig& ca);
+    [[nodiscard]] base::Result<void> check_none_was_lost(const CaConfig& ca);
+    [[nodiscard]] base::Result<acme::Account> replace_lost(const CaConfig& ca);
     [[nodiscard]] base::Result<void> settle_key_change(const CaConfig& ca, StoredAccount& stored);
     [[nodiscard]] base::Result<void> take_next_key(const CaConfig& ca, StoredAccount& stored);
     [[nodiscard]] base::Result<void> register_key(const CaConfig& ca, StoredAccount& stored);

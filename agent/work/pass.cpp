@@ -42,13 +42,15 @@ class Pass {
     Result<void> work() {
         const auto known = TRY(s_.store.load(certificate_.name));
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
-        const Plan first = plan_for(record, TRY(s_.store.open_order(certificate_.name)).has_value());
+        const bool is_damaged = !s_.store.findings(certificate_.name).empty();
+        const Plan first = plan_for(record, TRY(has_open_order()));
         if (options_.may_renew && options_.wishes.by_hand) outcome_.held_until = first.renewal.held_until;
-        if (!options_.revocation && !has_work(first)) {
+        if (!options_.revocation && !is_damaged && !has_work(first)) {
             outcome_.next = first.next();
             return {};
         }
         keeper_ = TRY(take_turn());
+        TRY(tell_findings());
         if (options_.revocation) TRY(want_revoked(s_, certificate_, *keeper_, *options_.revocation));
         TRY(revoke_what_is_due());  // before anything else where its time has come
         TRY(ask_ca_if_due());
@@ -73,6 +75,32 @@ class Pass {
         return {};
     }
 
+    /// One that cannot be read waits as well: for a person, who is told when it is to be gone on with.
+    Result<bool> has_open_order() {
+        const auto order = s_.store.open_order(certificate_.name);
+        if (!order && order.error().code == base::Code::StateCorrupt) return true;
+        if (!order) return tl::make_unexpected(order.error());
+        return order->has_value();
+    }
+
+    /// What was found wrong with the state is mended by saving what could be read of it. What cannot be
+    /// mended is logged each time, and stands in the history once.
+    Result<void> tell_findings() {
+        constexpr std::size_t kLately = 40;
+        const std::vector<std::string> findings = s_.store.findings(certificate_.name);
+        if (findings.empty()) return {};
+        const auto lately = TRY(s_.store.history(certificate_.name, kLately));
+        for (const std::string& finding : findings) {
+            s_.log.error("{}: {}", certificate_.name, finding);
+            const bool is_known = std::ranges::any_of(lately, [&](const std::string& line) {
+                const auto happening = parse_line(line);
+                return happening && happening->text == finding;
+            });
+            if (!is_known) s_.remember(certificate_.name, {.what = "state", .text = finding});
+        }
+        return keeper_->change([](Record&) {});
+    }
+
     [[nodiscard]] Plan plan_for(const Record& record, bool has_open_order) const {
         return plan(certificate_, record,
                     {.now = s_.clock.now(),
@@ -81,9 +109,7 @@ class Pass {
                      .wishes = options_.wishes});
     }
 
-    Result<Plan> plan_again() {
-        return plan_for(keeper_->record(), TRY(s_.store.open_order(certificate_.name)).has_value());
-    }
+    Result<Plan> plan_again() { return plan_for(keeper_->record(), TRY(has_open_order())); }
 
     [[nodiscard]] bool has_work(const Plan& plan) const {
         const base::Instant now = s_.clock.now();
@@ -140,7 +166,9 @@ class Pass {
     Result<void> renew_if_due() {
         if (s_.stopping || !options_.may_renew || !TRY(plan_again()).renewal_due(s_.clock.now())) return {};
         auto renewed = renew(s_, certificate_, *keeper_);
-        // What stands in the way of an order is in the record; targets go on with what there is.
+        // What stands in the way of an order is in the record; targets go on with what there is. That an
+        // order cannot be read is such a thing, too.
+        if (!renewed && renewed.error().code == base::Code::StateCorrupt) return {};
         return only_of_the_store(std::move(renewed));
     }
 

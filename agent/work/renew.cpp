@@ -61,7 +61,8 @@ class Issuance {
     Result<OpenOrder> open_or_begin() {
         const OrderedFor wanted = wanted_order(certificate_, ca_.name);
         std::optional<OpenOrder> open = TRY(s_.store.open_order(certificate_.name));
-        if (open && open->ordered_for == wanted) return std::move(*open);
+        is_resumed_ = open && open->ordered_for == wanted;
+        if (is_resumed_) return std::move(*open);
         s_.progress.step(certificate_.name, "key", key_words(certificate_));
         OpenOrder order{.ordered_for = wanted, .started_at = s_.clock.now()};
         if (certificate_.request) {
@@ -80,13 +81,15 @@ class Issuance {
 
     Result<acme::Issued> issue_once() {
         const acme::Account account = TRY(s_.account(ca_));
+        const bool may_have_lost_order = is_resumed_ && order_.url.empty() && order_.account.empty();
         order_.account = account.url;
         const acme::IssuanceRequest request{.names = certificate_.names,
                                             .profile = order_.ordered_for.profile,
                                             .key = TRY(key_or_request()),
                                             .replaces = replaced_by_this(account.url),
                                             .preferred_chain = ca_.preferred_chain,
-                                            .order_url = order_.url};
+                                            .order_url = order_.url,
+                                            .may_have_lost_order = may_have_lost_order};
         return acme::issue(
             s_.session(ca_), account, request,
             {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
@@ -129,6 +132,21 @@ class Issuance {
         return tl::make_unexpected(std::move(error));
     }
 
+    /// A disk that is full or fails for a moment: each try writes new files. After the last one nothing is
+    /// lost either, for the order's URL is on disk, and the next run fetches the same certificate again.
+    Result<void> write(const GenerationRecord& generation, const base::Chain& chain) {
+        constexpr int kTries = 5;
+        base::Milliseconds pause{500};
+        for (int tried = 1;; ++tried) {
+            auto written = s_.store.complete(certificate_.name, generation, chain);
+            if (written || tried == kTries) return written;
+            s_.log.error("{}: the certificate has been issued, and cannot be written: {}; trying again",
+                         certificate_.name, written.error().message);
+            s_.clock.sleep(pause);
+            pause *= 2;
+        }
+    }
+
     Result<void> keep(const acme::Issued& issued) {
         const base::Certificate& leaf = issued.chain.front();
         const GenerationRecord generation{.number = TRY(s_.store.next_number(certificate_.name)),
@@ -141,14 +159,10 @@ class Issuance {
                                           .not_before = leaf.not_before(),
                                           .not_after = leaf.not_after(),
                                           .issued_at = s_.clock.now()};
-        TRY(s_.store.complete(certificate_.name, generation, issued.chain));
+        TRY(write(generation, issued.chain));
         TRY(keeper_.change([&](Record& record) {
             record.generations.push_back(generation);
-            record.issuance.reset();
-            record.ca_failures = 0;
-            // What is still owed to hooks of earlier generations has been overtaken.
-            std::erase_if(record.hooks, [](const PendingHook& hook) { return hook.event != "failed"; });
-            record.hooks.push_back({.event = "renewed", .generation = generation.number});
+            note_issued(record, generation.number);
         }));
         s_.progress.step(certificate_.name, "generation", std::to_string(generation.number));
         s_.remember(certificate_.name,
@@ -168,6 +182,7 @@ class Issuance {
     Keeper& keeper_;
     const CaConfig& ca_;
     OpenOrder order_;
+    bool is_resumed_ = false;  // an earlier run has begun it
 };
 
 }  // namespace

@@ -94,7 +94,8 @@ std::unique_ptr<deployers::Host> Surroundings::host(const TargetConfig& target) 
                                      .identity_file = host->identity_file,
                                      .host_keys = host->host_keys,
                                      .sudo = host->sudo,
-                                     .scratch_directory = config.agent.state_dir});
+                                     .scratch_directory = config.agent.state_dir,
+                                     .files = &files});
 }
 
 std::mutex& Surroundings::service_turn(const TargetConfig& target) {

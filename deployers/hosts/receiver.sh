@@ -269,6 +269,7 @@ forget() {
     while read -r sum size mode ids at path <&4; do
         beside "$path" && try rm -f "$old" || return 1
     done 4<"$run/published"
+    settle
 }
 prune() {
     [ -n "$versions" ] || return 0

@@ -315,7 +315,9 @@ base::Result<void> Replacement::forget() {
     }
     journal_.clear();
     for (const Item& item : published_) TRY(remove(old_name(work_, item.plan->path)));
-    return base::remove_tree(files_, work_);
+    TRY(base::remove_tree(files_, work_));
+    // Durable before anybody says that it is done: what a power loss brings back nobody would come back for.
+    return sync_directories();
 }
 
 base::Result<void> Replacement::prune() {

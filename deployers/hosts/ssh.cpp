@@ -44,7 +44,8 @@ base::Result<std::string> write_known_hosts(const SshDestination& destination) {
         return base::fail(Code::InternalUnexpected,
                           destination.name + ": no directory for the keys of a pinned host");
     }
-    base::SystemFiles files;
+    base::SystemFiles system;
+    base::Files& files = destination.files != nullptr ? *destination.files : system;
     TRY(base::make_directories(files, destination.scratch_directory, 0700));
     std::string path =
         destination.scratch_directory + "/known_hosts." + base::sha256_hex(lines).substr(0, 16);

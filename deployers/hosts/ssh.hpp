@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file.hpp"
 #include "base/process.hpp"
 #include "deployers/hosts/host.hpp"
 
@@ -23,6 +24,7 @@ struct SshDestination {
     bool sudo = false;                // the remote side runs under `sudo -n`
     std::string scratch_directory{};  // ours, 0700: for the rendered known_hosts of a pinned host
     base::Seconds connect_deadline{10};
+    base::Files* files = nullptr;  // for what is written here; nullptr: the system's
 };
 
 /// config/wrong-value from its first use if a member could be taken for an option, or a pinned key is none.

@@ -22,6 +22,7 @@
 #include "base/file.hpp"
 #include "base/identifier.hpp"
 #include "base/openssl.hpp"
+#include "base/outward.hpp"
 #include "deployers/probe/look.hpp"
 
 namespace deployers {
@@ -161,6 +162,10 @@ void set_failure(Observation& seen, int error, bool at_once) {
 
 /// A connected, non-blocking socket; closed where it did not come to that, and `seen` says why.
 base::Descriptor connect_to(const SocketAddress& address, const Deadline& deadline, Observation& seen) {
+    if (!base::outward("connect", seen.address)) {
+        set_failure(seen, ECONNREFUSED, /*at_once=*/true);
+        return {};
+    }
     base::Descriptor socket(
         ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
     if (!socket.is_open()) {

@@ -136,6 +136,49 @@ TEST_CASE("accounts: of two that register at once one waits, and finds what the 
     CHECK(stage.ca.accounts.known.size() == 1);
 }
 
+TEST_CASE("accounts: one that is gone while its certificates are there is not replaced in silence") {
+    Stage stage;
+    const std::string url = Run(stage)->open(ca_config()).value().url;
+    {
+        Run run(stage);
+        const auto lease = run.store().lease("example.com").value();
+        agent::GenerationRecord generation{.number = 1, .account = url};
+        generation.ordered_for.ca = "fake";
+        REQUIRE(run.store().save({.name = "example.com", .generations = {generation}}));
+    }
+    std::filesystem::remove_all(stage.place());
+    const auto opened = Run(stage)->open(ca_config());
+    CHECK(code_of(opened) == "state/corrupt");
+    CHECK(contains(opened.error().message, "with which example.com was ordered, is gone"));
+    CHECK(stage.ca.accounts.known.size() == 1);
+    // Its directory elsewhere is another CA, whatever its name is.
+    agent::CaConfig elsewhere = ca_config();
+    elsewhere.directory = "https://elsewhere.test/dir";
+    CHECK(code_of(Run(stage)->open(elsewhere)) != "state/corrupt");
+    // A person says so.
+    const auto anew = Run(stage)->register_anew(ca_config());
+    REQUIRE(anew);
+    CHECK(anew->url != url);
+    CHECK(Run(stage)->open(ca_config()).value().url == anew->url);
+}
+
+TEST_CASE("accounts: one whose key is damaged is put aside when a person asks for another, and not before") {
+    Stage stage;
+    REQUIRE(Run(stage)->open(ca_config()));
+    const std::string place = stage.place();
+    std::ofstream(place + "/account.key") << "torn";
+    CHECK(code_of(Run(stage)->open(ca_config())) == "state/corrupt");
+    CHECK(stage.ca.accounts.known.size() == 1);
+    REQUIRE(Run(stage)->register_anew(ca_config()));
+    bool is_kept = false;
+    for (const auto& entry : std::filesystem::directory_iterator(place)) {
+        if (!entry.path().filename().string().starts_with("retired-")) continue;
+        std::ifstream file(entry.path() / "account.key");
+        is_kept = std::string(std::istreambuf_iterator<char>(file), {}) == "torn";
+    }
+    CHECK(is_kept);
+}
+
 TEST_CASE("accounts: a new key is in force, and the old one is gone") {
     Stage stage;
     const acme::Account before = Run(stage)->open(ca_config()).value();

@@ -11,60 +11,16 @@
 #include <sys/stat.h>
 
 #include "tests/unit/agent/fixtures.hpp"
+#include "tests/unit/agent/store_home.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
-#include "tests/unit/base/test_ca.hpp"
 
 using fixtures::certificate;
 using fixtures::kNow;
 using fixtures::well;
+using store_home::Home;
+using store_home::Material;
 
 namespace {
-
-class Home {
-  public:
-    Home() : store_(agent::FileStore::open(files_, directory_ / "state", /*allow_volatile=*/true).value()) {}
-
-    [[nodiscard]] agent::FileStore& store() { return *store_; }
-
-    [[nodiscard]] std::string path(const std::string& name) const {
-        return directory_ / ("state/certificates/example.com/" + name);
-    }
-
-    [[nodiscard]] std::string read(const std::string& name) const {
-        std::ifstream file(path(name));
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
-
-    void write(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
-
-    [[nodiscard]] const tests::TemporaryDirectory& directory() const { return directory_; }
-
-  private:
-    tests::TemporaryDirectory directory_;
-    base::SystemFiles files_;
-    std::unique_ptr<agent::FileStore> store_;
-};
-
-struct Material {
-    base::PrivateKey key = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
-    base::Chain chain;
-    agent::OpenOrder order;
-
-    Material() {
-        const auto root = test_ca::make_root("Root");
-        chain = {test_ca::issue(root, {.public_key = key.handle(), .names = certificate().names}),
-                 root.certificate};
-        order = {.ordered_for = agent::wanted_order(certificate(), "letsencrypt"),
-                 .started_at = kNow,
-                 .key_pem = key.to_pem().value()};
-    }
-
-    [[nodiscard]] agent::GenerationRecord generation(int number) const {
-        agent::GenerationRecord record = fixtures::generation(number);
-        record.sha256 = chain.front().sha256();
-        return record;
-    }
-};
 
 mode_t mode_of(const std::string& path) {
     struct stat info{};
@@ -202,10 +158,13 @@ TEST_CASE("store: what a killed run left half-written is swept up by the next wr
         const auto lease = home.store().lease("example.com").value();
     }
     home.write(".record.json.renewd-123-1", "half");
+    std::filesystem::create_directory(home.path("next"));
+    home.write("next/.chain.pem.renewd-123-2", "half");
     {
         const auto lease = home.store().lease("example.com").value();
     }
     CHECK_FALSE(std::filesystem::exists(home.path(".record.json.renewd-123-1")));
+    CHECK_FALSE(std::filesystem::exists(home.path("next/.chain.pem.renewd-123-2")));
 }
 
 TEST_CASE("store: an account is kept for its directory URL, key first") {
@@ -218,6 +177,16 @@ TEST_CASE("store: an account is kept for its directory URL, key first") {
     REQUIRE(home.store().save_account("ca", "https://one.test/dir", account));
     CHECK(home.store().account("ca", "https://one.test/dir").value()->url == account.url);
     CHECK_FALSE(home.store().account("ca", "https://two.test/dir").value().has_value());
+}
+
+TEST_CASE("store: what a killed run left half-written beside an account is swept up, too") {
+    Home home;
+    REQUIRE(home.store().save_account("ca", "https://one.test/dir", {.url = "https://one.test/acct/1"}));
+    const std::string left =
+        home.store().account_place("ca", "https://one.test/dir") + "/.account.url.renewd-123-1";
+    std::ofstream(left) << "half";
+    CHECK(home.store().lease_account("ca", "https://one.test/dir"));
+    CHECK_FALSE(std::filesystem::exists(left));
 }
 
 TEST_CASE("store: a directory that a reboot or a cleaner empties is refused") {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/outward.hpp"
 #include "tests/unit/base/other_processes.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
 
@@ -245,6 +246,24 @@ TEST_CASE("process: what cannot be started says why") {
     CHECK(contains(not_started({.argv = {"true", std::string("a\0b", 3)}}), "NUL"));
     CHECK(contains(not_started({.argv = {""}}), "cannot start"));
     CHECK(contains(not_started({.argv = {}}), "none is named"));
+}
+
+TEST_CASE(
+    "process: whoever listens hears of a program before it starts and after, and may keep it from starting") {
+    static std::vector<std::string> heard;
+    static bool may_start = true;
+    heard.clear();
+    may_start = true;
+    base::outward_listener = [](std::string_view what, std::string_view) {
+        heard.emplace_back(what);
+        return may_start;
+    };
+    CHECK(run_to_end(shell("true")).ok());
+    may_start = false;
+    const std::string refused = not_started(shell("true"));
+    base::outward_listener = nullptr;
+    CHECK(heard == std::vector<std::string>{"spawn", "spawned", "spawn"});
+    CHECK(refused.find("Resource temporarily unavailable") != std::string::npos);
 }
 
 TEST_CASE("process: programs are found where children look for them, and nowhere else") {

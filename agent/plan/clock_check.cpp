@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/plan/clock_check.hpp"
+
+#include <algorithm>
+
+namespace agent {
+
+using base::Instant;
+using base::Seconds;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Seconds kTolerated = 1h;
+
+std::string about(Seconds difference) {
+    const auto days = std::chrono::duration_cast<std::chrono::days>(difference).count();
+    if (days >= 2) return std::to_string(days) + " days";
+    return std::to_string(std::chrono::duration_cast<std::chrono::hours>(difference).count()) + " h";
+}
+
+ClockVerdict wrong(ClockState state, const ClockEvidence& evidence, Instant known,
+                   const std::string& source) {
+    const bool is_ahead = state == ClockState::Ahead;
+    const Seconds difference = is_ahead ? evidence.now - known : known - evidence.now;
+    return {.state = state,
+            .plan_by = known,
+            .may_order = !is_ahead,
+            .message = "this machine's clock says " + base::format_instant(evidence.now) + ", " +
+                       about(difference) + (is_ahead ? " ahead of " : " behind ") + source + " (" +
+                       base::format_instant(known) + "). " +
+                       (is_ahead ? "No order is placed until they agree; nothing is due by the clock alone"
+                                 : "Renewals go by the later time"),
+            .hint = "set the clock, and see why it is not kept right (timedatectl)"};
+}
+
+}  // namespace
+
+ClockVerdict check_clock(const ClockEvidence& evidence) {
+    const auto& heard = evidence.heard;
+    const std::optional<Instant> by_ca =
+        heard && heard->ago ? std::optional(heard->date + *heard->ago) : std::nullopt;
+    if (by_ca && evidence.now > *by_ca + kTolerated)
+        return wrong(ClockState::Ahead, evidence, *by_ca, "the CA's Date");
+    // It is no earlier than whatever has been seen of the true time.
+    const Instant heard_then = heard ? by_ca.value_or(heard->date) : Instant{};
+    const Instant issued_then = evidence.latest_not_before.value_or(Instant{});
+    const Instant earliest = std::max(heard_then, issued_then);
+    if (evidence.now < earliest - kTolerated)
+        return wrong(ClockState::Behind, evidence, earliest,
+                     heard_then >= issued_then ? "the CA's Date" : "a certificate that has been issued");
+    const bool is_unheard = !by_ca;
+    return {.state = is_unheard ? ClockState::Unheard : ClockState::Right,
+            .plan_by = std::max(evidence.now, earliest),
+            .ask_first = is_unheard};
+}
+
+}  // namespace agent

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Disks that fill up, run out of inodes, or cannot be written any more: no certificate is lost, and none is ordered twice."""
+import errno
+import os
+
+import pytest
+
+from processes import run, wait_until
+from renewd import NAME, certificate
+from tls import is_pair
+
+
+@pytest.fixture(name='small_disk')
+def fixture_small_disk(renewd, open_for_test):
+    """renewd's state on a file system of its own: small_disk('size=4m')."""
+    def make(options):
+        renewd.state.mkdir()
+        run('mount', '-t', 'tmpfs', '-o', f'{options},mode=0700', 'renewd-test', renewd.state)
+        open_for_test(renewd.state, lambda: run('umount', '-l', renewd.state))
+    return make
+
+
+def fill_with_bytes(directory):
+    """Leaves not one block."""
+    with (directory / 'filler').open('wb', buffering=0) as filler:
+        for size in (65536, 4096, 512):
+            try:
+                while True:
+                    filler.write(b'x' * size)
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+
+
+def fill_with_files(directory):
+    """Leaves not one inode."""
+    (directory / 'filler').mkdir()
+    with pytest.raises(OSError, match='No space'):
+        for number in range(100000):
+            (directory / 'filler' / str(number)).touch()
+
+
+def make_room(directory):
+    run('rm', '-rf', directory / 'filler')
+
+
+@pytest.mark.parametrize('options, fill', [('size=4m', fill_with_bytes), ('size=4m,nr_inodes=200', fill_with_files)],
+                         ids=['bytes', 'inodes'])
+def test_disk_fills_up_while_the_ca_is_at_work(renewd, pebble, ca_proxy, small_disk, options, fill):
+    """Room was taken before the order was placed: the certificate is written although nothing else could be."""
+    small_disk(options)
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate(), agent='min_free = "1MiB"')
+    ca_proxy.on('^/certZ', delay=3)
+    process = renewd.start('renew')
+    wait_until(lambda: ca_proxy.requests('^/certZ'), 'the download', 20)
+    fill(renewd.state)
+    said = process.communicate(timeout=60)[0]
+    assert is_pair(renewd.live() / 'fullchain.pem', renewd.live() / 'privkey.pem'), said
+    assert renewd.certificate()['generation'] == 1
+    make_room(renewd.state)
+    renewd.run('renew', expect=0)
+    assert pebble.orders() == pebble.issued() == 1
+
+
+@pytest.mark.parametrize('options, fill', [('size=4m', fill_with_bytes), ('size=4m,nr_inodes=200', fill_with_files)],
+                         ids=['bytes', 'inodes'])
+def test_no_room_no_order(renewd, pebble, small_disk, options, fill):
+    """Where room cannot be taken nothing is asked of the CA but an account, exit 7 says why, and it goes on by itself."""
+    small_disk(options)
+    renewd.configure(certificate(), agent='min_free = "1KiB"')
+    renewd.run('account', 'register', 'test', expect=0)
+    renewd.run('status')
+    fill(renewd.state)
+    outcome = renewd.run('renew', expect=7)
+    assert 'No space left' in outcome.text or 'free' in outcome.text, str(outcome)
+    assert pebble.orders() == 0
+    make_room(renewd.state)
+    renewd.run('renew', expect=0)
+    assert pebble.orders() == pebble.issued() == 1
+
+
+def test_state_that_cannot_be_written(renewd, pebble, open_for_test):
+    """Read-only: exit 7 and no order; status still says what there is."""
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    run('mount', '--bind', renewd.state, renewd.state)
+    open_for_test(renewd.state, lambda: run('umount', '-l', renewd.state))
+    run('mount', '-o', 'remount,ro,bind', renewd.state)
+    outcome = renewd.run('renew', NAME, '--force', expect=7)
+    assert 'Read-only file system' in outcome.text, str(outcome)
+    assert renewd.certificate()['generation'] == 1
+    assert pebble.orders() == 1
+
+
+def test_damaged_record_is_told_kept_and_mended(renewd, pebble):
+    """A torn record.json: status says so with exit 7; the next run mends it from the one before, keeps the torn one, and orders nothing."""
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    record = renewd.live().parent / 'record.json'
+    record.write_text('{"torn')
+    assert 'record.json is no record of renewd' in renewd.run('status', expect=7).text
+    renewd.run('run', '--once', expect=0)
+    assert (record.parent / 'record.json.corrupt').read_text() == '{"torn'
+    assert renewd.run('status').code == 0
+    assert 'is no record of renewd' in renewd.run('history', NAME, expect=0).text
+    assert pebble.orders() == 1
+
+
+def test_damaged_order_waits_for_a_person(renewd, pebble, ca_proxy):
+    """The key of an open order is another one: nothing is ordered, exit 3 says what to decide; done as told, it goes on."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    ca_proxy.refuse('^/finalize-order', 503, 'serverInternal', times=None)
+    renewd.run('renew', expect=3)
+    ca_proxy.heal()
+    folder = renewd.state / 'certificates' / NAME / 'next'
+    (folder / 'privkey.pem').write_text('torn')
+    outcome = renewd.run('renew', NAME, '--force', expect=3)
+    assert 'privkey.pem is not what was written' in outcome.text and f'rm -r {folder}' in outcome.text
+    assert pebble.orders() == 1
+    run('rm', '-r', folder)
+    renewd.run('renew', NAME, '--force', expect=0)
+    assert pebble.orders() == 2 and pebble.issued() == 1
+
+
+def test_lost_account_is_not_replaced(renewd, pebble):
+    """The accounts are gone, the certificates are there: nothing is registered or ordered until a person says so."""
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    run('rm', '-r', renewd.state / 'accounts')
+    outcome = renewd.run('renew', NAME, '--force')
+    assert outcome.code == 3 and 'is gone' in outcome.text and 'account register test --new' in outcome.text, str(outcome)
+    assert pebble.orders() == pebble.accounts() == 1
+    renewd.run('account', 'register', 'test', '--new', expect=0)
+    renewd.run('renew', NAME, '--force', expect=0)
+    assert pebble.accounts() == 2 and pebble.issued() == 2
+
+
+def test_order_whose_url_was_lost_is_found_in_the_account(renewd, pebble, ca_proxy):
+    """The answer to newOrder never came: the next run finds the order in the account's list, and goes on with it."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    ca_proxy.hold_answer('/order-plz')
+    process = renewd.start('renew')
+    assert ca_proxy.held.wait(20)
+    os.killpg(process.pid, 9)
+    process.wait(timeout=10)
+    ca_proxy.release()
+    renewd.run('renew', expect=0)
+    assert pebble.orders() == pebble.issued() == 1

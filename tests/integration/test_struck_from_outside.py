@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the crash sweep (tests/sweep) shows in the process, confirmed from outside: strace strikes at system calls of the real binary, and of
+the script on the other side of SSH. A few points each; RENEWD_STRACE_POINTS=40 takes more, RENEWD_STRACE_SEED takes the same ones again."""
+import collections
+import os
+import random
+import re
+import time
+
+import pytest
+
+from processes import wait_until
+from renewd import NAME, certificate, nginx_target
+from tls import is_pair, leaf_of, served
+
+POINTS = int(os.environ.get('RENEWD_STRACE_POINTS', '4'))
+SEED = int(os.environ.get('RENEWD_STRACE_SEED', time.time_ns() % 100000))
+MEND = 6  # runs at most until all is well again
+
+# Which calls are struck, and how. A call that only reads is no place for a full disk.
+MAKING = ['openat', 'write', 'fsync', 'rename', 'link', 'symlink', 'mkdir']
+KINDS = {
+    'kill': ('signal=KILL', [*MAKING, 'unlink', 'rmdir', 'fchmod', 'flock', 'connect', 'sendto', 'clone3', 'read', 'close']),
+    'no-space': ('error=ENOSPC', MAKING),
+    'quota': ('error=EDQUOT', MAKING),
+    'io': ('error=EIO', [*MAKING, 'unlink', 'read', 'flock']),
+}
+
+
+class Scene:
+    """renewd with a target beside it and one behind SSH, both served by nginx; each call of due() makes a renewal due."""
+
+    def __init__(self, renewd, near, far, sshd):
+        self.renewd, self.near, self.far, self.sshd = renewd, near, far, sshd
+        self.sides = {'near': near, 'far': far}
+        self._key_types = ['ecdsa-p256', 'ecdsa-p384']
+
+    def due(self):
+        self._key_types.reverse()
+        self.renewd.configure(self.sshd.host_toml('there'),
+                              certificate(nginx_target(self.near, 'near', restart=[]),
+                                          nginx_target(self.far, 'far', host='there', restart=[]), key_type=self._key_types[0]))
+
+    def generation(self):
+        return self.renewd.certificate()['generation'] or 0
+
+    def check_pairs(self, where):
+        """Whatever has happened: each target has a pair that its server could start with, and serves one."""
+        for side, nginx in self.sides.items():
+            paths = re.findall(r'ssl_certificate(?:_key)? "?([^";]+)', nginx.include.read_text())
+            assert len(paths) == 2 and is_pair(*paths), f'{where}: {side}'
+            assert served(nginx.port, NAME) or served(nginx.port, NAME), f'{where}: {side} serves nothing'
+
+    def mend(self, where):
+        for _ in range(MEND):
+            outcome = self.renewd.run('renew', NAME)
+            self.check_pairs(where)
+            if outcome.code == 0:
+                break
+        assert outcome.code == 0, f'{where}: {outcome}'
+
+    def strike(self, where, strike):
+        """Strikes one renewal, runs it to its end, and counts at the CA. `strike` runs renewd."""
+        pebble = self.renewd.pebble
+        before, orders, issued = self.generation(), pebble.orders(), pebble.issued()
+        self.due()
+        strike()
+        self.check_pairs(where)
+        self.mend(where)
+        assert pebble.issued() - issued == 1, f'{where}: certificates'
+        assert pebble.orders() - orders <= 2, f'{where}: orders'
+        assert self.generation() == before + 1, where
+        leaf = leaf_of(self.renewd.live() / 'cert.pem').sha256
+        for side, nginx in self.sides.items():
+            wait_until(lambda port=nginx.port: served(port, NAME).sha256 == leaf, f'{where}: {side} to serve the new one')
+        if self.left_behind():  # what could not be removed is what the next deployment removes
+            self.renewd.run('deploy', NAME, expect=0)
+        assert not self.left_behind(), f'{where}: left behind: {self.left_behind()}'
+
+    def left_behind(self):
+        return [str(path) for folder in (self.renewd.state, self.near.include.parent, self.far.include.parent)
+                for path in folder.rglob('*') if '.renewd-' in path.name or path.name == 'next']
+
+
+@pytest.fixture(name='scene')
+def fixture_scene(renewd, make_nginx, sshd):
+    scene = Scene(renewd, make_nginx('near'), make_nginx('far'), sshd)
+    scene.due()
+    renewd.run('renew', expect=0)
+    return scene
+
+
+def traced(scene, options):
+    """`renewd renew` under strace; the log of it."""
+    log = scene.renewd.directory / 'strace.log'
+    scene.renewd.wrapper = ['strace', '-f', '--seccomp-bpf', '-qq', '-o', str(log), *options]
+    try:
+        scene.renewd.run('renew', NAME, timeout=120)
+    finally:
+        scene.renewd.wrapper = []
+    return log.read_text()
+
+
+def candidates(log):
+    """(call, when): strace counts for each thread on its own."""
+    counts = collections.Counter()
+    for thread, call in re.findall(r'^(\d+) +(\w+)\(', log, re.M):
+        counts[thread, call] += 1
+    most = collections.Counter()
+    for (_, call), count in counts.items():
+        most[call] = max(most[call], count)
+    return [(call, when) for call, count in sorted(most.items()) for when in range(1, count + 1)]
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_struck_at_system_calls_here(scene, kind):
+    """The binary, struck at one of its calls: one certificate, targets never without a pair, and the end state is reached."""
+    effect, calls = KINDS[kind]
+    scene.due()
+    chances = candidates(traced(scene, ['-e', 'trace=' + ','.join(calls)]))
+    scene.mend('not struck')
+    print(f'seed {SEED}: {POINTS} of {len(chances)} points')
+    for call, when in random.Random(SEED).sample(chances, min(POINTS, len(chances))):
+        scene.strike(f'seed {SEED}: {kind} at {call} {when}', lambda one=call, number=when: traced(
+            scene, ['-e', f'trace={one}', '-e', f'inject={one}:{effect}:when={number}']))
+
+
+class Remote:
+    """What runs on the other side, runs under strace there, as long as there are options."""
+
+    def __init__(self, sshd):
+        self.options = sshd.directory / 'strace.options'
+        self.log = sshd.directory / 'strace.log'
+        wrapper = sshd.directory / 'under-strace'
+        wrapper.write_text(f'''#!/bin/sh
+[ -s {self.options} ] || exec sh -c "$SSH_ORIGINAL_COMMAND"
+exec strace -f --seccomp-bpf -qq -o {self.log} $(cat {self.options}) sh -c "$SSH_ORIGINAL_COMMAND"
+''')
+        wrapper.chmod(0o755)
+        keys = sshd.directory / 'authorized_keys'
+        keys.write_text(f'command="{wrapper}" {keys.read_text()}')
+
+    def run(self, scene, *options):
+        self.options.write_text(' '.join(options))
+        try:
+            scene.renewd.run('renew', NAME, timeout=120)
+        finally:
+            self.options.write_text('')
+
+
+# The shell itself goes between two of its steps: only it waits for its children. Its children go, or fail, at what they do to files:
+# each is a process of its own, so that a step is chosen by the file.
+REMOTE = {'kill': ('signal=KILL', 'wait4'), 'no-space': ('error=ENOSPC', 'files'), 'io': ('error=EIO', 'files')}
+FILE_CALLS = 'rename,renameat,renameat2,fsync,unlink,unlinkat,link,linkat,mkdir,openat,write'
+
+
+@pytest.mark.parametrize('kind', REMOTE)
+def test_struck_at_system_calls_there(scene, kind):
+    """The script on the other side, struck between its steps, or at what it does to files: the same holds."""
+    effect, what = REMOTE[kind]
+    remote = Remote(scene.sshd)
+    chance = random.Random(SEED)
+    if what == 'wait4':
+        scene.due()
+        remote.run(scene, '-e', 'trace=wait4')
+        scene.mend('not struck')
+        chances = [(call, when) for call, when in candidates(remote.log.read_text()) if call == 'wait4']
+        print(f'seed {SEED}: {POINTS} of {len(chances)} points')
+        for call, when in chance.sample(chances, min(POINTS, len(chances))):
+            scene.strike(f'seed {SEED}: {kind} there at {call} {when}', lambda one=call, number=when: remote.run(
+                scene, '-e', f'trace={one}', '-e', f'inject={one}:{effect}:when={number}'))
+        return
+    calls = [*FILE_CALLS.split(',')]
+    scene.due()
+    remote.run(scene, '-e', 'trace=' + FILE_CALLS)
+    scene.mend('not struck')
+    seen = collections.Counter(re.findall(r'^\d+ +(\w+)\(', remote.log.read_text(), re.M))
+    chances = [(call, when) for call in calls if seen[call] for when in range(1, 4)]
+    print(f'seed {SEED}: {POINTS} of {len(chances)} points')
+    for call, when in chance.sample(chances, min(POINTS, len(chances))):
+        scene.strike(f'seed {SEED}: {kind} there at {call} {when} of each process', lambda one=call, number=when: remote.run(
+            scene, '-e', f'trace={one}', '-e', f'inject={one}:{effect}:when={number}'))

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// A clock that is years off: no mass renewal, and nothing is put off.
+#include "agent/plan/clock_check.hpp"
+
+#include <ostream>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/agent/fixtures.hpp"
+
+using namespace std::chrono_literals;
+using agent::ClockState;
+using agent::HeardDate;
+using fixtures::kNow;
+
+TEST_CASE("clock: what is planned by, and whether orders may be placed") {
+    constexpr base::Seconds kDay = 24h;
+
+    struct Case {
+        std::string_view name;
+        base::Instant now;
+        std::optional<HeardDate> heard;
+        std::optional<base::Instant> latest_not_before;
+        ClockState state;
+        base::Instant plan_by;
+        bool may_order;
+        bool ask_first;
+    };
+
+    const HeardDate lately{.date = kNow - 10min, .ago = 10min};
+    const HeardDate before_the_start{.date = kNow - 10min};
+    const auto none = std::nullopt;
+    for (const Case& c : {
+             Case{"first run: nothing is known", kNow, none, none, ClockState::Unheard, kNow, true, true},
+             Case{"right", kNow, lately, kNow - kDay, ClockState::Right, kNow, true, false},
+             Case{"59 minutes ahead", kNow + 59min, lately, none, ClockState::Right, kNow + 59min, true,
+                  false},
+             Case{"59 minutes behind", kNow - 59min, lately, none, ClockState::Right, kNow, true, false},
+             Case{"90 days ahead", kNow + 90 * kDay, lately, none, ClockState::Ahead, kNow, false, false},
+             Case{"two hours ahead", kNow + 2h, lately, none, ClockState::Ahead, kNow, false, false},
+             Case{"30 days behind", kNow - 30 * kDay, lately, none, ClockState::Behind, kNow, true, false},
+             Case{"an hour asleep: the boot clock went on", kNow + 1h,
+                  HeardDate{.date = kNow - 10min, .ago = 70min}, none, ClockState::Right, kNow + 1h, true,
+                  false},
+             Case{"switched off for a year: that may be", kNow + 365 * kDay, before_the_start, none,
+                  ClockState::Unheard, kNow + 365 * kDay, true, true},
+             Case{"started with a clock of 1970", base::Instant{}, before_the_start, none, ClockState::Behind,
+                  kNow - 10min, true, false},
+             Case{"a certificate from the future", kNow, none, kNow + 30 * kDay, ClockState::Behind,
+                  kNow + 30 * kDay, true, false},
+             Case{"certificates are dated back by an hour", kNow, lately, kNow - 1h, ClockState::Right, kNow,
+                  true, false},
+             Case{"the CA's own clock is behind its certificates", kNow, lately, kNow + 30min,
+                  ClockState::Right, kNow + 30min, true, false},
+         }) {
+        CAPTURE(c.name);
+        const auto verdict =
+            agent::check_clock({.now = c.now, .heard = c.heard, .latest_not_before = c.latest_not_before});
+        CHECK(static_cast<int>(verdict.state) == static_cast<int>(c.state));
+        CHECK(verdict.plan_by == c.plan_by);
+        CHECK(verdict.may_order == c.may_order);
+        CHECK(verdict.ask_first == c.ask_first);
+        CHECK(verdict.message.empty() == (c.state == ClockState::Right || c.state == ClockState::Unheard));
+    }
+}
+
+TEST_CASE("clock: a person is told which is off, by how much, and against what") {
+    const HeardDate heard{.date = kNow, .ago = 0s};
+    CHECK(agent::check_clock({.now = kNow + 90 * 24h, .heard = heard}).message ==
+          "this machine's clock says 2027-02-19T12:00:00Z, 90 days ahead of the CA's Date "
+          "(2026-11-21T12:00:00Z). No order is "
+          "placed until they agree; nothing is due by the clock alone");
+    CHECK(agent::check_clock({.now = kNow - 5h, .heard = heard}).message ==
+          "this machine's clock says 2026-11-21T07:00:00Z, 5 h behind the CA's Date (2026-11-21T12:00:00Z). "
+          "Renewals go by the "
+          "later time");
+}
