@@ -92,6 +92,8 @@ enum class ErrorClass {
     X(DeployRestored, "deploy/restored", Refused)                          \
     X(DeployOutcomeUnknown, "deploy/outcome-unknown", Transient)           \
     X(DeployUnsafePath, "deploy/unsafe-path", Configuration)               \
+    X(DeployContested, "deploy/contested", Refused)                        \
+    X(DeployHeld, "deploy/held", Conflict)                                 \
     X(HostUnreachable, "host/unreachable", Transient)                      \
     X(HostKeyChanged, "host/key-changed", Configuration)                   \
     X(HostKeyUnknown, "host/key-unknown", Configuration)                   \

@@ -42,6 +42,7 @@ class Pass {
         const auto known = TRY(s_.store.load(certificate_.name));
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
         const Plan first = plan_for(record, TRY(s_.store.open_order(certificate_.name)).has_value());
+        note_hold(first);
         if (options_.may_renew && options_.wishes.by_hand) outcome_.held_until = first.renewal.held_until;
         if (!options_.revocation && !has_work(first)) return {};
         keeper_ = TRY(take_turn());
@@ -59,7 +60,9 @@ class Pass {
             TRY(revoke_what_is_due());
         }
         TRY(clean_up_if_due());
+        TRY(raise_expiring(s_, certificate_, *keeper_));
         TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.retry_now || options_.wishes.by_hand));
+        note_hold(TRY(plan_again()));
         return prune();
     }
 
@@ -82,16 +85,30 @@ class Pass {
         const bool revokes = plan.revoke_at && *plan.revoke_at <= now;
         return (options_.may_renew && (plan.renewal_due(now) || asks || cleans_up || revokes)) ||
                !chosen(plan, TargetAction::Deploy).empty() || !chosen(plan, TargetAction::Look).empty() ||
-               (plan.look_at && *plan.look_at <= now) || (plan.hooks_at && *plan.hooks_at <= now);
+               (plan.look_at && *plan.look_at <= now) || (plan.hooks_at && *plan.hooks_at <= now) ||
+               (plan.warn_at && *plan.warn_at <= now);
+    }
+
+    [[nodiscard]] bool is_asked_for(const std::string& target) const {
+        const auto& only = options_.only_targets;
+        return only.empty() || std::ranges::find(only, target) != only.end();
+    }
+
+    void note_hold(const Plan& plan) {
+        outcome_.hold.reset();
+        if (!options_.may_deploy) return;
+        for (const TargetPlan& target : plan.targets) {
+            if (!target.held || !is_asked_for(target.target) || outcome_.hold) continue;
+            outcome_.hold = target.held;
+            outcome_.held_target = target.target;
+        }
     }
 
     /// The targets this action is due for, among those asked for.
     [[nodiscard]] std::vector<std::string> chosen(const Plan& plan, TargetAction action) const {
         std::vector<std::string> names;
         for (const TargetPlan* target : plan.due(action, s_.clock.now())) {
-            const auto& only = options_.only_targets;
-            if (only.empty() || std::ranges::find(only, target->target) != only.end())
-                names.push_back(target->target);
+            if (is_asked_for(target->target)) names.push_back(target->target);
         }
         if (action == TargetAction::Deploy && !options_.may_deploy) names.clear();
         return names;
@@ -129,6 +146,7 @@ class Pass {
 
     Result<void> renew_if_due() {
         if (!options_.may_renew || !TRY(plan_again()).renewal_due(s_.clock.now())) return {};
+        outcome_.has_worked = true;
         auto renewed = renew(s_, certificate_, *keeper_);
         // What stands in the way of an order is in the record; targets go on with what there is.
         return only_of_the_store(std::move(renewed));
@@ -137,6 +155,7 @@ class Pass {
     Result<void> deploy_what_is_due() {
         const std::vector<std::string> targets = chosen(TRY(plan_again()), TargetAction::Deploy);
         if (targets.empty()) return {};
+        outcome_.has_worked = true;
         return deploy(s_, certificate_, *keeper_, targets, options_.wishes.deploy_again);
     }
 

@@ -26,6 +26,9 @@ struct CertificateOutcome {
     std::string name{};
     std::optional<base::Instant> held_until{};  // a renewal that was asked for, by a limit of the CA
     std::vector<std::string> remarks{};         // for people
+    std::optional<Hold> hold{};  // what holds back the deployment to `held_target`, one of those asked for
+    std::string held_target{};
+    bool has_worked = false;             // something was issued or deployed, or was tried
     std::optional<base::Error> error{};  // of the store, or state/locked; everything else is in the record
 };
 
