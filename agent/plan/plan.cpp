@@ -203,9 +203,11 @@ class TargetPlanner {
   public:
     TargetPlanner(const CertificateConfig& certificate, const TargetConfig& config, const Record& record,
                   const Circumstances& circumstances)
-        : certificate_(certificate), config_(config), record_(record), c_(circumstances) {
-        if (const TargetRecord* known = record.target(config.name)) target_ = *known;
-    }
+        : certificate_(certificate),
+          config_(config),
+          record_(record),
+          c_(circumstances),
+          target_(known_or_new(record, config.name)) {}
 
     TargetPlan plan() {
         plan_.target = config_.name;
@@ -228,6 +230,12 @@ class TargetPlanner {
     }
 
   private:
+    static const TargetRecord& known_or_new(const Record& record, const std::string& name) {
+        static const TargetRecord unknown;
+        const TargetRecord* known = record.target(name);
+        return known == nullptr ? unknown : *known;
+    }
+
     void plan_look(Instant at) {
         plan_.action = TargetAction::Look;
         plan_.at = at;
@@ -238,12 +246,14 @@ class TargetPlanner {
         return next_look(*target_.verified_at, c_.verify_every, record_.name + "/" + config_.name);
     }
 
-    /// Without failure or with somebody waiting, now; after a failure with backoff.
+    /// Now; after a failure with backoff, but for somebody who waits. What somebody else keeps putting back
+    /// is left alone by all that come by themselves: a timer, a renewal by hand.
     [[nodiscard]] Instant deployment_time() const {
         const Wishes& wishes = c_.wishes;
-        if (wishes.deploy_again || wishes.by_hand) return c_.now;
+        if (wishes.deploy_again) return c_.now;
         Instant at = c_.now;
-        if (target_.failure && !wishes.retry_now) at = std::max(at, target_.failure->next_attempt);
+        if (target_.failure && !wishes.retry_now && !wishes.by_hand)
+            at = std::max(at, target_.failure->next_attempt);
         if (is_in_place_) at = std::max(at, repair_time(target_.drift).value_or(at));
         return at;
     }
@@ -260,7 +270,8 @@ class TargetPlanner {
             plan_.at.reset();
         }
         if (!waits_for_others || !looks) return;
-        const bool tries_again = c_.wishes.retry_now && is_in_place_ && target_.failure;
+        const bool tries_again =
+            (c_.wishes.retry_now || c_.wishes.by_hand) && is_in_place_ && target_.failure;
         const Instant look = tries_again || c_.wishes.look_again ? c_.now : next_look_time();
         if (!plan_.at || (*plan_.at > c_.now && look < *plan_.at)) plan_look(look);
     }
@@ -269,7 +280,7 @@ class TargetPlanner {
     const TargetConfig& config_;
     const Record& record_;
     const Circumstances& c_;
-    TargetRecord target_{};
+    const TargetRecord& target_;
     TargetPlan plan_{};
     bool is_in_place_ = false;
 };

@@ -57,8 +57,8 @@ std::string held_up(const Cause& cause, bool is_wide) {
     const auto& names = cause.names;
     if (names.size() > 2) return counted(names.size(), "certificate");
     const std::size_t width = names.size() == 1 ? 30 : 22;
+    if (names.size() == 1) return cut_middle(names.front(), width);
     const std::string first = cut_middle(names.front(), width);
-    if (names.size() == 1) return first;
     return is_wide ? first + " +1" : first + " and " + cut_middle(names.back(), width);
 }
 

@@ -62,12 +62,14 @@ def test_a_closed_window_holds_what_is_not_urgent(renewd, nginx):
 
 
 def test_an_open_window_holds_nothing(renewd, nginx):
-    """Daily and all day, in a zone of the database; also from [defaults]."""
+    """Daily and all day, in a zone of the database."""
     renewd.configure('[certificate.unused]\nnames = ["unused.example.test"]\n' +
                      certificate(nginx_target(nginx), window=['00:00-12:00 Europe/Berlin', '12:00-24:00 Europe/Berlin']))
     renewd.run('renew', NAME, expect=0)
     renewd.run('renew', '--force', NAME, expect=0)
     assert renewd.target('web')['serving'] == 2
+    checked = renewd.run('check').out
+    assert 'window 00:00-12:00 Europe/Berlin' in checked and 'open now, opens' in checked
 
 
 def test_a_window_that_is_none(renewd):

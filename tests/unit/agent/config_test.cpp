@@ -72,6 +72,29 @@ verify_for = "5s"
     CHECK(certificate.targets.front().verify_for == 7s);
 }
 
+TEST_CASE("config: windows of all certificates, and of one") {
+    const Files files;
+    files.write("renewd.toml", std::string(kGround) + R"(window = "22:00-04:00 Europe/Berlin"
+window_ends_at = "10%"
+[certificate."a.example"]
+[certificate."b.example"]
+window = ["Sat,Sun 00:00-24:00 UTC", "Mon..Fri 01:00-05:00 UTC"]
+[certificate."c.example"]
+window = []
+window_ends_at = "50%"
+)");
+    CAPTURE(files.problems());
+    const auto config = files.read();
+    REQUIRE(config);
+    const auto& a = config->certificates.at("a.example");
+    REQUIRE(a.windows.size() == 1);
+    CHECK(agent::to_text(a.windows[0]) == "22:00-04:00 Europe/Berlin");
+    CHECK(a.window_ends_at == doctest::Approx(0.1));
+    CHECK(config->certificates.at("b.example").windows.size() == 2);
+    CHECK(config->certificates.at("c.example").windows.empty());
+    CHECK(config->certificates.at("c.example").window_ends_at == doctest::Approx(0.5));
+}
+
 TEST_CASE("config: conf.d is read in byte order, beside the main file") {
     const Files files;
     files.write("renewd.toml", kGround);

@@ -125,7 +125,8 @@ TEST_CASE(
     const auto waiting = planned(record, now, {.retry_now = true});
     CHECK(waiting.action == TargetAction::Look);  // goes on
     CHECK(planned(record, last + 24h).action == TargetAction::Deploy);
-    CHECK(planned(record, now, {.by_hand = true}).action == TargetAction::Deploy);
+    CHECK(planned(record, now, {.by_hand = true}).action == TargetAction::Look);
+    CHECK(planned(record, now, {.deploy_again = true}).action == TargetAction::Deploy);
 
     // Something changes: a new generation, another path.
     agent::Record renewed = record;
