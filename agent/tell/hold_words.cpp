@@ -36,6 +36,12 @@ std::string hold_words(const Hold& hold, Instant now) {
     return "held until " + until_words(hold, now) + " (" + base::printable(hold.reason, 300) + ")";
 }
 
+std::string pause_words(const Pause& pause) {
+    return base::printable("paused by " + pause.by, 100) + " since " + instant_words(pause.since) +
+           (pause.until ? " until " + instant_words(*pause.until) : "") +
+           (pause.reason.empty() ? "" : ": " + base::printable(pause.reason, 200));
+}
+
 std::string hold_end_words(const Hold& hold, double share) {
     if (!hold.ends_at || (hold.until && *hold.until <= *hold.ends_at)) return {};
     return "nothing holds it back from " + instant_words(*hold.ends_at) + " on, when less than " +

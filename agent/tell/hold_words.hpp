@@ -15,6 +15,8 @@ namespace agent {
 [[nodiscard]] std::string brief_hold(const Hold& hold, base::Instant now);
 /// The same with its reason: "held until Tue 20:00 UTC (window Tue,Thu 20:00-23:00 Europe/Zurich)".
 [[nodiscard]] std::string hold_words(const Hold& hold, base::Instant now);
+/// "paused by ada since 21 Nov 2026 11:00 UTC until 1 Dec 2026 08:00 UTC: ledger migration".
+[[nodiscard]] std::string pause_words(const Pause& pause);
 /// "nothing holds it back from 3 Feb 2027 12:05 UTC on, when less than 25% of what is served is left";
 /// empty where it opens before that.
 [[nodiscard]] std::string hold_end_words(const Hold& hold, double share);

@@ -154,6 +154,14 @@ class Judge {
 
     /// A window opens by itself; a pause without an end waits for somebody.
     void note_holds() {
+        if (is_paused(status_.record, now_) && status_.plan.held() == nullptr) {
+            const Pause& pause = *status_.record.pause;
+            status_.conditions.push_back(
+                {.code = std::string(base::to_string(Code::DeployHeld)),
+                 .since = pause.since,
+                 .message = status_.config->name + ": " + pause_words(pause) + "; nothing is held back yet",
+                 .hint = "renewd resume " + status_.config->name});
+        }
         for (const TargetStatus& target : status_.targets) {
             if (!target.held) continue;
             base::Error error = held_error(status_, target, now_);

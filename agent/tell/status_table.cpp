@@ -5,6 +5,7 @@
 #include <set>
 
 #include "agent/plan/drift.hpp"
+#include "agent/plan/hold.hpp"
 #include "agent/tell/causes.hpp"
 #include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
@@ -44,7 +45,8 @@ std::string next_of(const CertificateStatus& status, Instant now) {
         return "to be deployed, " + std::to_string(to_go) + " to go";
     }
     if (status.plan.renewal.at <= now) return "renewal is due";
-    return "renews " + relative(status.plan.renewal.at, now);
+    return "renews " + relative(status.plan.renewal.at, now) +
+           (is_paused(status.record, now) ? ", paused" : "");
 }
 
 std::string expiry_words(const CertificateStatus& status, Instant now, bool is_wide) {

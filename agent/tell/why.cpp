@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "agent/plan/hold.hpp"
 #include "agent/plan/revocation.hpp"
 #include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
@@ -168,6 +169,8 @@ class Explainer {
     }
 
     void add_holds() {
+        if (is_paused(status_.record, now_) && status_.plan.held() == nullptr)
+            add("deploying", "is " + pause_words(*status_.record.pause) + "; nothing is held back yet");
         for (const TargetPlan& target : status_.plan.targets) {
             if (!target.held) continue;
             const std::string end = hold_end_words(*target.held, status_.config->window_ends_at);

@@ -88,7 +88,10 @@ def test_a_pause_holds_until_it_is_resumed(renewd, nginx):
     assert 'which? name some, or --all (1 certificate)' in renewd.run('pause', expect=2).err
     assert 'accepted: "2h", "3d"' in renewd.run('pause', NAME, '--until', 'tomorrow', expect=2).err
     renewd.run('pause', NAME, '--until', '2h', '--reason', 'ledger migration, CHG-88120', expect=0)
-    renewd.run('status', expect=0)
+    assert ', paused' in renewd.run('status', expect=0).out
+    condition, = renewd.certificate()['conditions']
+    assert condition['code'] == 'deploy/held' and 'ledger migration, CHG-88120; nothing is held back yet' in condition['message']
+    assert 'is paused by' in renewd.run('why', NAME, expect=0).out
     renewd.run('renew', '--force', NAME, expect=0)
     shown = renewd.certificate()
     assert shown['state'] == 'held' and shown['held']['by'] == 'pause' and shown['attention'] is None
