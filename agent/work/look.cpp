@@ -66,7 +66,9 @@ void note_look(Record& record, const CertificateConfig& certificate, const std::
                const base::Error& error, const LookMoment& moment) {
     TargetRecord& target = record.target_for(name);
     if (record.wanted() == nullptr || target.installed != record.wanted()->number) return;
-    const bool is_news = moment.was_serving && !target.drift.seen_at;
+    // A name that does not resolve says nothing of what is served there.
+    const bool says_something = error.code != base::Code::VerifyUnresolved;
+    const bool is_news = moment.was_serving && says_something && !target.drift.seen_at;
     if (is_news) note_drift(target.drift, moment.now, moment.verify_every);
     if (target.failure) return;
     base::Error told = error;
@@ -117,12 +119,13 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
         for (std::size_t i = 0; i < looked_at.size(); ++i) {
             const std::string& name = looked_at[i]->name;
             const TargetRecord& target = changed.target_for(name);
-            const LookMoment moment{
+            LookMoment moment{
                 .now = s.clock.now(),
                 .verify_every = s.config.agent.verify_every,
                 .chance = s.chance(),
                 .was_serving = changed.wanted() != nullptr && target.serving == changed.wanted()->number};
             if (!seen[i]) {
+                moment.was_serving = false;  // nobody has looked
                 note_look(changed, certificate, name, seen[i].error(), moment);
                 continue;
             }

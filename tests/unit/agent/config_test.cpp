@@ -162,7 +162,7 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
                   "[config/wrong-value] renewd.toml:10:39: \"window\" in certificate \"example.com\": "
                   "\"Mon..Fri\" is no window: it names no hours; accepted: \"[DAYS] HH:MM-HH:MM [ZONE]\""},
              Case{"a share that is none", cert + "window_ends_at = \"a quarter\"\n",
-                  "\"a quarter\" is no share; accepted: \"0%\" to \"99%\", such as \"25%\""},
+                  R"("a quarter" is no share; accepted: "0%" to "99%", such as "25%")"},
              Case{"a wrong type", cert + "names = 7\n",
                   "needs a string or a list of strings, not a whole number"},
              Case{"a duration without a unit", cert + "renew = \"30\"\n",
@@ -203,7 +203,7 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
                   "list its endpoints"},
              Case{"no such host", tgt + "host = \"web9\"\n", "there is no [host.web9]"},
              Case{"a key of a later version", cert + "deploy_to = []\n",
-                  "[config/not-built] renewd.toml:10:13: \"deploy_to\""},
+                  R"([config/not-built] renewd.toml:10:13: "deploy_to")"},
              Case{"a table of a later version", "[notice.mail]\ntype = \"smtp\"\n",
                   "[notice] is not built yet"},
              Case{"a number out of range", "[agent]\njobs = 0\n", "accepted: 1 to 1024"},

@@ -59,17 +59,17 @@ TEST_CASE("window: what is not read, and what would be") {
     for (const Case& c : {
              Case{"", "it names no hours"},
              Case{"Mon", "it names no hours"},
-             Case{"monday 01:00-02:00", "\"monday\" names no days; accepted: Mon, Tue"},
+             Case{"monday 01:00-02:00", R"("monday" names no days; accepted: Mon, Tue)"},
              Case{"Mon.Fri 01:00-02:00", "names no days"},
              Case{"Mon,,Fri 01:00-02:00", "names no days"},
-             Case{"1:00-2:00", "\"1:00-2:00\" names no hours; accepted: \"[DAYS] HH:MM-HH:MM [ZONE]\""},
+             Case{"1:00-2:00", R"("1:00-2:00" names no hours; accepted: "[DAYS] HH:MM-HH:MM [ZONE]")"},
              Case{"01:00-02:60", "names no hours"},
              Case{"01:00-24:01", "names no hours"},
              Case{"24:00-01:00", "names no hours"},
              Case{"02:00-02:00", "names no hours"},
              Case{"01:00", "names no hours"},
-             Case{"01:00-02:00 CET/Berlin", "there is no time zone \"CET/Berlin\"; accepted: UTC, or"},
-             Case{"01:00-02:00 UTC sharp", "accepted: \"[DAYS] HH:MM-HH:MM [ZONE]\""},
+             Case{"01:00-02:00 CET/Berlin", R"(there is no time zone "CET/Berlin"; accepted: UTC, or)"},
+             Case{"01:00-02:00 UTC sharp", R"(accepted: "[DAYS] HH:MM-HH:MM [ZONE]")"},
          }) {
         CAPTURE(std::string(c.text));
         const auto window = agent::parse_window(c.text);
