@@ -93,6 +93,8 @@ enum class ErrorClass {
     X(DeployOutcomeUnknown, "deploy/outcome-unknown", Transient)           \
     X(DeployUnsafePath, "deploy/unsafe-path", Configuration)               \
     X(DeployNotAllowed, "deploy/not-allowed", Configuration)               \
+    X(DeployContested, "deploy/contested", Refused)                        \
+    X(DeployHeld, "deploy/held", Conflict)                                 \
     X(HostUnreachable, "host/unreachable", Transient)                      \
     X(HostKeyChanged, "host/key-changed", Configuration)                   \
     X(HostKeyUnknown, "host/key-unknown", Configuration)                   \

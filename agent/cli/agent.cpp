@@ -8,6 +8,7 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/local_rights.hpp"
 #include "base/service_manager.hpp"
 
 namespace agent {
@@ -46,6 +47,19 @@ int tell_failure(const Options& options, const base::Error& error) {
     return error.code == base::Code::StateVolatile ? exit_code::kUsage : exit_code_of(error);
 }
 
+/// What an agent without root cannot do, by the first few hundred certificates.
+void tell_missing_rights(Workshop& shop, const Catalogue& catalogue) {
+    constexpr std::size_t kEnough = 200;
+    Config some = catalogue.ground();
+    for (const Listed& listed : catalogue.list().certificates) {
+        if (some.certificates.size() == kEnough) break;
+        if (auto certificate = catalogue.certificate(listed.name))
+            some.certificates.emplace(listed.name, std::move(*certificate));
+    }
+    const std::string remark = rights_remark(some);
+    if (!remark.empty()) shop.log->warn("{}", remark);
+}
+
 Result<int> serve(Workshop& shop, Accepted accepted, const base::ServiceManager& manager) {
     const base::Lock lock = TRY(take_agent_lock(shop));
     const ControlSocket control = TRY(ControlSocket::open(shop.config.agent.state_dir));
@@ -58,6 +72,7 @@ Result<int> serve(Workshop& shop, Accepted accepted, const base::ServiceManager&
         return read;
     };
     keep_catalogue(shop.files, accepted, shop.clock.now());
+    tell_missing_rights(shop, accepted.catalogue);
     shop.log->info("renewd " RENEWD_VERSION " looks after {}",
                    counted(accepted.catalogue.list().certificates.size(), "certificate"));
     Loop loop({.store = *shop.store,

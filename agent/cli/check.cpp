@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <set>
+#include <span>
 
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "agent/cli/command.hpp"
+#include "agent/plan/window.hpp"
+#include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/local_rights.hpp"
 #include "agent/work/preflight.hpp"
@@ -134,6 +137,18 @@ class Checker {
             check_resolves(certificate.name, endpoint.text, endpoint.address, endpoint.host);
         for (const TargetConfig& target : certificate.targets)
             check_target(certificate.name + " on " + target.name, certificate, target);
+        check_windows(certificate);
+    }
+
+    /// What was meant shows in when it opens: a zone, a day.
+    void check_windows(const CertificateConfig& certificate) {
+        const base::Instant now = shop_.clock.now();
+        for (const Window& window : certificate.windows) {
+            const std::span one(&window, 1);
+            const auto opens = opens_at(one, now);
+            ok(certificate.name, "window " + to_text(window) + (is_open(one, now) ? ", open now" : "") +
+                                     (opens ? ", opens " + moment_words(*opens, now) : ""));
+        }
     }
 
     /// Challenges of our own, presented and taken away again: what a CA would see of them.

@@ -57,6 +57,12 @@ struct RevocationOptions {
     base::Seconds within{30 * 60};
 };
 
+/// Of `renewd pause`.
+struct PauseOptions {
+    std::string until{};  // as typed
+    std::string reason{};
+};
+
 struct Options {
     std::string command{};
     std::string config_file{"/etc/renewd/renewd.toml"};
@@ -67,9 +73,12 @@ struct Options {
     std::string name{};                 // of why and history: one certificate
     bool all = false;
     std::string host{}, target{}, ca{};  // narrow the selection
+    std::string state{}, contact{};
     bool once = false;
     bool force = false;
     bool missing = false;
+    bool past_holds = false;  // deploy --now
+    bool watch = false;
     bool dry_run = false;
     base::Seconds wait{60};
     std::size_t width = 0;   // 0: the terminal's
@@ -78,6 +87,7 @@ struct Options {
     AccountOptions account{};
     RevocationOptions revocation{};
     ApplyCommandOptions apply{};
+    PauseOptions pause{};
 };
 
 /// The configuration a command works with.
@@ -130,6 +140,9 @@ void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now);
 /// meaning, and for what is dangerous for many where nothing was named.
 [[nodiscard]] base::Result<std::vector<std::string>> select(const Config& config, const Options& options);
 
+/// Leaves only the selected certificates in this state (--state). usage/wrong for a state there is not.
+[[nodiscard]] base::Result<void> narrow_to_state(Workshop& workshop);
+
 /// The targets of these certificates that --target and --host narrow the work to; empty: all.
 [[nodiscard]] std::vector<std::string> select_targets(const Config& config, const Options& options);
 
@@ -167,6 +180,8 @@ void tell(const Options& options, const base::Error& error);
 [[nodiscard]] int forecast_command(Workshop& workshop);
 [[nodiscard]] int check_command(Workshop& workshop);
 [[nodiscard]] int revoke_command(Workshop& workshop);  // and replace
+[[nodiscard]] int pause_command(Workshop& workshop);   // and resume
+[[nodiscard]] int forget_command(Workshop& workshop);
 [[nodiscard]] int account_command(Workshop& workshop);
 [[nodiscard]] int apply_command(const Options& options);  // the root helper: no configuration, no state
 

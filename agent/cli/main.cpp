@@ -44,11 +44,16 @@ int run(int argc, const char* const* argv) {
         tell(options, workshop.error());
         return workshop.error().code == base::Code::StateVolatile ? exit_code::kUsage : exit_code::kState;
     }
+    if (const auto narrowed = narrow_to_state(**workshop); !narrowed) {
+        tell(options, narrowed.error());
+        return exit_code_of(narrowed.error());
+    }
     const std::map<std::string, int (*)(Workshop&)> commands{
         {"run", run_command},         {"renew", renew_command},     {"deploy", deploy_command},
         {"verify", verify_command},   {"status", status_command},   {"check", check_command},
         {"account", account_command}, {"revoke", revoke_command},   {"replace", revoke_command},
         {"why", why_command},         {"history", history_command}, {"forecast", forecast_command},
+        {"pause", pause_command},     {"resume", pause_command},    {"forget", forget_command},
     };
     return commands.at(options.command)(**workshop);
 }

@@ -14,12 +14,12 @@ namespace {
 constexpr const char* kFooter =
     "Exit status: 0 all well, 1 unexpected failure, 2 usage or configuration, 3 not issued, 4 not deployed,\n"
     "5 not served, 6 another renewd is at work on it, 7 the state cannot be read or written, 8 held by a "
-    "limit.\n"
+    "window,\na pause or a limit.\n"
     "Configuration: /etc/renewd/renewd.toml and /etc/renewd/conf.d/*.toml";
 
 /// Commands of the interface that this version does not have: said so, instead of "unknown".
-constexpr std::array kLater{"show", "rollback", "forget",       "pause",  "resume", "host",
-                            "init", "discover", "ssh-receiver", "import", "add",    "notice"};
+constexpr std::array kLater{"show",         "rollback", "host", "init",  "discover",
+                            "ssh-receiver", "import",   "add",  "notice"};
 
 class CommandLine {
   public:
@@ -41,6 +41,8 @@ class CommandLine {
         add_revoke();
         add_replace();
         add_apply();
+        add_pause();
+        add_forget();
         for (const char* name : kLater) app_.add_subcommand(name, "")->group("")->allow_extras();
     }
 
@@ -78,6 +80,10 @@ class CommandLine {
         command->add_option("--ca", options_.ca, "only those of this CA")->type_name("CA");
         command->add_option("--host", options_.host, "only targets on this host")->type_name("HOST");
         command->add_option("--target", options_.target, "only targets of this name")->type_name("TARGET");
+        command->add_option("--state", options_.state, "only those in this state: failing, held, …")
+            ->type_name("STATE");
+        command->add_option("--contact", options_.contact, "only those of this contact, or with this in it")
+            ->type_name("TEXT");
     }
 
     void add_wait(CLI::App* command) {
@@ -118,6 +124,7 @@ class CommandLine {
         add_selection(command);
         add_wait(command);
         command->add_flag("--missing", options_.missing, "only targets that do not serve it");
+        command->add_flag("--now", options_.past_holds, "whatever windows and pauses say");
     }
 
     void add_verify() {
@@ -197,12 +204,39 @@ class CommandLine {
             ->type_name("FILE");
     }
 
+    void add_pause() {
+        CLI::App* pause = app_.add_subcommand(
+            "pause", "holds deploying, never ordering, looking or what is urgent, until it is resumed");
+        add_common(pause);
+        add_selection(pause);
+        add_wait(pause);
+        pause
+            ->add_option("--until", options_.pause.until,
+                         "2h, 3d, 2026-12-01, \"2026-12-01 08:00\", 2026-12-01T08:00:00Z")
+            ->type_name("T");
+        pause->add_option("--reason", options_.pause.reason, "shown wherever it holds something back")
+            ->type_name("TEXT");
+        CLI::App* resume = app_.add_subcommand("resume", "ends a pause");
+        add_common(resume);
+        add_selection(resume);
+        add_wait(resume);
+    }
+
+    void add_forget() {
+        CLI::App* command = app_.add_subcommand(
+            "forget",
+            "drops a certificate that is gone from the configuration, with its keys and its history");
+        add_common(command);
+        command->add_option("NAME", options_.name, "the certificate's name")->required();
+    }
+
     void add_status() {
         CLI::App* command =
             app_.add_subcommand("status", "what is held, where it is served, what comes next");
         add_common(command);
         add_selection(command);
         add_width(command);
+        command->add_flag("-w,--watch", options_.watch, "again every 2 s, until Ctrl-C");
     }
 
     void add_width(CLI::App* command) {

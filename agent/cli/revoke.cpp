@@ -98,20 +98,23 @@ int revoke_command(Workshop& shop) {
         tell(options, wish.error());
         return exit_code::kUsage;
     }
-    int code = work_on(
-        shop, {.wishes = {.by_hand = true, .retry_now = true}, .wait = options.wait, .revocation = *wish});
+    int code = work_on(shop, {.wishes = {.by_hand = true, .retry_now = true, .past_holds = true},
+                              .wait = options.wait,
+                              .revocation = *wish});
     // A replacement has a deadline: it is seen through, unless somebody would rather leave it to a later run.
     const bool stays = options.command == "replace" && options.wait.count() > 0 && !options.json;
     bool went_on = false;
     while (stays && anything_waits(shop) && shop.clock.now() < *wish->not_later_than + base::Seconds(1)) {
         shop.clock.sleep(kBetweenPasses);
         for (const CertificateOutcome& outcome :
-             run_pass(*shop.surroundings, shop.certificates, {.wishes = {.retry_now = true}})) {
+             run_pass(*shop.surroundings, shop.certificates,
+                      {.wishes = {.retry_now = true, .past_holds = true}})) {
             for (const std::string& remark : outcome.remarks) tell(options, {.message = remark});
         }
         went_on = true;
     }
-    if (went_on) code = work_on(shop, {.wishes = {.retry_now = true}, .wait = options.wait});
+    if (went_on)
+        code = work_on(shop, {.wishes = {.retry_now = true, .past_holds = true}, .wait = options.wait});
     const int waiting = tell_all(shop);
     return code != exit_code::kWell ? code : waiting;
 }

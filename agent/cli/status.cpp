@@ -5,22 +5,63 @@
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "agent/cli/command.hpp"
 
 namespace agent {
 
-int status_command(Workshop& shop) {
+namespace {
+
+constexpr base::Milliseconds kRedraw{2'000};
+
+/// Lines of the terminal; 0 where there is none.
+std::size_t height_of_terminal() {
+    winsize size{};
+    const bool known = ::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    return known ? size.ws_row : 0;
+}
+
+void print(const Workshop& shop, const Overview& overview) {
     const Options& options = shop.options;
-    const bool selects =
-        !options.select.empty() || !options.ca.empty() || !options.host.empty() || !options.target.empty();
-    const Overview overview = overview_of(shop, /*with_removed=*/!selects);
     if (options.json) {
         std::printf("%s\n", to_json(overview).dump(1).c_str());
     } else if (!options.quiet) {
-        std::printf("%s", to_table(overview, width_of(options), ::isatty(STDOUT_FILENO) == 1).c_str());
+        const TableLook look{.width = width_of(options),
+                             .height = height_of_terminal(),
+                             .has_colour = ::isatty(STDOUT_FILENO) == 1,
+                             .all = options.all};
+        std::printf("%s", to_table(overview, look).c_str());
     }
+}
+
+Overview overview_for(Workshop& shop) {
+    const Options& options = shop.options;
+    const bool selects = !options.select.empty() || !options.ca.empty() || !options.host.empty() ||
+                         !options.target.empty() || !options.contact.empty();
+    const bool of_another_state = !options.state.empty() && options.state != "removed";
+    return overview_of(shop, /*with_removed=*/!selects && !of_another_state);
+}
+
+/// Until Ctrl-C.
+[[noreturn]] void watch(Workshop& shop) {
+    while (true) {
+        const Overview overview = overview_for(shop);
+        std::printf("\033[H\033[J");
+        print(shop, overview);
+        std::fflush(stdout);
+        shop.clock.sleep(kRedraw);
+    }
+}
+
+}  // namespace
+
+int status_command(Workshop& shop) {
+    const Options& options = shop.options;
+    if (options.watch && !options.json && !options.quiet && ::isatty(STDOUT_FILENO) == 1) watch(shop);
+    const Overview overview = overview_for(shop);
+    print(shop, overview);
     if (!overview.store.ok) return exit_code::kState;
     int code = 0;
     for (const CertificateStatus& status : overview.certificates) {

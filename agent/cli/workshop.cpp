@@ -17,9 +17,11 @@
 #include "agent/config/nearest.hpp"
 #include "agent/memory/agent_note.hpp"
 #include "agent/memory/machine.hpp"
+#include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/control.hpp"
 #include "agent/work/local_rights.hpp"
+#include "base/encoding.hpp"
 #include "base/service_manager.hpp"
 
 namespace agent {
@@ -150,9 +152,11 @@ Result<std::vector<std::string>> select(const Config& config, const Options& opt
         return base::fail(Code::UsageWrong, "there is no certificate \"" + pattern + "\" in " + config.file +
                                                 (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
     }
-    const bool is_narrowed = !options.host.empty() || !options.target.empty() || !options.ca.empty();
-    const bool revokes = options.command == "revoke" || options.command == "replace";
-    const bool is_dangerous = options.force || (revokes && !is_narrowed);
+    const bool is_narrowed = !options.host.empty() || !options.target.empty() || !options.ca.empty() ||
+                             !options.contact.empty() || !options.state.empty();
+    const bool wants_names = options.command == "revoke" || options.command == "replace" ||
+                             options.command == "pause" || options.command == "resume";
+    const bool is_dangerous = options.force || (wants_names && !is_narrowed);
     if (is_dangerous && options.select.empty() && !options.all) {
         return base::fail(Code::UsageWrong,
                           "which? name some, or --all (" + counted(known.size(), "certificate") + ")");
@@ -166,7 +170,10 @@ Result<std::vector<std::string>> select(const Config& config, const Options& opt
                                    return (options.host.empty() || target.host == options.host) &&
                                           (options.target.empty() || target.name == options.target);
                                });
-        return other_ca || no_target;
+        const bool other_contact = !options.contact.empty() &&
+                                   certificate.contact.find(options.contact) == std::string::npos &&
+                                   !matches(options.contact, certificate.contact);
+        return other_ca || no_target || other_contact;
     });
     if (chosen.empty() && !known.empty())
         return base::fail(Code::UsageWrong, "no certificate is selected by that");
@@ -190,6 +197,23 @@ std::size_t width_of(const Options& options) {
     winsize size{};
     if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col;
     return 80;
+}
+
+Result<void> narrow_to_state(Workshop& shop) {
+    const std::string& state = shop.options.state;
+    if (state.empty()) return {};
+    if (const auto known = certificate_states(); !known.contains(state)) {
+        std::string names;
+        for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+        return base::fail(Code::UsageWrong,
+                          "there is no state \"" + base::printable(state, 40) + "\"; accepted: " + names);
+    }
+    std::set<std::string> chosen;
+    for (const CertificateStatus& status : overview_of(shop, /*with_removed=*/false).certificates) {
+        if (to_string(status.state) == state) chosen.insert(status.record.name);
+    }
+    shop.certificates.assign(chosen.begin(), chosen.end());
+    return {};
 }
 
 std::vector<std::string> select_targets(const Config& config, const Options& options) {
@@ -264,6 +288,20 @@ int lowest(int a, int b) {
     return std::min(a, b);
 }
 
+/// What a window or a pause holds back is told to whoever waits; 8 where it was asked for, and nothing was
+/// done.
+int tell_hold(Workshop& shop, const CertificateOutcome& outcome) {
+    const Options& options = shop.options;
+    const bool is_asked_for = options.command == "deploy" || !options.select.empty();
+    if (!outcome.hold || options.command == "run" || (!is_asked_for && !outcome.has_worked)) return 0;
+    tell(options, {.code = Code::DeployHeld,
+                   .message = outcome.name + ": " + outcome.held_target + " is " +
+                              hold_words(*outcome.hold, shop.clock.now()),
+                   .hint = "at once:  renewd deploy " + outcome.name + " --now",
+                   .step = "deploy"});
+    return outcome.has_worked ? 0 : exit_code::kHeld;
+}
+
 /// What the pass itself ran into, beyond what stands in the records.
 int tell_outcome(Workshop& shop, const CertificateOutcome& outcome) {
     for (const std::string& remark : outcome.remarks) tell(shop.options, {.message = remark});
@@ -279,7 +317,7 @@ int tell_outcome(Workshop& shop, const CertificateOutcome& outcome) {
                                        base::format_instant(*outcome.held_until)});
         return exit_code::kHeld;
     }
-    return 0;
+    return tell_hold(shop, outcome);
 }
 
 }  // namespace
@@ -300,7 +338,8 @@ int work_on(Workshop& shop, const PassOptions& pass) {
         if (untouched.contains(status.record.name)) continue;
         code = lowest(code, exit_code_of(status));
         for (const Condition& condition : status.conditions) {
-            if (shop.options.command == "run" || shop.options.json) break;  // the log has it, or the JSON
+            if (shop.options.command == "run" || shop.options.json) break;      // the log has it, or the JSON
+            if (condition.code == base::to_string(Code::DeployHeld)) continue;  // told with its outcome
             tell(shop.options, {.message = condition.message, .hint = condition.hint});
         }
     }

@@ -116,13 +116,31 @@ void read_hooks(Section& section, CertificateConfig& certificate) {
     const toml::table* table = section.table("hooks");
     if (table == nullptr) return;
     Section hooks(*table, "hooks of " + section.what(), section.problems());
-    for (const std::string_view event : {"renewed", "deployed", "served", "failed"}) {
+    for (const std::string_view event : {"renewed", "deployed", "served", "failed", "drifted", "expiring"}) {
         auto argv = hooks.argv(event);
         if (argv && argv->empty()) hooks.wrong(event, "is empty; name a program");
         if (argv && !argv->empty()) certificate.hooks[std::string(event)] = std::move(*argv);
     }
-    hooks.not_built({"before_renew", "before_deploy", "verified", "drifted", "expiring"});
+    hooks.not_built({"before_renew", "before_deploy", "verified"});
     hooks.finish();
+}
+
+/// Each of the list on its own, so that a problem has its own place.
+void read_windows(Section& section, CertificateConfig& certificate) {
+    const auto texts = section.texts("window");
+    const toml::node* node = section.node("window");
+    const toml::array* list = node == nullptr ? nullptr : node->as_array();
+    for (std::size_t i = 0; texts && i < texts->size(); ++i) {
+        auto window = parse_window((*texts)[i]);
+        if (window) {
+            certificate.windows.push_back(std::move(*window));
+        } else {
+            section.problems().add(window.error().code, (list == nullptr ? *node : (*list)[i]).source(),
+                                   "\"window\" in " + section.what() + ": " + window.error().message);
+        }
+    }
+    certificate.window_ends_at =
+        section.parsed("window_ends_at", parse_share).value_or(certificate.window_ends_at);
 }
 
 void read_endpoints(Section& section, CertificateConfig& certificate) {
@@ -241,19 +259,21 @@ void read_certificates(const Tables& tables, Config& config, Problems& problems)
             section.wrong("rollout", "only \"parallel\" is built yet in renewd " RENEWD_VERSION,
                           Code::ConfigNotBuilt);
         }
+        read_windows(section, certificate);
         read_endpoints(section, certificate);
         read_hooks(section, certificate);
         read_targets(section, target_defaults, certificate, config, owners);
         check_csr_use(section, certificate, table->contains("key_type"));
-        section.not_built({"deploy_to", "window", "window_ends_at", "key_origin", "freeze"});
+        section.not_built({"deploy_to", "key_origin", "freeze"});
         section.finish();
         config.certificates.emplace(name, std::move(certificate));
     }
     // What stands in [defaults] is checked through the certificates; without any, at least its keys are.
     if (tables.defaults == nullptr) return;
     Section defaults(*tables.defaults, "[defaults]", problems);
-    for (const std::string_view key : {"ca", "solver", "key_type", "contact", "profile", "renew", "rollout",
-                                       "endpoints", "hooks", "target", "names", "csr"}) {
+    for (const std::string_view key :
+         {"ca", "solver", "key_type", "contact", "profile", "renew", "rollout", "endpoints", "hooks",
+          "target", "window", "window_ends_at", "names", "csr"}) {
         if (defaults.has(key) && (key == "names" || key == "csr"))
             defaults.wrong(key, "belongs to a certificate, not to [defaults]");
     }

@@ -13,6 +13,7 @@
 #include "acme/jws.hpp"
 #include "acme/solvers/dns/propagation.hpp"
 #include "acme/solvers/dns/provider.hpp"
+#include "agent/config/window.hpp"
 #include "base/clock.hpp"
 #include "base/dns.hpp"
 #include "base/error.hpp"
@@ -119,6 +120,8 @@ struct CertificateConfig {
     std::map<std::string, std::string> profiles{};  // by CA, of every CA there is; none: the CA chooses
     std::string contact{};
     std::optional<base::Seconds> renew_before{};   // before expiry; absent: by share of the lifetime
+    std::vector<Window> windows{};                 // when deploying is let; none: always
+    double window_ends_at = 0.25;                  // with less than this share of the lifetime left: always
     std::vector<deployers::Endpoint> endpoints{};  // the public names, judged after all targets
     std::vector<TargetConfig> targets{};
     HookCommands hooks{};

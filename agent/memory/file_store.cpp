@@ -347,6 +347,18 @@ Result<void> FileStore::prune(const std::string& certificate, const std::vector<
     return {};
 }
 
+Result<void> FileStore::forget(const std::string& certificate) {
+    // Half of a directory would be taken for a certificate that has lost its record, and put together again:
+    // it is moved away whole, and what a killed run has left there goes with the next.
+    const std::string place = root_ + "/forgotten";
+    const std::string aside = home(certificate).replace(0, (root_ + "/certificates").size(), place);
+    TRY(as_state(base::make_directories(files_, place, kPrivateDirectory)));
+    TRY(as_state(base::remove_tree(files_, aside)));
+    TRY(as_state(files_.rename(home(certificate), aside)));
+    TRY(as_state(base::sync_directory(files_, root_ + "/certificates")));
+    return as_state(base::remove_tree(files_, place));
+}
+
 Result<void> FileStore::remember(const std::string& certificate, const std::string& line) {
     const std::string path = home(certificate) + "/history.jsonl";
     if (const auto info = files_.info(path); info && info->size > kHistoryMax) {

@@ -39,6 +39,7 @@ class FileStore final : public Store {
     base::Result<deployers::Generation> generation(const std::string& certificate, int number) override;
     base::Result<void> amend(const std::string& certificate, const GenerationRecord& record) override;
     base::Result<void> prune(const std::string& certificate, const std::vector<int>& kept) override;
+    base::Result<void> forget(const std::string& certificate) override;
     [[nodiscard]] std::string directory_of(const std::string& certificate, int number) const override;
     base::Result<std::unique_ptr<Lease>> lease_account(const std::string& ca,
                                                        const std::string& directory) override;

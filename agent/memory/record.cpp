@@ -67,7 +67,10 @@ json write_record(const Record& r) {
                    {"ca_failures", r.ca_failures},
                    {"suggestion", write(r.suggestion)},
                    {"endpoints", write(r.endpoints)},
-                   {"endpoints_verified_at", write(r.endpoints_verified_at)}};
+                   {"endpoints_verified_at", write(r.endpoints_verified_at)},
+                   {"pause", write(r.pause)},
+                   {"hurried_by_ca", r.hurried_by_ca},
+                   {"warned", write(r.warned)}};
     for (const char* key : {"generations", "targets", "hooks", "revocations", "residue"})
         object[key] = json::array();
     for (const GenerationRecord& g : r.generations) object["generations"].push_back(write(g));
@@ -79,22 +82,27 @@ json write_record(const Record& r) {
 }
 
 Record read_record(JsonReader& reader, const json& object) {
-    return {.name = reader.value<std::string>(object, "name"),
-            .first_seen = reader.required_instant(object, "first_seen"),
-            .generations = reader.list<GenerationRecord>(object, "generations", read_generation),
-            .served_told = reader.value<int>(object, "served_told"),
-            .issuance = reader.optional<Failure>(object, "issuance", read_failure),
-            .ca_failures = object.contains("ca_failures") ? reader.value<int>(object, "ca_failures") : 0,
-            .suggestion = reader.optional<Suggestion>(object, "suggestion", read_suggestion),
-            .targets = reader.list<TargetRecord>(object, "targets", read_target),
-            .endpoints = reader.list<deployers::EndpointVerdict>(object, "endpoints", read_endpoint),
-            .endpoints_verified_at = reader.instant(object, "endpoints_verified_at"),
-            .hooks = reader.list<PendingHook>(object, "hooks", read_hook),
-            .revocations = object.contains("revocations")
-                               ? reader.list<Revocation>(object, "revocations", read_revocation)
-                               : std::vector<Revocation>{},
-            .residue = object.contains("residue") ? reader.list<Residue>(object, "residue", read_residue)
-                                                  : std::vector<Residue>{}};
+    return {
+        .name = reader.value<std::string>(object, "name"),
+        .first_seen = reader.required_instant(object, "first_seen"),
+        .generations = reader.list<GenerationRecord>(object, "generations", read_generation),
+        .served_told = reader.value<int>(object, "served_told"),
+        .issuance = reader.optional<Failure>(object, "issuance", read_failure),
+        .ca_failures = object.contains("ca_failures") ? reader.value<int>(object, "ca_failures") : 0,
+        .suggestion = reader.optional<Suggestion>(object, "suggestion", read_suggestion),
+        .targets = reader.list<TargetRecord>(object, "targets", read_target),
+        .endpoints = reader.list<deployers::EndpointVerdict>(object, "endpoints", read_endpoint),
+        .endpoints_verified_at = reader.instant(object, "endpoints_verified_at"),
+        .hooks = reader.list<PendingHook>(object, "hooks", read_hook),
+        .revocations = object.contains("revocations")
+                           ? reader.list<Revocation>(object, "revocations", read_revocation)
+                           : std::vector<Revocation>{},
+        .residue = object.contains("residue") ? reader.list<Residue>(object, "residue", read_residue)
+                                              : std::vector<Residue>{},
+        .pause = reader.optional<Pause>(object, "pause", read_pause),
+        .hurried_by_ca = object.contains("hurried_by_ca") ? reader.value<int>(object, "hurried_by_ca") : 0,
+        .warned =
+            reader.optional<ExpiryWarning>(object, "warned", read_expiry_warning).value_or(ExpiryWarning{})};
 }
 
 /// {"version", "digest", KEY: content}: the digest is that of the content as we write it.

@@ -69,6 +69,14 @@ struct Failure {
     friend bool operator==(const Failure&, const Failure&) = default;
 };
 
+/// What came about behind our back where a target had been seen serving what it should.
+struct Drift {
+    std::optional<base::Instant> seen_at{};  // as long as it lasts
+    std::vector<base::Instant> repairs{};    // the latest of ours, ascending, at most three
+    bool is_contested = false;               // somebody puts it back again and again
+    friend bool operator==(const Drift&, const Drift&) = default;
+};
+
 struct TargetRecord {
     std::string name{};
     int installed = 0;          // the generation whose files are known to be in place; 0: none
@@ -79,6 +87,7 @@ struct TargetRecord {
     std::optional<base::Instant> verified_at{};
     std::optional<Failure> failure{};
     std::vector<deployers::EndpointVerdict> endpoints{};
+    Drift drift{};
     friend bool operator==(const TargetRecord&, const TargetRecord&) = default;
 };
 
@@ -122,6 +131,22 @@ struct Residue {
     friend bool operator==(const Residue&, const Residue&) = default;
 };
 
+/// Somebody wants nothing deployed for a while.
+struct Pause {
+    base::Instant since{};
+    std::optional<base::Instant> until{};  // absent: until somebody resumes
+    std::string by{};                      // the user who said so
+    std::string reason{};                  // in his words; may be empty
+    friend bool operator==(const Pause&, const Pause&) = default;
+};
+
+/// The warning that has been given that what is served runs out.
+struct ExpiryWarning {
+    int generation = 0;
+    int stage = 0;  // warning_time() says when each is given
+    friend bool operator==(const ExpiryWarning&, const ExpiryWarning&) = default;
+};
+
 struct Record {
     std::string name{};
     base::Instant first_seen{};
@@ -136,6 +161,10 @@ struct Record {
     std::vector<PendingHook> hooks{};
     std::vector<Revocation> revocations{};
     std::vector<Residue> residue{};  // challenges that are still to be taken away
+    std::optional<Pause> pause{};    // of deploying
+    /// The newest generation that its CA wants replaced at once: nothing holds back what takes its place.
+    int hurried_by_ca = 0;
+    ExpiryWarning warned{};
 
     /// The newest generation, which every target should serve; nullptr before the first.
     [[nodiscard]] const GenerationRecord* wanted() const;

@@ -146,6 +146,30 @@ json write(const std::vector<deployers::EndpointVerdict>& verdicts) {
     return list;
 }
 
+namespace {
+
+json write_drift(const Drift& d) {
+    json repairs = json::array();
+    for (const Instant at : d.repairs) repairs.push_back(base::format_instant(at));
+    return {{"seen_at", agent::write(d.seen_at)},
+            {"repairs", std::move(repairs)},
+            {"is_contested", d.is_contested}};
+}
+
+Instant read_repair(JsonReader& reader, const json& item) {
+    const auto at = item.is_string() ? base::parse_instant(item.get_ref<const std::string&>()) : std::nullopt;
+    if (!at) reader.refuse();
+    return at.value_or(Instant{});
+}
+
+Drift read_drift(JsonReader& reader, const json& object) {
+    return {.seen_at = reader.instant(object, "seen_at"),
+            .repairs = reader.list<Instant>(object, "repairs", read_repair),
+            .is_contested = reader.value<bool>(object, "is_contested")};
+}
+
+}  // namespace
+
 json write(const TargetRecord& t) {
     return {{"name", t.name},
             {"installed", t.installed},
@@ -155,7 +179,8 @@ json write(const TargetRecord& t) {
             {"deployed_at", write(t.deployed_at)},
             {"verified_at", write(t.verified_at)},
             {"failure", write(t.failure)},
-            {"endpoints", write(t.endpoints)}};
+            {"endpoints", write(t.endpoints)},
+            {"drift", write_drift(t.drift)}};
 }
 
 TargetRecord read_target(JsonReader& reader, const json& object) {
@@ -167,7 +192,32 @@ TargetRecord read_target(JsonReader& reader, const json& object) {
             .deployed_at = reader.instant(object, "deployed_at"),
             .verified_at = reader.instant(object, "verified_at"),
             .failure = reader.optional<Failure>(object, "failure", read_failure),
-            .endpoints = reader.list<deployers::EndpointVerdict>(object, "endpoints", read_endpoint)};
+            .endpoints = reader.list<deployers::EndpointVerdict>(object, "endpoints", read_endpoint),
+            .drift = reader.optional<Drift>(object, "drift", read_drift).value_or(Drift{})};
+}
+
+json write(const std::optional<Pause>& p) {
+    if (!p) return nullptr;
+    return {{"since", base::format_instant(p->since)},
+            {"until", write(p->until)},
+            {"by", p->by},
+            {"reason", p->reason}};
+}
+
+Pause read_pause(JsonReader& reader, const json& object) {
+    return {.since = reader.required_instant(object, "since"),
+            .until = reader.instant(object, "until"),
+            .by = reader.value<std::string>(object, "by"),
+            .reason = reader.value<std::string>(object, "reason")};
+}
+
+json write(const ExpiryWarning& w) {
+    return {{"generation", w.generation}, {"stage", w.stage}};
+}
+
+ExpiryWarning read_expiry_warning(JsonReader& reader, const json& object) {
+    return {.generation = reader.value<int>(object, "generation"),
+            .stage = reader.value<int>(object, "stage")};
 }
 
 json write(const PendingHook& h) {

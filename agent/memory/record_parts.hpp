@@ -23,6 +23,8 @@ namespace agent {
 [[nodiscard]] nlohmann::json write(const Revocation& revocation);
 [[nodiscard]] nlohmann::json write(const Residue& residue);
 [[nodiscard]] nlohmann::json write(const std::optional<Suggestion>& suggestion);
+[[nodiscard]] nlohmann::json write(const std::optional<Pause>& pause);
+[[nodiscard]] nlohmann::json write(const ExpiryWarning& warning);
 
 [[nodiscard]] Failure read_failure(JsonReader& reader, const nlohmann::json& object);
 [[nodiscard]] OrderedFor read_ordered_for(JsonReader& reader, const nlohmann::json& object);
@@ -33,5 +35,7 @@ namespace agent {
 [[nodiscard]] Revocation read_revocation(JsonReader& reader, const nlohmann::json& object);
 [[nodiscard]] Residue read_residue(JsonReader& reader, const nlohmann::json& object);
 [[nodiscard]] Suggestion read_suggestion(JsonReader& reader, const nlohmann::json& object);
+[[nodiscard]] Pause read_pause(JsonReader& reader, const nlohmann::json& object);
+[[nodiscard]] ExpiryWarning read_expiry_warning(JsonReader& reader, const nlohmann::json& object);
 
 }  // namespace agent

@@ -78,6 +78,8 @@ class Store {
     /// Removes what is not in `kept`.
     [[nodiscard]] virtual base::Result<void> prune(const std::string& certificate,
                                                    const std::vector<int>& kept) = 0;
+    /// Drops everything of this certificate, whose lease is held: gone at once, and then removed.
+    [[nodiscard]] virtual base::Result<void> forget(const std::string& certificate) = 0;
     /// Where a generation's files are, for hooks.
     [[nodiscard]] virtual std::string directory_of(const std::string& certificate, int number) const = 0;
 

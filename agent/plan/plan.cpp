@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "agent/plan/drift.hpp"
+#include "agent/plan/expiry.hpp"
+#include "agent/plan/hold.hpp"
 #include "agent/plan/revocation.hpp"
 #include "base/encoding.hpp"
 
@@ -43,14 +46,23 @@ bool Plan::anything_due(Instant now) const {
     return renewal_due(now) || !due(TargetAction::Deploy, now).empty() ||
            !due(TargetAction::Look, now).empty() || (look_at && *look_at <= now) ||
            (ask_ca_at && *ask_ca_at <= now) || (clean_up_at && *clean_up_at <= now) ||
-           (revoke_at && *revoke_at <= now) || (hooks_at && *hooks_at <= now);
+           (revoke_at && *revoke_at <= now) || (hooks_at && *hooks_at <= now) || (warn_at && *warn_at <= now);
+}
+
+const Hold* Plan::held() const {
+    const auto found = std::ranges::find_if(targets, [](const TargetPlan& t) { return t.held.has_value(); });
+    return found == targets.end() ? nullptr : &*found->held;
 }
 
 Instant Plan::next() const {
     Instant earliest = renewal.held_until.value_or(renewal.at);
-    for (const TargetPlan& target : targets) earliest = std::min(earliest, target.at.value_or(earliest));
+    for (const TargetPlan& target : targets) {
+        earliest = std::min(earliest, target.at.value_or(earliest));
+        if (target.held) earliest = std::min(earliest, target.held->over_at().value_or(earliest));
+    }
     return std::min({earliest, ask_ca_at.value_or(earliest), clean_up_at.value_or(earliest),
-                     look_at.value_or(earliest), revoke_at.value_or(earliest), hooks_at.value_or(earliest)});
+                     look_at.value_or(earliest), revoke_at.value_or(earliest), hooks_at.value_or(earliest),
+                     warn_at.value_or(earliest)});
 }
 
 OrderedFor wanted_order(const CertificateConfig& certificate, const std::string& ca) {
@@ -145,6 +157,8 @@ std::uint64_t plan_fingerprint(const CertificateConfig& certificate, Seconds ver
     add(wanted.key_type + wanted.request_key);
     add(std::to_string(certificate.renew_before.value_or(Seconds(0)).count()));
     add(std::to_string(verify_every.count()));
+    for (const Window& window : certificate.windows) add(to_text(window));
+    add(std::to_string(certificate.window_ends_at));
     for (const deployers::Endpoint& endpoint : certificate.endpoints) add(endpoint.text);
     for (const TargetConfig& target : certificate.targets) {
         add(target.name + fingerprint(target));
@@ -218,36 +232,92 @@ Renewal plan_renewal(const CertificateConfig& certificate, const Record& record,
     return renewal;
 }
 
-TargetPlan plan_target(const TargetConfig& config, const Record& record, Seconds verify_every, Instant now,
-                       const Wishes& wishes) {
-    TargetPlan plan{.target = config.name, .fingerprint = fingerprint(config)};
-    const GenerationRecord* wanted = record.wanted();
-    if (wanted == nullptr) return plan;
-    static const TargetRecord unknown;
-    const TargetRecord* known = record.target(config.name);
-    const TargetRecord& target = known == nullptr ? unknown : *known;
-    const bool is_in_place = target.installed == wanted->number && target.attempting == 0 &&
-                             target.fingerprint == plan.fingerprint;
-    const bool looks = !config.endpoints.empty();
-    const bool is_well = is_in_place && !target.failure && (!looks || target.serving == wanted->number);
-    const bool may_deploy = !wanted->revoked_at;
-    if (wishes.deploy_again && may_deploy) {
-        plan.action = TargetAction::Deploy;
-        plan.at = now;
-    } else if (wishes.look_again && looks) {
-        plan.action = TargetAction::Look;
-        plan.at = now;
-    } else if (!is_well && may_deploy) {
-        plan.action = TargetAction::Deploy;
-        plan.at = target.failure && !wishes.retry_now && !wishes.by_hand && !wishes.mended
-                      ? std::max(now, target.failure->next_attempt)
-                      : now;
-    } else if (looks) {
-        plan.action = TargetAction::Look;
-        plan.at = target.verified_at.value_or(now - verify_every) + verify_every;
+/// One target on its own: what is known of it, and what should be.
+class TargetPlanner {
+  public:
+    TargetPlanner(const CertificateConfig& certificate, const TargetConfig& config, const Record& record,
+                  const Circumstances& circumstances)
+        : certificate_(certificate),
+          config_(config),
+          record_(record),
+          c_(circumstances),
+          target_(known_or_new(record, config.name)) {}
+
+    TargetPlan plan() {
+        plan_.target = config_.name;
+        plan_.fingerprint = fingerprint(config_);
+        const GenerationRecord* wanted = record_.wanted();
+        if (wanted == nullptr) return std::move(plan_);
+        is_in_place_ = target_.installed == wanted->number && target_.attempting == 0 &&
+                       target_.fingerprint == plan_.fingerprint;
+        const bool looks = !config_.endpoints.empty();
+        const bool is_well =
+            is_in_place_ && !target_.failure && (!looks || target_.serving == wanted->number);
+        const bool may_deploy = !wanted->revoked_at;
+        const bool only_looks = c_.wishes.look_again && looks && !c_.wishes.deploy_again;
+        if (may_deploy && !only_looks && (c_.wishes.deploy_again || !is_well)) {
+            plan_deployment();
+        } else if (looks) {
+            plan_look(c_.wishes.look_again ? c_.now : next_look_time());
+        }
+        return std::move(plan_);
     }
-    return plan;
-}
+
+  private:
+    static const TargetRecord& known_or_new(const Record& record, const std::string& name) {
+        static const TargetRecord unknown;
+        const TargetRecord* known = record.target(name);
+        return known == nullptr ? unknown : *known;
+    }
+
+    void plan_look(Instant at) {
+        plan_.action = TargetAction::Look;
+        plan_.at = at;
+    }
+
+    [[nodiscard]] Instant next_look_time() const {
+        if (!target_.verified_at) return c_.now;
+        return next_look(*target_.verified_at, c_.verify_every, record_.name + "/" + config_.name);
+    }
+
+    /// Now; after a failure with backoff, but for somebody who waits. What somebody else keeps putting back
+    /// is left alone by all that come by themselves: a timer, a renewal by hand.
+    [[nodiscard]] Instant deployment_time() const {
+        const Wishes& wishes = c_.wishes;
+        if (wishes.deploy_again) return c_.now;
+        Instant at = c_.now;
+        if (target_.failure && !wishes.retry_now && !wishes.by_hand)
+            at = std::max(at, target_.failure->next_attempt);
+        if (is_in_place_) at = std::max(at, repair_time(target_.drift).value_or(at));
+        return at;
+    }
+
+    /// What has to wait is looked at meanwhile: somebody else may put it right, or make it worse.
+    void plan_deployment() {
+        const bool looks = !config_.endpoints.empty();
+        if (!c_.wishes.past_holds) plan_.held = hold_of(certificate_, record_, config_, c_.now);
+        plan_.action = TargetAction::Deploy;
+        plan_.at = deployment_time();
+        const bool waits_for_others = plan_.held || (is_in_place_ && target_.drift.is_contested);
+        if (plan_.held) {
+            plan_.action = TargetAction::Wait;
+            plan_.at.reset();
+        }
+        if (!waits_for_others || !looks) return;
+        const bool tries_again =
+            (c_.wishes.retry_now || c_.wishes.by_hand || c_.wishes.mended) && is_in_place_ && target_.failure;
+        const Instant look = tries_again || c_.wishes.look_again ? c_.now : next_look_time();
+        if (!plan_.at || (*plan_.at > c_.now && look < *plan_.at)) plan_look(look);
+    }
+
+    const CertificateConfig& certificate_;
+    const TargetConfig& config_;
+    const Record& record_;
+    const Circumstances& c_;
+    const TargetRecord& target_;
+    TargetPlan plan_{};
+    bool is_in_place_ = false;
+};
 
 }  // namespace
 
@@ -255,16 +325,17 @@ Plan plan(const CertificateConfig& certificate, const Record& record, const Circ
     const auto& [now, verify_every, has_open_order, wishes] = circumstances;
     Plan plan{.renewal = plan_renewal(certificate, record, has_open_order, now, wishes),
               .ask_ca_at = plan_question(record, now),
-              .revoke_at = next_revocation(certificate, record, now, wishes.retry_now || wishes.by_hand)};
+              .revoke_at = next_revocation(certificate, record, now, wishes.retry_now || wishes.by_hand),
+              .warn_at = next_warning(record)};
     for (const TargetConfig& target : certificate.targets) {
-        plan.targets.push_back(plan_target(target, record, verify_every, now, wishes));
+        plan.targets.push_back(TargetPlanner(certificate, target, record, circumstances).plan());
     }
     if (!certificate.endpoints.empty() && record.wanted() != nullptr) {
         const bool all_well = deployers::all_serving(record.endpoints);
         plan.look_at = wishes.look_again || (wishes.retry_now && !all_well) ||
                                !record.endpoints_verified_at || waits_for_a_look(record)
                            ? now
-                           : *record.endpoints_verified_at + verify_every;
+                           : next_look(*record.endpoints_verified_at, verify_every, record.name);
     }
     for (const Residue& residue : record.residue) {
         const Instant at = wishes.retry_now || wishes.by_hand ? now : residue.failure.next_attempt;

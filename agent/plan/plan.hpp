@@ -27,6 +27,25 @@ struct Wishes {
     bool look_again = false;    // `verify`: every endpoint
     bool mended = false;        // the configuration was changed: what waits for a person is tried again
     bool retry_now = false;     // a pass of its own (run --once): what is not well is tried without backoff
+    bool past_holds = false;    // `deploy --now`, `replace`: windows and pauses hold nothing back
+};
+
+enum class HoldBy { Window, Pause, Limit };
+
+/// As in `status --json`: "window", "pause", "limit".
+[[nodiscard]] std::string_view to_string(HoldBy by);
+
+/// A thing that is due, could be done, and is not to be yet.
+struct Hold {
+    HoldBy by = HoldBy::Window;
+    std::string reason{};                  // for people: "window Mon..Fri 01:00-05:00 Europe/Berlin"
+    std::optional<base::Instant> until{};  // absent: until somebody lifts it
+    /// Where what is served runs out too far before that: from then on nothing holds it back.
+    std::optional<base::Instant> ends_at{};
+    friend bool operator==(const Hold&, const Hold&) = default;
+
+    /// The earlier of the two.
+    [[nodiscard]] std::optional<base::Instant> over_at() const;
 };
 
 struct Renewal {
@@ -43,6 +62,7 @@ struct TargetPlan {
     TargetAction action = TargetAction::Wait;
     std::optional<base::Instant> at{};  // absent: nothing will be due until something else happens
     std::string fingerprint{};          // of the parameters, for the record
+    std::optional<Hold> held{};         // a deployment that would be due; looks go on meanwhile
 };
 
 struct Plan {
@@ -53,11 +73,14 @@ struct Plan {
     std::optional<base::Instant> look_at{};      // at the certificate's own endpoints
     std::optional<base::Instant> revoke_at{};    // what is to be revoked; absent: nothing, or not yet
     std::optional<base::Instant> hooks_at{};     // hooks that have not succeeded yet
+    std::optional<base::Instant> warn_at{};      // that what is served runs out
 
     [[nodiscard]] bool renewal_due(base::Instant now) const {
         return !renewal.held_until && renewal.at <= now;
     }
 
+    /// The first deployment that is held; nullptr if none is.
+    [[nodiscard]] const Hold* held() const;
     [[nodiscard]] std::vector<const TargetPlan*> due(TargetAction action, base::Instant now) const;
     [[nodiscard]] bool anything_due(base::Instant now) const;
     /// The earliest instant at which something is to be done.

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "agent/plan/expiry.hpp"
+#include "agent/plan/hold.hpp"
+#include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
 
 namespace agent {
@@ -14,86 +17,9 @@ using deployers::EndpointVerdict;
 using deployers::Verdict;
 using namespace std::chrono_literals;
 
-std::string_view to_string(CertificateState state) {
-    switch (state) {
-        case CertificateState::Revoked:
-            return "revoked";
-        case CertificateState::Expired:
-            return "expired";
-        case CertificateState::Failing:
-            return "failing";
-        case CertificateState::Unserved:
-            return "unserved";
-        case CertificateState::NeverIssued:
-            return "never_issued";
-        case CertificateState::Renewing:
-            return "renewing";
-        case CertificateState::Deploying:
-            return "deploying";
-        case CertificateState::Due:
-            return "due";
-        case CertificateState::Removed:
-            return "removed";
-        case CertificateState::Ok:
-            return "ok";
-    }
-    return "ok";
-}
-
-std::string_view to_string(TargetState state) {
-    switch (state) {
-        case TargetState::Pending:
-            return "pending";
-        case TargetState::Deploying:
-            return "deploying";
-        case TargetState::Serving:
-            return "serving";
-        case TargetState::Partial:
-            return "partial";
-        case TargetState::Stale:
-            return "stale";
-        case TargetState::Failing:
-            return "failing";
-        case TargetState::Drifted:
-            return "drifted";
-        case TargetState::Unknown:
-            return "unknown";
-        case TargetState::Unverified:
-            return "unverified";
-    }
-    return "unknown";
-}
-
 std::string key_words(const CertificateConfig& certificate) {
     if (!certificate.request) return std::string(base::to_string(certificate.key_type));
     return "the user's own (csr " + certificate.csr + "), " + certificate.request->key_type;
-}
-
-TargetState state_of(const TargetConfig& config, const TargetRecord* target, const Record& record) {
-    const GenerationRecord* wanted = record.wanted();
-    if (target == nullptr || wanted == nullptr) return TargetState::Pending;
-    if (target->failure) {
-        const Code code = target->failure->error.code;
-        if (code == Code::DeployNotRunning || code == Code::DeployOutcomeUnknown) return TargetState::Unknown;
-    }
-    if (target->installed != wanted->number) {
-        if (target->failure) return TargetState::Failing;
-        return target->attempting != 0 ? TargetState::Deploying : TargetState::Pending;
-    }
-    if (config.endpoints.empty()) return target->failure ? TargetState::Failing : TargetState::Unverified;
-    if (deployers::all_serving(target->endpoints)) return TargetState::Serving;
-    bool any_serving = false;
-    bool any_stale = false;
-    for (const EndpointVerdict& endpoint : target->endpoints) {
-        for (const AddressVerdict& address : endpoint.addresses) {
-            any_serving = any_serving || address.verdict == Verdict::Serving;
-            any_stale = any_stale || address.verdict == Verdict::Stale;
-        }
-    }
-    if (any_serving) return TargetState::Partial;
-    // Every target had been seen serving this generation: what is seen now came about behind our back.
-    if (record.served_told >= wanted->number) return TargetState::Drifted;
-    return any_stale ? TargetState::Stale : TargetState::Failing;
 }
 
 namespace {
@@ -116,21 +42,36 @@ void count_addresses(const std::vector<EndpointVerdict>& seen, std::size_t endpo
     }
 }
 
-Served count_served(const CertificateConfig& certificate, const Record& record) {
-    Served served;
-    for (const TargetConfig& target : certificate.targets) {
-        const TargetRecord* known = record.target(target.name);
-        static const std::vector<EndpointVerdict> none;
-        count_addresses(known == nullptr ? none : known->endpoints, target.endpoints.size(), served);
+/// While a deployment is held, what is installed is what should be served.
+void count_held(const TargetStatus& target, const Record& record, Served& served) {
+    const GenerationRecord* installed = record.generation(target.record.installed);
+    if (!target.held || installed == nullptr || target.record.installed == target.wanted) return;
+    for (const EndpointVerdict& endpoint : target.record.endpoints) {
+        served.serving += static_cast<std::size_t>(
+            std::ranges::count_if(endpoint.addresses, [&](const AddressVerdict& address) {
+                return address.verdict == Verdict::Stale && address.sha256 == installed->sha256;
+            }));
     }
-    count_addresses(record.endpoints, certificate.endpoints.size(), served);
+}
+
+Served count_served(const CertificateStatus& status) {
+    Served served;
+    for (const TargetStatus& target : status.targets) {
+        count_addresses(target.record.endpoints, target.config->endpoints.size(), served);
+        count_held(target, status.record, served);
+    }
+    count_addresses(status.record.endpoints, status.config->endpoints.size(), served);
     return served;
 }
 
+/// What is held back is told as that, unless it has been tried and has failed.
+bool shows_as_held(const TargetStatus& target) {
+    const bool has_failed = target.record.failure && target.record.installed != target.wanted;
+    return target.held && !has_failed;
+}
+
 bool is_running_out(const GenerationRecord& generation, Instant expiry, Instant now) {
-    const base::Seconds lifetime = generation.not_after - generation.not_before;
-    const base::Seconds left = expiry - now;
-    return left < lifetime / 10 || (lifetime >= 240h && left < 72h);
+    return generation.not_after - warning_time(generation, 1) > expiry - now;
 }
 
 /// A thing that fails needs a person once it has failed three times or for six hours; unserved past its
@@ -140,7 +81,20 @@ bool bothers(const Failure& failure, bool at_once, Instant now) {
 }
 
 bool is_about_serving(const base::Error& error) {
-    return base::to_string(error.code).starts_with("verify/") || error.code == Code::DeployNotRunning;
+    return base::to_string(error.code).starts_with("verify/") || error.code == Code::DeployNotRunning ||
+           error.code == Code::DeployContested;
+}
+
+base::Error held_error(const CertificateStatus& status, const TargetStatus& target, Instant now) {
+    const Hold& hold = *target.held;
+    const std::string& name = status.config->name;
+    const bool is_paused = hold.by == HoldBy::Pause;
+    return {.code = Code::DeployHeld,
+            .message = name + ": generation " + std::to_string(target.wanted) + " is not deployed to " +
+                       target.config->name + " yet: " + hold_words(hold, now),
+            .hint = (is_paused ? "renewd resume " + name + ", or only this once:  " : "at once:  ") +
+                    "renewd deploy " + name + " --now",
+            .step = "deploy"};
 }
 
 class Judge {
@@ -149,10 +103,11 @@ class Judge {
 
     void judge() {
         const Record& record = status_.record;
-        if (record.issuance) note(*record.issuance, status_.config->name, /*at_once=*/false);
+        if (record.issuance) note(*record.issuance, about_order(record.issuance->error), /*at_once=*/false);
         for (const TargetStatus& target : status_.targets) {
             if (target.record.failure)
-                note(*target.record.failure, target.config->name,
+                note(*target.record.failure,
+                     target.config->host.empty() ? target.config->name : target.config->host,
                      is_about_serving(target.record.failure->error));
         }
         if (record.endpoints_verified_at && !deployers::all_serving(record.endpoints) &&
@@ -164,13 +119,21 @@ class Judge {
         for (const Residue& residue : record.residue)
             note(residue.failure, residue.solver, /*at_once=*/false);
         for (const Revocation& waiting : record.revocations) {
-            if (waiting.failure) note(*waiting.failure, status_.config->name, /*at_once=*/false);
+            if (waiting.failure)
+                note(*waiting.failure, about_order(waiting.failure->error), /*at_once=*/false);
         }
+        note_holds();
         note_revoked();
         note_age();
     }
 
   private:
+    /// What orders that fail alike have in common: the CA, or what it said.
+    [[nodiscard]] std::string about_order(const base::Error& error) const {
+        if (is_of_the_ca(error)) return status_.config->ca.front();
+        return error.problem.substr(error.problem.rfind(':') + 1);
+    }
+
     [[nodiscard]] bool everything_installed() const {
         return std::ranges::all_of(status_.targets, [](const TargetStatus& t) {
             return t.wanted != 0 && t.record.installed == t.wanted;
@@ -183,9 +146,35 @@ class Judge {
                                       .message = failure.error.message,
                                       .hint = failure.error.hint});
         if (status_.attention || !bothers(failure, at_once, now_)) return;
-        status_.attention = Attention{.since = failure.since,
-                                      .cause = std::string(base::to_string(failure.error.code)) + "/" + about,
-                                      .error = failure.error};
+        status_.attention = Attention{
+            .since = failure.since,
+            .cause = std::string(base::to_string(failure.error.code)) + (about.empty() ? "" : "/") + about,
+            .error = failure.error};
+    }
+
+    /// A window opens by itself; a pause without an end waits for somebody.
+    void note_holds() {
+        if (is_paused(status_.record, now_) && status_.plan.held() == nullptr) {
+            const Pause& pause = *status_.record.pause;
+            status_.conditions.push_back(
+                {.code = std::string(base::to_string(Code::DeployHeld)),
+                 .since = pause.since,
+                 .message = status_.config->name + ": " + pause_words(pause) + "; nothing is held back yet",
+                 .hint = "renewd resume " + status_.config->name});
+        }
+        for (const TargetStatus& target : status_.targets) {
+            if (!target.held) continue;
+            base::Error error = held_error(status_, target, now_);
+            const Instant since = target.held->by == HoldBy::Pause ? status_.record.pause->since
+                                                                   : status_.record.wanted()->issued_at;
+            status_.conditions.push_back({.code = std::string(base::to_string(error.code)),
+                                          .since = since,
+                                          .message = error.message,
+                                          .hint = error.hint});
+            if (status_.attention || !waits_for_resume(status_.plan)) continue;
+            status_.attention =
+                Attention{.since = since, .cause = "deploy/held/pause", .error = std::move(error)};
+        }
     }
 
     void note_public() {
@@ -268,6 +257,7 @@ CertificateState judge_state(const CertificateStatus& status, bool has_open_orde
     if (wanted != nullptr && status.served.oldest_not_after.value_or(wanted->not_after) <= now)
         return CertificateState::Expired;
     if (record.issuance || not_deployed) return CertificateState::Failing;
+    if (any_target(status, {TargetState::Held})) return CertificateState::Held;
     if (public_unserved || any_target(status, {TargetState::Partial, TargetState::Stale, TargetState::Failing,
                                                TargetState::Drifted, TargetState::Unknown})) {
         return CertificateState::Unserved;
@@ -287,22 +277,50 @@ CertificateStatus status_of(const CertificateConfig& certificate, const Record& 
         .config = &certificate,
         .record = record,
         .plan = plan(certificate, record,
-                     {.now = now, .verify_every = verify_every, .has_open_order = has_open_order}),
-        .served = count_served(certificate, record)};
-    for (const TargetConfig& target : certificate.targets) {
+                     {.now = now, .verify_every = verify_every, .has_open_order = has_open_order})};
+    for (std::size_t i = 0; i < certificate.targets.size(); ++i) {
+        const TargetConfig& target = certificate.targets[i];
         const TargetRecord* known = record.target(target.name);
         status.targets.push_back({.config = &target,
                                   .record = known == nullptr ? TargetRecord{.name = target.name} : *known,
                                   .state = state_of(target, known, record),
-                                  .wanted = record.wanted() == nullptr ? 0 : record.wanted()->number});
+                                  .wanted = record.wanted() == nullptr ? 0 : record.wanted()->number,
+                                  .held = status.plan.targets[i].held});
+        if (shows_as_held(status.targets.back())) status.targets.back().state = TargetState::Held;
     }
+    status.served = count_served(status);
     Judge(status, now).judge();
     status.state = judge_state(status, has_open_order, now);
     return status;
 }
 
 CertificateStatus removed_status(const Record& record) {
-    return {.record = record, .state = CertificateState::Removed};
+    CertificateStatus status{.record = record, .state = CertificateState::Removed};
+    for (const Residue& residue : record.residue)
+        status.conditions.push_back({.code = std::string(base::to_string(residue.failure.error.code)),
+                                     .since = residue.failure.since,
+                                     .message = residue.failure.error.message,
+                                     .hint = residue.failure.error.hint});
+    for (const Revocation& waiting : record.revocations) {
+        const GenerationRecord* generation = record.generation(waiting.generation);
+        if (waiting.not_later_than || generation == nullptr) continue;
+        // Nobody looks any more whether it is served, which it waits for: that takes a person.
+        const base::Error error{.code = Code::ConfigMissing,
+                                .message = record.name + ": generation " +
+                                           std::to_string(waiting.generation) + " is to be revoked (" +
+                                           waiting.reason +
+                                           ") once nobody serves it, and nobody looks any more",
+                                .hint = "put [certificate.\"" + record.name +
+                                        "\"] back, then  renewd revoke " + record.name + " --now",
+                                .step = "revoke"};
+        status.conditions.push_back({.code = std::string(base::to_string(error.code)),
+                                     .since = generation->issued_at,
+                                     .message = error.message,
+                                     .hint = error.hint});
+        status.attention =
+            Attention{.since = generation->issued_at, .cause = "removed/" + record.name, .error = error};
+    }
+    return status;
 }
 
 int exit_code_of(const CertificateStatus& status) {
@@ -311,13 +329,16 @@ int exit_code_of(const CertificateStatus& status) {
     const auto could_not = [](const Revocation& waiting) { return waiting.failure.has_value(); };
     const bool is_revoked = status.record.wanted()->revoked_at.has_value();
     if (is_revoked || std::ranges::any_of(status.record.revocations, could_not)) return 3;
-    const auto is_installed = [](const TargetStatus& t) { return t.record.installed == t.wanted; };
+    const auto is_installed = [](const TargetStatus& t) {
+        return t.record.installed == t.wanted || t.state == TargetState::Held;
+    };
     if (!std::ranges::all_of(status.targets, is_installed)) return 4;
     const auto has_failing_hook = [](const PendingHook& hook) { return hook.failure.has_value(); };
     const auto& hooks = status.record.hooks;
     if (std::ranges::any_of(hooks, has_failing_hook)) return 4;
     const auto is_well = [](const TargetStatus& t) {
-        return t.state == TargetState::Serving || t.state == TargetState::Unverified;
+        const bool waits = t.state == TargetState::Held && t.record.installed != t.wanted;
+        return waits || t.state == TargetState::Serving || t.state == TargetState::Unverified;
     };
     if (!std::ranges::all_of(status.targets, is_well)) return 5;
     return status.record.endpoints_verified_at && !deployers::all_serving(status.record.endpoints) ? 5 : 0;
@@ -326,13 +347,15 @@ int exit_code_of(const CertificateStatus& status) {
 int attention_code_of(const CertificateStatus& status) {
     if (!status.attention) return 0;
     const int code = exit_code_of(status);
-    return code != 0 ? code : 5;
+    if (code != 0) return code;
+    return status.attention->error.code == Code::DeployHeld ? 4 : 5;
 }
 
 bool is_more_urgent(const CertificateStatus& a, const CertificateStatus& b) {
     const auto rank = [](const CertificateStatus& s) {
         if (s.attention) return s.attention->is_critical ? 0 : 1;
-        return s.state == CertificateState::Ok || s.state == CertificateState::Removed ? 3 : 2;
+        if (s.state == CertificateState::Held) return 3;
+        return s.state == CertificateState::Ok || s.state == CertificateState::Removed ? 4 : 2;
     };
     const auto expiry = [](const CertificateStatus& s) {
         if (s.record.wanted() == nullptr) return Instant{};

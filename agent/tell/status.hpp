@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ enum class CertificateState {
     Revoked,
     Expired,
     Failing,
+    Held,
     Unserved,
     NeverIssued,
     Renewing,
@@ -28,10 +30,23 @@ enum class CertificateState {
     Removed,
     Ok
 };
-enum class TargetState { Pending, Deploying, Serving, Partial, Stale, Failing, Drifted, Unknown, Unverified };
+enum class TargetState {
+    Pending,
+    Deploying,
+    Serving,
+    Partial,
+    Stale,
+    Failing,
+    Drifted,
+    Held,
+    Unknown,
+    Unverified
+};
 
 [[nodiscard]] std::string_view to_string(CertificateState state);
 [[nodiscard]] std::string_view to_string(TargetState state);
+/// All names of a certificate's state.
+[[nodiscard]] std::set<std::string> certificate_states();
 
 struct Attention {
     bool is_critical = false;
@@ -54,6 +69,7 @@ struct TargetStatus {
     TargetRecord record{};
     TargetState state = TargetState::Pending;
     int wanted = 0;
+    std::optional<Hold> held{};
 };
 
 /// Addresses that should serve the wanted generation, and how many do.
@@ -118,7 +134,16 @@ struct Overview {
 [[nodiscard]] nlohmann::json to_json(const CertificateStatus& status);
 [[nodiscard]] nlohmann::json to_json(const TargetStatus& target);
 
-/// For people: `width` columns, colour where `is_terminal`.
-[[nodiscard]] std::string to_table(const Overview& overview, std::size_t width, bool has_colour);
+/// How a table is to look.
+struct TableLook {
+    std::size_t width = 80;
+    std::size_t height = 0;  // lines of the terminal; 0: none, and a row for each certificate
+    bool has_colour = false;
+    bool all = false;  // a row for each certificate, whatever the height
+};
+
+/// For people, most urgent first. Where the rows do not fit the terminal, those that need somebody, are
+/// worked on or held, with what comes next; and above 200 certificates one entry for each cause.
+[[nodiscard]] std::string to_table(const Overview& overview, const TableLook& look);
 
 }  // namespace agent

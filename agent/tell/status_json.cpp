@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The status as JSON, version 1: scripts and monitoring hold on to every name here.
-#include <algorithm>
-#include <map>
-
 #include <nlohmann/json.hpp>
 
+#include "agent/tell/causes.hpp"
 #include "agent/tell/status.hpp"
 
 namespace agent {
@@ -50,28 +48,23 @@ json attention_of(const CertificateStatus& status) {
             {"cause", status.attention->cause}};
 }
 
-json causes_of(const Overview& overview) {
-    std::map<std::string, json> causes;
-    for (const CertificateStatus& status : overview.certificates) {
-        if (!status.attention) continue;
-        const Attention& attention = *status.attention;
-        auto [known, is_new] =
-            causes.try_emplace(attention.cause, json{{"id", attention.cause},
-                                                     {"code", base::to_string(attention.error.code)},
-                                                     {"message", attention.error.message},
-                                                     {"hint", attention.error.hint},
-                                                     {"certificates", 0},
-                                                     {"first_expiry", nullptr}});
-        json& cause = known->second;
-        cause["certificates"] = cause["certificates"].get<int>() + 1;
-        if (status.record.wanted() == nullptr) continue;
-        const std::string expiry =
-            base::format_instant(status.served.oldest_not_after.value_or(status.record.wanted()->not_after));
-        if (cause["first_expiry"].is_null() || expiry < cause["first_expiry"].get<std::string>())
-            cause["first_expiry"] = expiry;
-    }
+json held_of(const CertificateStatus& status) {
+    const Hold* hold = status.plan.held();
+    if (hold == nullptr) return nullptr;
+    return {{"by", to_string(hold->by)}, {"reason", hold->reason}, {"until", instant(hold->over_at())}};
+}
+
+json all_causes(const Overview& overview) {
     json list = json::array();
-    for (auto& [id, cause] : causes) list.push_back(std::move(cause));
+    for (const Cause& cause : causes_of(overview)) {
+        if (cause.mark != '!') continue;
+        list.push_back({{"id", cause.id},
+                        {"code", cause.code},
+                        {"message", cause.message},
+                        {"hint", cause.hint},
+                        {"certificates", cause.names.size()},
+                        {"first_expiry", instant(cause.first_expiry)}});
+    }
     return list;
 }
 
@@ -181,7 +174,7 @@ json to_json(const CertificateStatus& status) {
         {"failures", record.issuance ? record.issuance->count : 0},
         {"last_error", error_of(record.issuance)},
         {"attention", attention_of(status)},
-        {"held", nullptr},
+        {"held", held_of(status)},
         {"conditions", conditions_of(status)},
         {"targets", std::move(targets)},
         {"endpoints", verdicts(record.endpoints)}};
@@ -205,7 +198,7 @@ json to_json(const Overview& overview) {
               {"config", overview.agent.config_error.empty() ? "ok" : "last_accepted"}}},
             {"store", {{"ok", overview.store.ok}, {"free_bytes", overview.store.free_bytes}}},
             {"certificates", std::move(certificates)},
-            {"causes", causes_of(overview)},
+            {"causes", all_causes(overview)},
             {"summary",
              {{"certificates", overview.certificates.size()},
               {"ok", ok},

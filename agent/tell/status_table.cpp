@@ -2,9 +2,12 @@
 // The status as a table that one likes to look at: aligned, in 80 columns or 120, what needs a person first
 // and in plain words.
 #include <algorithm>
-#include <array>
+#include <set>
 
-#include "agent/tell/status.hpp"
+#include "agent/plan/drift.hpp"
+#include "agent/plan/hold.hpp"
+#include "agent/tell/causes.hpp"
+#include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
 
 namespace agent {
@@ -21,18 +24,15 @@ struct Row {
     std::vector<std::string> below{};  // what is wrong, what to do
 };
 
-char mark_of(const CertificateStatus& status) {
-    if (status.attention) return '!';
-    return status.state == CertificateState::Renewing || status.state == CertificateState::Deploying ? '~'
-                                                                                                     : ' ';
-}
-
 std::string next_of(const CertificateStatus& status, Instant now) {
     if (status.config == nullptr) return "removed, kept until forgotten";
+    if (const Hold* hold = status.plan.held()) return brief_hold(*hold, now);
     if (status.record.issuance) return "orders again " + relative(status.record.issuance->next_attempt, now);
     for (const TargetStatus& target : status.targets) {
         if (!target.record.failure) continue;
         const bool in_place = target.record.installed == target.wanted;
+        if (in_place && target.record.drift.is_contested)
+            return "repairs again " + relative(repair_time(target.record.drift).value_or(now), now);
         return (in_place ? "reloads again " : "deploys again ") +
                relative(target.record.failure->next_attempt, now);
     }
@@ -45,15 +45,15 @@ std::string next_of(const CertificateStatus& status, Instant now) {
         return "to be deployed, " + std::to_string(to_go) + " to go";
     }
     if (status.plan.renewal.at <= now) return "renewal is due";
-    return "renews " + relative(status.plan.renewal.at, now);
+    return "renews " + relative(status.plan.renewal.at, now) +
+           (is_paused(status.record, now) ? ", paused" : "");
 }
 
-std::string expiry_of(const CertificateStatus& status, Instant now, bool is_wide) {
-    const GenerationRecord* wanted = status.record.wanted();
-    if (wanted == nullptr) return "never issued";
-    const Instant expiry = status.served.oldest_not_after.value_or(wanted->not_after);
-    const std::string words = expiry <= now ? "expired " + relative(expiry, now) : relative(expiry, now);
-    return is_wide ? words + " (" + day_words(expiry) + ")" : words;
+std::string expiry_words(const CertificateStatus& status, Instant now, bool is_wide) {
+    const auto expiry = expiry_of(status);
+    if (!expiry) return "never issued";
+    const std::string words = *expiry <= now ? "expired " + relative(*expiry, now) : relative(*expiry, now);
+    return is_wide ? words + " (" + day_words(*expiry) + ")" : words;
 }
 
 std::string looked_of(const CertificateStatus& status, Instant now) {
@@ -71,7 +71,7 @@ std::string next_step(const CertificateStatus& status) {
     return (status.record.issuance ? "renewd renew " : "renewd deploy ") + status.record.name;
 }
 
-Row row_of(const CertificateStatus& status, Instant now, std::size_t width) {
+Row row_of(const CertificateStatus& status, Instant now, std::size_t width, bool is_first_of_cause) {
     const bool is_wide = width >= kWide;
     Row row{.mark = mark_of(status)};
     const Served& served = status.served;
@@ -79,16 +79,16 @@ Row row_of(const CertificateStatus& status, Instant now, std::size_t width) {
                                    ? "nobody looks"
                                    : std::to_string(served.serving) + "/" + std::to_string(served.expected);
     const GenerationRecord* wanted = status.record.wanted();
-    row.cells.push_back(cut_middle(status.record.name, is_wide ? 44 : 28));
+    row.cells.push_back(status.record.name);
     if (is_wide) {
         row.cells.push_back(status.config == nullptr ? "" : status.config->ca.front());
         row.cells.push_back(wanted == nullptr ? "-" : std::to_string(wanted->number));
     }
-    row.cells.push_back(expiry_of(status, now, is_wide));
+    row.cells.push_back(expiry_words(status, now, is_wide));
     row.cells.push_back(places);
     if (is_wide) row.cells.push_back(looked_of(status, now));
     row.cells.push_back(next_of(status, now));
-    if (!status.attention) return row;
+    if (!status.attention || !is_first_of_cause) return row;
     const base::Error& error = status.attention->error;
     for (const std::string& text : {error.message, error.hint, next_step(status)}) {
         for (const std::string& line : wrapped(text, width - 4)) row.below.push_back("    " + line);
@@ -116,31 +116,70 @@ std::string summary_of(const Overview& overview) {
     return line + std::to_string(attention) + (attention == 1 ? " needs attention." : " need attention.");
 }
 
-}  // namespace
+constexpr std::size_t kByCause = 200;  // above, rows would help nobody
+constexpr std::size_t kNameMin = 16;
 
-std::string to_table(const Overview& overview, std::size_t width, bool has_colour) {
-    std::string text;
-    if (!overview.agent.config_error.empty()) {
-        text +=
-            coloured("! the configuration is not in force: " + overview.agent.config_error, '!', has_colour) +
-            "\n\n";
+/// What is wrong is told once for each cause.
+std::vector<Row> rows_of(const Overview& overview, std::size_t width, bool only_marked) {
+    std::vector<Row> rows;
+    std::set<std::string> told;
+    for (const CertificateStatus& status : overview.certificates) {
+        if (only_marked && mark_of(status) == ' ') continue;
+        const bool is_first = status.attention && told.insert(status.attention->cause).second;
+        rows.push_back(row_of(status, overview.now, width, is_first));
     }
-    if (!overview.store.ok) text += coloured("! " + overview.store.message, '!', has_colour) + "\n\n";
+    return rows;
+}
+
+/// Columns as wide as what is in them; names are cut where all would not fit.
+std::string aligned(std::vector<Row> rows, const TableLook& look) {
     Row head{.cells = {"CERTIFICATE", "EXPIRES", "SERVED", "NEXT"}};
-    if (width >= kWide) head.cells = {"CERTIFICATE", "CA", "GEN", "EXPIRES", "SERVED", "LOOKED", "NEXT"};
-    std::vector<Row> rows{head};
-    for (const CertificateStatus& status : overview.certificates)
-        rows.push_back(row_of(status, overview.now, width));
+    if (look.width >= kWide) head.cells = {"CERTIFICATE", "CA", "GEN", "EXPIRES", "SERVED", "LOOKED", "NEXT"};
+    rows.insert(rows.begin(), head);
     std::vector<std::size_t> widths(head.cells.size());
     for (const Row& row : rows) {
         for (std::size_t i = 0; i < row.cells.size(); ++i)
             widths[i] = std::max(widths[i], columns(row.cells[i]));
     }
-    for (const Row& row : rows) {
-        text += coloured(line_of(row, widths), row.mark, has_colour) + "\n";
+    std::size_t others = 2 + 3 * (widths.size() - 1);
+    for (std::size_t i = 1; i < widths.size(); ++i) others += widths[i];
+    const std::size_t room = look.width > others + kNameMin ? look.width - others : kNameMin;
+    widths[0] = std::min(widths[0], room);
+    std::string text;
+    for (Row& row : rows) {
+        row.cells[0] = cut_middle(row.cells[0], widths[0]);
+        text += coloured(line_of(row, widths), row.mark, look.has_colour) + "\n";
         for (const std::string& line : row.below) text += line + "\n";
     }
-    return text + "\n" + summary_of(overview) + "\n";
+    return text;
+}
+
+std::size_t lines_of(const std::vector<Row>& rows) {
+    std::size_t lines = rows.size();
+    for (const Row& row : rows) lines += row.below.size();
+    return lines;
+}
+
+}  // namespace
+
+std::string to_table(const Overview& overview, const TableLook& look) {
+    constexpr std::size_t kAround = 4;  // lines besides the rows: the head, the summary, the prompt
+    std::string text;
+    if (!overview.agent.config_error.empty()) {
+        text += coloured("! the configuration is not in force: " + overview.agent.config_error, '!',
+                         look.has_colour) +
+                "\n\n";
+    }
+    if (!overview.store.ok) text += coloured("! " + overview.store.message, '!', look.has_colour) + "\n\n";
+    std::vector<Row> rows = rows_of(overview, look.width, /*only_marked=*/false);
+    if (look.all || look.height == 0 || lines_of(rows) + kAround <= look.height)
+        return text + aligned(std::move(rows), look) + "\n" + summary_of(overview) + "\n";
+    text += totals_text(overview, look.width) + "\n";
+    if (overview.certificates.size() > kByCause)
+        return text + causes_text(overview, look) + "\n" + outlook_text(overview);
+    rows = rows_of(overview, look.width, /*only_marked=*/true);
+    if (!rows.empty()) text += aligned(std::move(rows), look) + "\n";
+    return text + next_text(overview, look.width) + "ALL   renewd status --all\n";
 }
 
 }  // namespace agent

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "agent/plan/hold.hpp"
 #include "agent/plan/revocation.hpp"
+#include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
 
 namespace agent {
@@ -83,6 +85,9 @@ std::string sentence_of(const CertificateStatus& status, Instant now) {
     if (const auto failed = targets_to_go(status, /*that_failed=*/true); !failed.empty())
         return generation + " is issued, but not deployed to " + listed(failed) + ". " +
                still_words(status, now);
+    if (const Hold* hold = status.plan.held())
+        return generation + " is issued, and its deployment is " + brief_hold(*hold, now) + ". " +
+               still_words(status, now);
     if (status.state == CertificateState::Unserved)
         return generation + " is deployed, but not seen served everywhere. " + still_words(status, now);
     return sentence_without_trouble(status, now);
@@ -111,10 +116,15 @@ class Explainer {
         said_.name = status_.record.name;
         said_.state = status_.state;
         said_.sentence = sentence_of(status_, now_);
-        if (status_.config == nullptr) return std::move(said_);
+        if (status_.config == nullptr) {
+            for (const Condition& condition : status_.conditions) add("owes", condition.message);
+            add("do", "nothing; to drop it, with its keys and its history:  renewd forget " + said_.name);
+            return std::move(said_);
+        }
         said_.reason = status_.plan.renewal.reason;
         add_changes();
         add_next();
+        add_holds();
         add_second_ca();
         add_routine();
         add_revocations();
@@ -145,6 +155,7 @@ class Explainer {
         offer("renew", plan.renewal.held_until.value_or(plan.renewal.at));
         for (const TargetPlan& target : plan.targets) {
             if (target.action == TargetAction::Deploy) offer("deploy", target.at);
+            if (target.held) offer("deploy", target.held->over_at());
         }
         offer("run_hooks", plan.hooks_at);
         offer("revoke", plan.revoke_at);
@@ -155,6 +166,17 @@ class Explainer {
                 add("deployment", target.target + ", " + when_words(*target.at, now_));
         }
         if (plan.hooks_at) add("hooks", listed(pending_hooks()) + ", " + when_words(*plan.hooks_at, now_));
+    }
+
+    void add_holds() {
+        if (is_paused(status_.record, now_) && status_.plan.held() == nullptr)
+            add("deploying", "is " + pause_words(*status_.record.pause) + "; nothing is held back yet");
+        for (const TargetPlan& target : status_.plan.targets) {
+            if (!target.held) continue;
+            const std::string end = hold_end_words(*target.held, status_.config->window_ends_at);
+            add("held",
+                target.target + " is " + hold_words(*target.held, now_) + (end.empty() ? "" : "; ") + end);
+        }
     }
 
     [[nodiscard]] std::vector<std::string> pending_hooks() const {
@@ -233,6 +255,13 @@ class Explainer {
 
     /// With nothing in the way: what is due is done by the next run, or now.
     void add_to_do() {
+        if (const Hold* hold = status_.plan.held()) {
+            const bool is_paused = hold->by == HoldBy::Pause;
+            add("do",
+                (is_paused ? "renewd resume " + said_.name + "; only this once:  " : "nothing; at once:  ") +
+                    std::string("renewd deploy ") + said_.name + " --now");
+            return;
+        }
         const bool is_due = said_.at && *said_.at <= now_;
         const std::string command = said_.action == "deploy" ? "renewd deploy " : "renewd renew ";
         add("do",

@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "agent/plan/drift.hpp"
 #include "agent/plan/plan.hpp"
 #include "agent/plan/retry.hpp"
 #include "agent/work/local_rights.hpp"
@@ -25,12 +26,16 @@ void note_outcome(Record& record, const std::string& name, const std::string& fi
     const bool is_unknown = outcome.error && outcome.error->code == base::Code::DeployOutcomeUnknown;
     const bool is_news = outcome.wrote || target.installed != wanted;
     if (!is_unknown) target.attempting = 0;
+    // What is put there anew, or elsewhere, has no past of being put back.
+    Drift drift = target.installed == wanted && target.fingerprint == fingerprint ? target.drift : Drift{};
     if (outcome.installed) {
         target.installed = wanted;
         target.fingerprint = fingerprint;
         if (is_news || !target.deployed_at) target.deployed_at = now;
     }
     if (!outcome.endpoints.empty()) note_verdicts(record, name, outcome.endpoints, now);
+    if (!outcome.error && drift.seen_at) note_repair(drift, now);
+    target.drift = std::move(drift);
     if (outcome.error) {
         const GenerationRecord* served = record.generation(target.serving);
         target.failure =

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include <spdlog/spdlog.h>
+
+#include "agent/plan/drift.hpp"
 #include "agent/plan/retry.hpp"
 #include "base/parallel.hpp"
 #include "deployers/probe/look.hpp"
@@ -53,8 +56,40 @@ void note_verdicts(Record& record, const std::string& target, const std::vector<
         all_serve && record.wanted() != nullptr ? record.wanted()->number : generation_seen(record, verdicts);
     // What is seen serving is well, however it came about: somebody reloaded by hand, or installed it
     // himself.
-    if (all_serve && record.wanted() != nullptr && known.installed == record.wanted()->number)
+    if (all_serve && record.wanted() != nullptr && known.installed == record.wanted()->number) {
         known.failure.reset();
+        note_well(known.drift, now);
+    }
+}
+
+void note_look(Record& record, const CertificateConfig& certificate, const std::string& name,
+               const base::Error& error, const LookMoment& moment) {
+    TargetRecord& target = record.target_for(name);
+    if (record.wanted() == nullptr || target.installed != record.wanted()->number) return;
+    // A name that does not resolve says nothing of what is served there.
+    const bool says_something = error.code != base::Code::VerifyUnresolved;
+    const bool is_news = moment.was_serving && says_something && !target.drift.seen_at;
+    if (is_news) note_drift(target.drift, moment.now, moment.verify_every);
+    if (target.failure) return;
+    base::Error told = error;
+    if (is_news && target.drift.is_contested) {
+        told = {.code = base::Code::DeployContested,
+                .message = error.message + ". Somebody puts it back: renewd has put it right " +
+                           std::to_string(target.drift.repairs.size()) + " times since " +
+                           base::format_instant(target.drift.repairs.front()) +
+                           ", and does not again before " +
+                           base::format_instant(repair_time(target.drift).value_or(moment.now)),
+                .hint = "find out what else writes there, then  renewd deploy " + certificate.name +
+                        " --target " + name,
+                .step = "verify"};
+    }
+    target.failure =
+        count_failure(std::nullopt, told, Effort::Deployment, moment.now, std::nullopt, moment.chance);
+    if (is_news)
+        record.hooks.push_back({.event = "drifted",
+                                .target = name,
+                                .generation = target.installed,
+                                .error = std::string(base::to_string(told.code))});
 }
 
 Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
@@ -76,27 +111,43 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
         }
         seen[i] = deployers::look(looked_at[i]->endpoints, expectation_of(record), *anchors, s.clock);
     });
-    return keeper.change([&](Record& changed) {
+    const auto has_drifted = [](const Record& known, const std::string& name) {
+        const TargetRecord* target = known.target(name);
+        return target != nullptr && target->drift.seen_at.has_value();
+    };
+    TRY(keeper.change([&](Record& changed) {
         for (std::size_t i = 0; i < looked_at.size(); ++i) {
             const std::string& name = looked_at[i]->name;
-            TargetRecord& target = changed.target_for(name);
-            const bool was_well = !target.failure;
-            std::optional<base::Error> error;
+            const TargetRecord& target = changed.target_for(name);
+            LookMoment moment{
+                .now = s.clock.now(),
+                .verify_every = s.config.agent.verify_every,
+                .chance = s.chance(),
+                .was_serving = changed.wanted() != nullptr && target.serving == changed.wanted()->number};
             if (!seen[i]) {
-                error = seen[i].error();
-            } else {
-                note_verdicts(changed, name, *seen[i], s.clock.now());
-                error = deployers::error_of(*seen[i], certificate.name);
-                if (error) error = std::move(*error).within(certificate.name + " on " + name);
+                moment.was_serving = false;  // nobody has looked
+                note_look(changed, certificate, name, seen[i].error(), moment);
+                continue;
             }
-            const bool is_in_place =
-                changed.wanted() != nullptr && target.installed == changed.wanted()->number;
-            if (error && was_well && is_in_place) {
-                target.failure = count_failure(std::nullopt, *error, Effort::Deployment, s.clock.now(),
-                                               std::nullopt, s.chance());
-            }
+            note_verdicts(changed, name, *seen[i], moment.now);
+            auto error = deployers::error_of(*seen[i], certificate.name);
+            if (error)
+                note_look(changed, certificate, name,
+                          std::move(*error).within(certificate.name + " on " + name), moment);
         }
-    });
+    }));
+    const Record now_known = keeper.record();
+    for (const TargetConfig* target : looked_at) {
+        if (!has_drifted(now_known, target->name) || has_drifted(record, target->name)) continue;
+        const TargetRecord& drifted = *now_known.target(target->name);
+        s.log.warn("{}", drifted.failure ? drifted.failure->error.message : target->name + " has drifted");
+        s.remember(certificate.name,
+                   {.what = "drifted",
+                    .generation = drifted.installed,
+                    .target = target->name,
+                    .error = drifted.failure ? std::optional(drifted.failure->error) : std::nullopt});
+    }
+    return {};
 }
 
 Result<void> look_at_certificate(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper) {

@@ -23,6 +23,19 @@ namespace agent {
 void note_verdicts(Record& record, const std::string& target,
                    const std::vector<deployers::EndpointVerdict>& verdicts, base::Instant now);
 
+/// When and how a look came about.
+struct LookMoment {
+    base::Instant now{};
+    base::Seconds verify_every{};
+    double chance = 0.5;       // uniformly from [0, 1): the jitter of what is done about it
+    bool was_serving = false;  // the last look had seen the wanted generation everywhere
+};
+
+/// Writes into the record that a look has not shown what it should: of a target that had been seen serving,
+/// a drift, with its event. Pure.
+void note_look(Record& record, const CertificateConfig& certificate, const std::string& target,
+               const base::Error& error, const LookMoment& moment);
+
 /// The generation that every address shows; 0 where they differ, show somebody else's, or nothing was seen.
 [[nodiscard]] int generation_seen(const Record& record,
                                   const std::vector<deployers::EndpointVerdict>& verdicts);

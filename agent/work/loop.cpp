@@ -9,6 +9,7 @@
 
 #include "agent/plan/plan.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/removed.hpp"
 
 namespace agent {
 
@@ -24,6 +25,9 @@ constexpr base::Seconds kShortestPause = 1s;  // what is due again at once does 
 constexpr base::Milliseconds kPark = 8s;      // what a stop waits for
 constexpr base::Milliseconds kDrain = 30s;    // what a changed configuration waits for
 constexpr base::Milliseconds kLongestJob = 1h;  // beyond this, something hangs
+/// In the agenda, a name that no certificate has: those that are gone from the configuration.
+constexpr const char* kRemoved = "";
+constexpr base::Seconds kTendRemovedEvery = 1h;
 constexpr std::size_t kWorthSaving = 1000;
 constexpr base::Milliseconds kSaveEvery = 10min;
 
@@ -67,6 +71,7 @@ void Loop::plan_all(bool tries_again, const Catalogue* before) {
         if (!is_known) ++unsaved_;
         if (tries_again) mended_.insert(listed.name);
     }
+    if (is_start) agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6);
     if (is_start) return;
     for (const Listed& listed : before->list().certificates) {
         if (epoch_->catalogue.find(listed.name) == nullptr) agenda_.drop(listed.name);
@@ -145,6 +150,13 @@ void Loop::begin(const std::string& certificate) {
 /// On a thread of the crew.
 CertificateOutcome Loop::work_on(const Epoch& epoch, const std::string& certificate,
                                  const PassOptions& options) const {
+    if (certificate == kRemoved) {
+        const auto is_configured = [&](const std::string& name) {
+            return epoch.catalogue.find(name) != nullptr;
+        };
+        tend_all_removed(*epoch.surroundings, is_configured, /*eager=*/false);
+        return {.name = certificate, .next = parts_.clock.now() + kTendRemovedEvery};
+    }
     auto config = epoch.catalogue.certificate(certificate);
     if (!config) return {.name = certificate, .error = std::move(config).error()};
     return run_pass_on(*epoch.surroundings, *config, options);
@@ -176,7 +188,7 @@ void Loop::take_back(const CertificateOutcome& outcome) {
 void Loop::hear() {
     for (const std::string& line : control_.hear()) {
         const std::string certificate = certificate_changed(line);
-        if (agenda_.knows(certificate)) agenda_.put(certificate, Instant{});
+        if (!certificate.empty() && agenda_.knows(certificate)) agenda_.put(certificate, Instant{});
     }
 }
 
@@ -210,7 +222,7 @@ void Loop::reload() {
 void Loop::tell_state() {
     const auto noted = write_note(parts_.files, settings().state_dir, note_);
     if (!noted) parts_.log.warn("{}", noted.error().message);
-    std::string text = counted(agenda_.size(), "certificate");
+    std::string text = counted(epoch_->catalogue.list().certificates.size(), "certificate");
     if (!note_.config_error.empty()) text += "; the configuration is not in force: " + note_.config_error;
     parts_.manager.status(text);
 }

@@ -31,7 +31,6 @@ class Pass {
     CertificateOutcome run() {
         outcome_.name = certificate_.name;
         auto result = work();
-        if (result) result = note_next();
         if (!result) outcome_.error = std::move(result).error();
         s_.progress.finish(certificate_.name, ending());
         return std::move(outcome_);
@@ -44,6 +43,7 @@ class Pass {
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
         const bool is_damaged = !s_.store.findings(certificate_.name).empty();
         const Plan first = plan_for(record, TRY(has_open_order()));
+        note_hold(first);
         if (options_.may_renew && options_.wishes.by_hand) outcome_.held_until = first.renewal.held_until;
         if (!options_.revocation && !is_damaged && !has_work(first)) {
             outcome_.next = first.next();
@@ -65,14 +65,12 @@ class Pass {
             TRY(revoke_what_is_due());
         }
         TRY(clean_up_if_due());
+        TRY(raise_expiring(s_, certificate_, *keeper_));
         TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.retry_now || options_.wishes.by_hand));
+        const Plan last = TRY(plan_again());
+        note_hold(last);
+        outcome_.next = last.next();
         return prune();
-    }
-
-    /// What is due from here on, after work.
-    Result<void> note_next() {
-        if (keeper_) outcome_.next = TRY(plan_again()).next();
-        return {};
     }
 
     /// One that cannot be read waits as well: for a person, who is told when it is to be gone on with.
@@ -118,16 +116,30 @@ class Pass {
         const bool revokes = plan.revoke_at && *plan.revoke_at <= now;
         return (options_.may_renew && (plan.renewal_due(now) || asks || cleans_up || revokes)) ||
                !chosen(plan, TargetAction::Deploy).empty() || !chosen(plan, TargetAction::Look).empty() ||
-               (plan.look_at && *plan.look_at <= now) || (plan.hooks_at && *plan.hooks_at <= now);
+               (plan.look_at && *plan.look_at <= now) || (plan.hooks_at && *plan.hooks_at <= now) ||
+               (plan.warn_at && *plan.warn_at <= now);
+    }
+
+    [[nodiscard]] bool is_asked_for(const std::string& target) const {
+        const auto& only = options_.only_targets;
+        return only.empty() || std::ranges::find(only, target) != only.end();
+    }
+
+    void note_hold(const Plan& plan) {
+        outcome_.hold.reset();
+        if (!options_.may_deploy) return;
+        for (const TargetPlan& target : plan.targets) {
+            if (!target.held || !is_asked_for(target.target) || outcome_.hold) continue;
+            outcome_.hold = target.held;
+            outcome_.held_target = target.target;
+        }
     }
 
     /// The targets this action is due for, among those asked for.
     [[nodiscard]] std::vector<std::string> chosen(const Plan& plan, TargetAction action) const {
         std::vector<std::string> names;
         for (const TargetPlan* target : plan.due(action, s_.clock.now())) {
-            const auto& only = options_.only_targets;
-            if (only.empty() || std::ranges::find(only, target->target) != only.end())
-                names.push_back(target->target);
+            if (is_asked_for(target->target)) names.push_back(target->target);
         }
         if (action == TargetAction::Deploy && !options_.may_deploy) names.clear();
         return names;
@@ -165,6 +177,7 @@ class Pass {
 
     Result<void> renew_if_due() {
         if (s_.stopping || !options_.may_renew || !TRY(plan_again()).renewal_due(s_.clock.now())) return {};
+        outcome_.has_worked = true;
         auto renewed = renew(s_, certificate_, *keeper_);
         // What stands in the way of an order is in the record; targets go on with what there is. That an
         // order cannot be read is such a thing, too.
@@ -175,6 +188,7 @@ class Pass {
     Result<void> deploy_what_is_due() {
         const std::vector<std::string> targets = chosen(TRY(plan_again()), TargetAction::Deploy);
         if (s_.stopping || targets.empty()) return {};
+        outcome_.has_worked = true;
         return deploy(s_, certificate_, *keeper_, targets, options_.wishes.deploy_again);
     }
 

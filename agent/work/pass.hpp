@@ -27,6 +27,9 @@ struct CertificateOutcome {
     std::optional<base::Instant> held_until{};  // a renewal that was asked for, by a limit of the CA
     std::vector<std::string> remarks{};         // for people
     std::optional<base::Instant> next{};        // when something is due again; absent where that is not known
+    std::optional<Hold> hold{};  // what holds back the deployment to `held_target`, one of those asked for
+    std::string held_target{};
+    bool has_worked = false;             // something was issued or deployed, or was tried
     std::optional<base::Error> error{};  // of the store, or state/locked; everything else is in the record
 };
 

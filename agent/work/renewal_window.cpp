@@ -53,6 +53,13 @@ Suggestion next_suggestion(const std::optional<Suggestion>& before, int generati
     return next;
 }
 
+bool hurries(const std::optional<Suggestion>& before, const Suggestion& next, base::Instant now) {
+    if (!next.end || *next.end > now) return false;
+    const bool is_same = before && before->generation == next.generation && before->start == next.start &&
+                         before->end == next.end;
+    return !is_same;
+}
+
 Result<void> ask_for_renewal_window(Surroundings& s, Keeper& keeper) {
     const Record record = keeper.record();
     const GenerationRecord* current = record.wanted();
@@ -74,7 +81,11 @@ Result<void> ask_for_renewal_window(Surroundings& s, Keeper& keeper) {
                                  .generation = current->number,
                                  .text = "renewal at " + base::format_instant(*next.at) + why});
     }
-    return keeper.change([&](Record& changed) { changed.suggestion = next; });
+    const bool is_hurried = answer.has_value() && hurries(record.suggestion, next, s.clock.now());
+    return keeper.change([&](Record& changed) {
+        changed.suggestion = next;
+        if (is_hurried) changed.hurried_by_ca = std::max(changed.hurried_by_ca, current->number);
+    });
 }
 
 }  // namespace agent

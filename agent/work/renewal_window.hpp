@@ -15,6 +15,11 @@ namespace agent {
                                          const base::Result<acme::RenewalAnswer>& answer, base::Instant now,
                                          double chance);
 
+/// Has the window moved into the past since it was asked for last, or was it there from the first? The CA
+/// wants the generation replaced at once; one that has merely gone by does not say so.
+[[nodiscard]] bool hurries(const std::optional<Suggestion>& before, const Suggestion& next,
+                           base::Instant now);
+
 /// Blocks for one exchange. A CA that does not answer is no error; only the store's errors are.
 [[nodiscard]] base::Result<void> ask_for_renewal_window(Surroundings& surroundings, Keeper& keeper);
 

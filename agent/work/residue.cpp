@@ -53,8 +53,10 @@ Result<void> clean_up_residue(Surroundings& s, const CertificateConfig& certific
             left.push_back(std::move(residue));
             continue;
         }
-        const SolverConfig* config = solver_for(s.config, certificate, residue.task.identifier);
-        acme::Solver* solver = s.solver(certificate, residue.task.identifier);
+        CertificateConfig asker{.name = certificate.name, .solver = certificate.solver};
+        if (certificate.ca.empty()) asker.solver = residue.solver;  // gone from the configuration
+        const SolverConfig* config = solver_for(s.config, asker, residue.task.identifier);
+        acme::Solver* solver = s.solver(asker, residue.task.identifier);
         if (config == nullptr || config->name != residue.solver || solver == nullptr) {
             s.log.warn("{}; solver {} is not its solver any more: it is left to you",
                        residue.failure.error.message, residue.solver);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "agent/plan/expiry.hpp"
 #include "agent/plan/retry.hpp"
 #include "agent/tell/status.hpp"
 #include "hooks/runner.hpp"
@@ -35,8 +36,7 @@ hooks::Event event_of(Surroundings& s, const CertificateConfig& certificate, con
     for (const TargetStatus& candidate : status.targets) {
         if (candidate.config->name != hook.target) continue;
         target = to_json(candidate);
-        if (hook.event == "failed" && candidate.record.failure)
-            error = to_json(candidate.record.failure->error);
+        if (!hook.error.empty() && candidate.record.failure) error = to_json(candidate.record.failure->error);
     }
     if (hook.event == "failed" && hook.target.empty() && record.issuance)
         error = to_json(record.issuance->error);
@@ -95,6 +95,21 @@ Result<void> raise_served(const CertificateConfig& certificate, Keeper& keeper) 
     return keeper.change([&](Record& changed) {
         changed.served_told = wanted->number;
         changed.hooks.push_back({.event = "served", .generation = wanted->number});
+    });
+}
+
+Result<void> raise_expiring(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper) {
+    const Record record = keeper.record();
+    const auto warning = due_warning(record, s.clock.now());
+    if (!warning) return {};
+    const GenerationRecord& served = *oldest_served(record);
+    const std::string text = "generation " + std::to_string(served.number) + " is served and lasts until " +
+                             base::format_instant(served.not_after);
+    s.log.warn("{}: {}", certificate.name, text);
+    s.remember(certificate.name, {.what = "expiring", .generation = served.number, .text = text});
+    return keeper.change([&](Record& changed) {
+        changed.warned = *warning;
+        changed.hooks.push_back({.event = "expiring", .generation = served.number});
     });
 }
 

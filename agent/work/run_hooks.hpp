@@ -12,6 +12,10 @@ namespace agent {
 /// per generation.
 [[nodiscard]] base::Result<void> raise_served(const CertificateConfig& certificate, Keeper& keeper);
 
+/// Raises `expiring` where what is served has come below a threshold, once per generation and threshold.
+[[nodiscard]] base::Result<void> raise_expiring(Surroundings& surroundings,
+                                                const CertificateConfig& certificate, Keeper& keeper);
+
 /// Runs every hook that is owed and due (`all`: also before its next attempt), in the order of what happened.
 /// Blocks up to hooks.timeout for each program.
 [[nodiscard]] base::Result<void> run_due_hooks(Surroundings& surroundings,

@@ -75,6 +75,29 @@ verify_for = "5s"
     CHECK(certificate.targets.front().verify_for == 7s);
 }
 
+TEST_CASE("config: windows of all certificates, and of one") {
+    const Files files;
+    files.write("renewd.toml", std::string(kGround) + R"(window = "22:00-04:00 Europe/Berlin"
+window_ends_at = "10%"
+[certificate."a.example"]
+[certificate."b.example"]
+window = ["Sat,Sun 00:00-24:00 UTC", "Mon..Fri 01:00-05:00 UTC"]
+[certificate."c.example"]
+window = []
+window_ends_at = "50%"
+)");
+    CAPTURE(files.problems());
+    const auto config = files.read();
+    REQUIRE(config);
+    const auto& a = config->certificates.at("a.example");
+    REQUIRE(a.windows.size() == 1);
+    CHECK(agent::to_text(a.windows[0]) == "22:00-04:00 Europe/Berlin");
+    CHECK(a.window_ends_at == doctest::Approx(0.1));
+    CHECK(config->certificates.at("b.example").windows.size() == 2);
+    CHECK(config->certificates.at("c.example").windows.empty());
+    CHECK(config->certificates.at("c.example").window_ends_at == doctest::Approx(0.5));
+}
+
 TEST_CASE("config: conf.d is read in byte order, beside the main file") {
     const Files files;
     files.write("renewd.toml", kGround);
@@ -138,6 +161,11 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
                   "[\"*.example.com\"]"},
              Case{"one name in two scripts", cert + "names = [\"xn--bcher-kva.test\", \"bücher.test\"]\n",
                   "\"xn--bcher-kva.test\" stands twice (\"bücher.test\" is read so)"},
+             Case{"a window without hours", cert + "window = [\"Mon..Fri 01:00-05:00 UTC\", \"Mon..Fri\"]\n",
+                  "[config/wrong-value] renewd.toml:10:39: \"window\" in certificate \"example.com\": "
+                  "\"Mon..Fri\" is no window: it names no hours; accepted: \"[DAYS] HH:MM-HH:MM [ZONE]\""},
+             Case{"a share that is none", cert + "window_ends_at = \"a quarter\"\n",
+                  R"("a quarter" is no share; accepted: "0%" to "99%", such as "25%")"},
              Case{"a wrong type", cert + "names = 7\n",
                   "needs a string or a list of strings, not a whole number"},
              Case{"a duration without a unit", cert + "renew = \"30\"\n",
@@ -177,8 +205,8 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
                          "\"/k\"\n",
                   "list its endpoints"},
              Case{"no such host", tgt + "host = \"web9\"\n", "there is no [host.web9]"},
-             Case{"a key of a later version", cert + "window = []\n",
-                  "[config/not-built] renewd.toml:10:10: \"window\""},
+             Case{"a key of a later version", cert + "deploy_to = []\n",
+                  R"([config/not-built] renewd.toml:10:13: "deploy_to")"},
              Case{"a table of a later version", "[notice.mail]\ntype = \"smtp\"\n",
                   "[notice] is not built yet"},
              Case{"a number out of range", "[agent]\njobs = 0\n", "accepted: 1 to 1024"},

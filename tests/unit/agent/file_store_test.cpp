@@ -56,6 +56,23 @@ TEST_CASE("store: a record is saved whole, and the one before stays at hand") {
     CHECK(home.store().load("example.com").value() == record);
 }
 
+TEST_CASE("store: what is forgotten is gone, and its name begins anew") {
+    Home home;
+    {
+        const auto lease = home.store().lease("example.com").value();
+        REQUIRE(home.store().save(well()));
+        REQUIRE(home.store().remember("example.com", "{}"));
+        // What a killed run has left is no obstacle.
+        std::filesystem::create_directories(home.directory() / "state/forgotten/example.com/3");
+        REQUIRE(home.store().forget("example.com"));
+    }
+    CHECK_FALSE(home.store().load("example.com").value().has_value());
+    CHECK(home.store().certificates().value().empty());
+    CHECK_FALSE(std::filesystem::exists(home.directory() / "state/forgotten"));
+    const auto lease = home.store().lease("example.com").value();
+    CHECK(home.store().next_number("example.com").value() == 1);
+}
+
 TEST_CASE("store: a record of a later version is refused, and never rewritten") {
     Home home;
     const auto lease = home.store().lease("example.com").value();

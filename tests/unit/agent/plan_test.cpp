@@ -262,8 +262,7 @@ TEST_CASE("plan: what a target needs; wanted, installed and serving are separate
     };
 
     for (const Case& c : {
-             Case{
-                 "well: looked at again within the hour", [](auto&, auto&) {}, {}, TargetAction::Look, 55min},
+             Case{"well: looked at again within the hour", [](auto&, auto&) {}, {}, TargetAction::Look, 499s},
              Case{"nothing to deploy yet",
                   [](auto&, agent::Record& r) { r.generations.clear(); },
                   {},

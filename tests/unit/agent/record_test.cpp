@@ -46,6 +46,12 @@ agent::Record full() {
                                           .explanation_url = "https://ca.test/why",
                                           .ask_again = kNow + 6h};
     record.ca_failures = 2;
+    record.targets[0].drift = {
+        .seen_at = kNow - 1min, .repairs = {kNow - 2h, kNow - 1h, kNow - 5min}, .is_contested = true};
+    record.pause =
+        agent::Pause{.since = kNow - 1h, .until = kNow + 24h, .by = "ada", .reason = "ledger migration"};
+    record.hurried_by_ca = 2;
+    record.warned = {.generation = 3, .stage = 1};
     record.hooks = {{.event = "failed",
                      .target = "edge",
                      .generation = 3,

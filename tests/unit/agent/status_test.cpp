@@ -182,7 +182,7 @@ TEST_CASE("status: the table fits its width, and says what is wrong and what to 
     const agent::Overview overview{
         .certificates = {status_of(certificate, bad), status_of(certificate, well())}, .now = kNow};
     for (const std::size_t width : {80U, 120U}) {
-        const std::string table = agent::to_table(overview, width, /*has_colour=*/false);
+        const std::string table = agent::to_table(overview, {.width = width});
         CAPTURE(table);
         std::size_t begin = 0;
         for (std::size_t end = 0; (end = table.find('\n', begin)) != std::string::npos; begin = end + 1)

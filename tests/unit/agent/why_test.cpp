@@ -61,7 +61,7 @@ TEST_CASE("why: each reason of a renewal is told in plain words, with its instan
                   [](auto&, auto&) {},
                   false,
                   {"example.com renews in 59 days, on 19 Jan 2027 12:00 UTC. It is served by 1/1 addresses.",
-                   "reason     2/3 of its 90 days will have passed", "looks      again in 55 min",
+                   "reason     2/3 of its 90 days will have passed", "looks      again in 8 min",
                    "do         nothing\n"}},
              Case{"a short life",
                   [](auto&, auto& r) { r.generations = {generation(3, 81h, 160h)}; },
