@@ -62,6 +62,7 @@ struct Options {
     std::string host{}, target{}, ca{};  // narrow the selection
     bool once = false;
     bool force = false;
+    bool over_limit = false;
     bool missing = false;
     bool dry_run = false;
     base::Seconds wait{60};
@@ -106,6 +107,9 @@ class Workshop {
 /// The certificate of this name, in the configuration or, removed from it, still kept. usage/wrong for a name
 /// that is nowhere, with the likely meaning; state/… where that cannot be read.
 [[nodiscard]] base::Result<std::string> find_certificate(Workshop& workshop, const std::string& name);
+
+/// How long limits of the CA are waited for: two minutes where somebody sees them counted down.
+[[nodiscard]] base::Seconds limit_patience(const Options& options);
 
 /// Columns for people: as asked for, else the terminal's, else 80.
 [[nodiscard]] std::size_t width_of(const Options& options);

@@ -20,8 +20,12 @@ std::string_view to_string(CertificateState state) {
             return "revoked";
         case CertificateState::Expired:
             return "expired";
+        case CertificateState::Paused:
+            return "paused";
         case CertificateState::Failing:
             return "failing";
+        case CertificateState::Held:
+            return "held";
         case CertificateState::Unserved:
             return "unserved";
         case CertificateState::NeverIssued:
@@ -149,7 +153,8 @@ class Judge {
 
     void judge() {
         const Record& record = status_.record;
-        if (record.issuance) note(*record.issuance, status_.config->name, /*at_once=*/false);
+        if (record.issuance)
+            note(*record.issuance, status_.config->name, record.issuance->error.code == Code::CaPaused);
         for (const TargetStatus& target : status_.targets) {
             if (target.record.failure)
                 note(*target.record.failure, target.config->name,
@@ -267,6 +272,7 @@ CertificateState judge_state(const CertificateStatus& status, bool has_open_orde
     if (wanted != nullptr && wanted->revoked_at) return CertificateState::Revoked;
     if (wanted != nullptr && status.served.oldest_not_after.value_or(wanted->not_after) <= now)
         return CertificateState::Expired;
+    if (record.issuance && record.issuance->error.code == Code::CaPaused) return CertificateState::Paused;
     if (record.issuance || not_deployed) return CertificateState::Failing;
     if (public_unserved || any_target(status, {TargetState::Partial, TargetState::Stale, TargetState::Failing,
                                                TargetState::Drifted, TargetState::Unknown})) {
@@ -298,7 +304,18 @@ CertificateStatus status_of(const CertificateConfig& certificate, const Record& 
     }
     Judge(status, now).judge();
     status.state = judge_state(status, has_open_order, now);
+    const auto& failure = record.issuance;
+    if (failure && failure->error.code == Code::CaRateLimited && failure->next_attempt > now)
+        status.held = Held{.by = "limit", .reason = failure->error.message, .until = failure->next_attempt};
     return status;
+}
+
+void hold_back(CertificateStatus& status, const OrderHold& hold) {
+    status.plan.renewal.held_until = hold.until;
+    status.held = Held{.by = "limit", .reason = hold.reason, .until = hold.until};
+    if (status.state == CertificateState::NeverIssued || status.state == CertificateState::Renewing ||
+        status.state == CertificateState::Deploying || status.state == CertificateState::Due)
+        status.state = CertificateState::Held;
 }
 
 CertificateStatus removed_status(const Record& record) {

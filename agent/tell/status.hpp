@@ -12,6 +12,7 @@
 
 #include "agent/config/config.hpp"
 #include "agent/memory/record.hpp"
+#include "agent/plan/ledger.hpp"
 #include "agent/plan/plan.hpp"
 
 namespace agent {
@@ -19,7 +20,9 @@ namespace agent {
 enum class CertificateState {
     Revoked,
     Expired,
+    Paused,
     Failing,
+    Held,
     Unserved,
     NeverIssued,
     Renewing,
@@ -63,6 +66,13 @@ struct Served {
     std::optional<base::Instant> oldest_not_after{};  // of what is served; absent: nothing was seen
 };
 
+/// What holds an order that is due, as in `held`.
+struct Held {
+    std::string by{};  // "limit"
+    std::string reason{};
+    std::optional<base::Instant> until{};
+};
+
 struct CertificateStatus {
     const CertificateConfig* config = nullptr;  // nullptr: removed from the configuration
     Record record{};
@@ -72,11 +82,14 @@ struct CertificateStatus {
     Served served{};
     std::optional<Attention> attention{};
     std::vector<Condition> conditions{};
+    std::optional<Held> held{};
 };
 
 /// The status of one certificate. `has_open_order`: an order is being worked on, or waits to be gone on with.
 [[nodiscard]] CertificateStatus status_of(const CertificateConfig& certificate, const Record& record,
                                           bool has_open_order, base::Seconds verify_every, base::Instant now);
+/// A limit of the CA holds the order that is due.
+void hold_back(CertificateStatus& status, const OrderHold& hold);
 /// The status of one that is no longer in the configuration.
 [[nodiscard]] CertificateStatus removed_status(const Record& record);
 

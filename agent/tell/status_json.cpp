@@ -50,6 +50,11 @@ json attention_of(const CertificateStatus& status) {
             {"cause", status.attention->cause}};
 }
 
+json held_of(const CertificateStatus& status) {
+    if (!status.held) return nullptr;
+    return {{"by", status.held->by}, {"reason", status.held->reason}, {"until", instant(status.held->until)}};
+}
+
 json causes_of(const Overview& overview) {
     std::map<std::string, json> causes;
     for (const CertificateStatus& status : overview.certificates) {
@@ -181,7 +186,7 @@ json to_json(const CertificateStatus& status) {
         {"failures", record.issuance ? record.issuance->count : 0},
         {"last_error", error_of(record.issuance)},
         {"attention", attention_of(status)},
-        {"held", nullptr},
+        {"held", held_of(status)},
         {"conditions", conditions_of(status)},
         {"targets", std::move(targets)},
         {"endpoints", verdicts(record.endpoints)}};

@@ -23,12 +23,17 @@ struct Row {
 
 char mark_of(const CertificateStatus& status) {
     if (status.attention) return '!';
+    if (status.held) return '=';
     return status.state == CertificateState::Renewing || status.state == CertificateState::Deploying ? '~'
                                                                                                      : ' ';
 }
 
 std::string next_of(const CertificateStatus& status, Instant now) {
     if (status.config == nullptr) return "removed, kept until forgotten";
+    if (status.state == CertificateState::Paused) return "paused by the CA";
+    if (status.state == CertificateState::Held)
+        return "orders " + relative(status.plan.renewal.held_until.value_or(status.plan.renewal.at), now) +
+               " (limit)";
     if (status.record.issuance) return "orders again " + relative(status.record.issuance->next_attempt, now);
     for (const TargetStatus& target : status.targets) {
         if (!target.record.failure) continue;
