@@ -192,6 +192,7 @@ TEST_CASE("ledger: a certificate counts from when it is issued, not from when it
     // All that were ordered together come back as late as the first of them was issued.
     Ledger many;
     std::vector<OrderAhead> orders;
+    orders.reserve(50);
     for (int i = 0; i < 50; ++i)
         orders.push_back(order_for({("n" + std::to_string(i) + ".a.example").c_str()}));
     for (OrderAhead& each : orders) agent::count_order(many, kLimits, each, kNow);
