@@ -272,6 +272,12 @@ std::optional<base::Error> find_failures(const Flow& flow, const Order& order) {
     }
     if (failed.empty()) return std::nullopt;
     std::ranges::sort(failed, {}, &FailedName::name);
+    if (flow.effects.names_failed) {
+        std::vector<std::string> names;
+        names.reserve(failed.size());
+        for (const FailedName& each : failed) names.push_back(each.name);
+        flow.effects.names_failed(names);
+    }
     return validation_failed(flow.ca(), failed, flow.request.names.size());
 }
 

@@ -39,11 +39,17 @@ struct IssuanceRequest {
 /// How the flow reaches the world. `solver_for` may answer nullptr: solver/none names the identifier.
 struct IssuanceEffects {
     std::function<Solver*(const base::Identifier&)> solver_for{};
+    /// Called before a new order is asked for, whether or not it names what it replaces; an error ends the
+    /// flow, and nothing has been asked. Called again where the CA refuses `replaces` and it is asked
+    /// without. May be empty.
+    std::function<base::Result<void>(bool names_what_it_replaces)> about_to_order{};
     /// Called with the URL of a new order before anything is done with it; must make it durable. Its error
     /// ends the flow.
     std::function<base::Result<void>(const std::string& order_url)> order_placed{};
     /// Called with each challenge that could not be taken away again, and why; may be empty.
     std::function<void(const ChallengeTask& task, const base::Error& error)> left_behind{};
+    /// Called with the names that the CA could not validate; may be empty.
+    std::function<void(const std::vector<std::string>& names)> names_failed{};
     /// Called at each step ("order", "authorize", "finalize", "download") with a detail for people ("2/3
     /// names"); may be empty.
     std::function<void(std::string_view step, std::string_view detail)> progress{};

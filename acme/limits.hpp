@@ -53,6 +53,17 @@ inline constexpr base::Seconds kNonceAgeMax{300};
 inline constexpr unsigned kNonceTries = 60;
 inline constexpr base::Seconds kNoncePatience{20};
 
+// --- while a person waits
+// ----------------------------------------------------------------------------------------------------
+/// A CA that never answers is told after this; with what else has to be done that is well below 30 s.
+inline constexpr base::Seconds kPatienceOfAPerson{20};
+/// One that has answered before may take so long for one answer.
+inline constexpr base::Seconds kSlowAnswerMax{28};
+/// Another try needs at least this.
+inline constexpr base::Milliseconds kWorthATry{1'000};
+/// Nothing is asked for so long of a CA that was given up on: other certificates are told at once.
+inline constexpr base::Seconds kGivenUpFor{10};
+
 // --- waiting
 // ---------------------------------------------------------------------------------------------------
 /// A directory is fetched again after this (acmez does the same).

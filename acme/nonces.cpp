@@ -29,6 +29,11 @@ std::optional<std::string> NoncePool::take(base::Steady now) {
     return std::nullopt;
 }
 
+bool NoncePool::has_any(base::Steady now) {
+    const std::scoped_lock lock(mutex_);
+    return !kept_.empty() && now - kept_.back().since <= kNonceAgeMax;
+}
+
 void NoncePool::clear() {
     const std::scoped_lock lock(mutex_);
     kept_.clear();

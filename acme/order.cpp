@@ -118,7 +118,10 @@ Result<Session::Posted> post_new_order(const Flow& flow) {
     const std::size_t names = request.names.size();
     // The next thing asked for is every authorization at once, each with a nonce of its own.
     const Session::Besides besides{.names = names, .spare_nonces = names - 1};
-    const auto post = [&](const std::string& replaces) {
+    const auto post = [&](const std::string& replaces) -> Result<Session::Posted> {
+        // Not counted before there is anybody to count it.
+        TRY(flow.session.get_ready());
+        if (flow.effects.about_to_order) TRY(flow.effects.about_to_order(!replaces.empty()));
         return flow.session.post_to(flow.account, &Directory::new_order,
                                     new_order_payload(request.names, request.profile, replaces), besides);
     };

@@ -100,20 +100,38 @@ bool is_key_conflict(const Problem& problem, const RefusalContext& context) {
     return problem.status == 409 && context.names == 0;
 }
 
-/// The https URL in a text, up to white space; empty if there is none.
+/// The https URL in a text: what a person will be sent to, so nothing but characters of URLs (RFC 3986), and
+/// a host without a user before it. Empty if there is none.
 std::string_view url_in(std::string_view text) {
-    const std::size_t start = text.find("https://");
+    constexpr std::string_view kScheme = "https://";
+    constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    constexpr std::string_view kMarks = "-._~:/?#[]@!$&'()*+,;=%";
+    const std::size_t start = text.find(kScheme);
     if (start == std::string_view::npos) return {};
     text = text.substr(start, kUrlBytesMax);
-    text = text.substr(0, text.find_first_of(" \t\r\n\"<>"));
-    while (text.ends_with('.') || text.ends_with(',')) text.remove_suffix(1);
-    return text;
+    text = text.substr(0, text.find_first_not_of(std::string(kLetters) + std::string(kMarks)));
+    while (text.ends_with('.') || text.ends_with(',') || text.ends_with(')')) text.remove_suffix(1);
+    const std::string_view behind = text.substr(kScheme.size());
+    const std::string_view host = behind.substr(0, behind.find_first_of("/?#"));
+    const bool is_host =
+        !host.empty() && host.find_first_not_of(std::string(kLetters) + "-.:") == std::string_view::npos;
+    return is_host ? text : std::string_view{};
+}
+
+/// The page where a person lifts a pause, in the words of the refusal or beside them.
+std::string_view unpause_page(const Problem& problem) {
+    for (const std::string_view text :
+         {std::string_view(problem.detail), std::string_view(problem.instance)}) {
+        const std::string_view url = url_in(text);
+        if (url.find("unpause") != std::string_view::npos) return url;
+    }
+    return {};
 }
 
 /// Let's Encrypt pauses a name that has failed for months: 429 without an end, and a page where a person
 /// lifts it.
 bool is_pause(const Problem& problem, bool has_retry_after) {
-    return !has_retry_after && url_in(problem.detail).find("unpause") != std::string_view::npos;
+    return !has_retry_after && !unpause_page(problem).empty();
 }
 
 Code code_of(const Problem& problem, bool names_known, bool has_retry_after) {
@@ -144,7 +162,7 @@ std::string hint_of(const Problem& problem, Code code, const RefusalContext& con
         return "read " + where + ", then set agree_tos = true in [ca." + std::string(context.ca) + "]";
     }
     if (code == Code::CaPaused)
-        return "somebody has to visit " + base::printable(url_in(problem.detail), kUrlBytesMax);
+        return "somebody has to visit " + base::printable(unpause_page(problem), kUrlBytesMax);
     const Rule* rule = find_rule(problem.type);
     if (rule != nullptr && !rule->hint.empty()) return std::string(rule->hint);
     // A subproblem may know better than "malformed" or "compound" above it.

@@ -2,6 +2,7 @@
 // What a session knows of its CA: the directory, nonces, the clock. Signed requests are session_post.cpp's.
 #include "acme/session.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -25,7 +26,7 @@ Session::Session(Authority authority, base::Transport& transport, base::Clock& c
       transport_(transport),
       clock_(clock),
       shelf_(std::move(shelf)),
-      state_(std::make_unique<State>(has_known_rates(authority_.directory))) {}
+      state_(std::make_unique<State>(has_known_rates(authority_.directory), authority_.patience)) {}
 
 Session::~Session() = default;
 
@@ -38,6 +39,24 @@ std::optional<base::Seconds> Session::clock_skew() const {
 std::optional<Session::SeenDate> Session::seen_date() const {
     const std::scoped_lock lock(state_->skew_mutex);
     return state_->seen_date;
+}
+
+std::vector<Result<HttpResponse>> Session::exchange(std::vector<HttpRequest> requests) {
+    const auto left = state_->contact.begin(clock_.steady());
+    if (left == base::Milliseconds{0}) {
+        const base::Error silence{
+            .code = Code::NetTimeout,
+            .message = "it could not be reached just now, and is not asked again for a moment"};
+        return std::vector<Result<HttpResponse>>(requests.size(), base::Failure(silence));
+    }
+    for (HttpRequest& request : requests) {
+        request.deadline = std::min(request.deadline, left.value_or(request.deadline));
+        request.connect_deadline = std::min(request.connect_deadline, request.deadline);
+    }
+    auto answers = transport_.exchange_all(requests);
+    if (std::ranges::any_of(answers, [](const auto& answer) { return answer.has_value(); }))
+        state_->contact.answered();
+    return answers;
 }
 
 /// What every answer teaches us: the CA's clock, that it wants us slower, and that after an I/O error no
@@ -70,8 +89,10 @@ base::Error Session::refusal_of(const HttpResponse& response, std::size_t names)
 /// A request that changes nothing is sent again after a lost answer, and after a hiccup that the CA expects
 /// to be short.
 bool Session::may_resend(const base::Error& error, unsigned tries) {
-    if (tries > kResends) return false;
-    if (error.code == Code::CaUnreachable) return true;
+    // Asked in any case: it is here that a CA is given up on.
+    const bool was_last = tries > kResends;
+    if (error.code == Code::CaUnreachable) return state_->contact.has_time(clock_.steady(), was_last);
+    if (was_last) return false;
     return error.code == Code::CaServerError &&
            (!error.retry_at || *error.retry_at - clock_.now() <= kResendWaitMax);
 }
@@ -88,7 +109,7 @@ HttpRequest Session::plain_request(const std::string& method, const std::string&
 Result<HttpResponse> Session::get(const std::string& method, const std::string& url) {
     const HttpRequest request = plain_request(method, url);
     for (unsigned tries = 1;; ++tries) {
-        auto response = learn_from(transport_.exchange(request));
+        auto response = learn_from(std::move(exchange({request}).front()));
         if (response && response->status >= 200 && response->status < 300) return response;
         base::Error error = response ? refusal_of(*response, /*names=*/0) : response.error();
         if (!may_resend(error, tries)) return base::Failure(std::move(error));
@@ -160,6 +181,13 @@ void Session::forget_directory() {
 
 // --- nonces
 
+Result<void> Session::get_ready() {
+    TRY(directory());
+    if (state_->nonces.has_any(clock_.steady())) return {};
+    for (const std::string& nonce : TRY(fetch_nonces(1))) state_->nonces.put(nonce, clock_.steady());
+    return {};
+}
+
 /// Up to `wanted` nonces, one at least, in one round trip where the CA's pace allows it. §7.2: HEAD answers
 /// 200 and GET 204; a proxy that drops the header from one may let it through in the other.
 Result<std::vector<std::string>> Session::fetch_nonces(std::size_t wanted) {
@@ -175,7 +203,7 @@ Result<std::vector<std::string>> Session::fetch_nonces(std::size_t wanted) {
     };
     if (spare > 0) {
         const std::vector<HttpRequest> requests(spare + 1, plain_request("HEAD", url));
-        for (auto& response : transport_.exchange_all(requests)) {
+        for (auto& response : exchange(requests)) {
             auto learnt = learn_from(std::move(response));
             if (learnt && learnt->status >= 200 && learnt->status < 300) keep(*learnt);
         }

@@ -22,6 +22,8 @@ struct Authority {
     std::string name{};       // "letsencrypt"; for messages
     std::string directory{};  // its URL, exactly as configured: this is the CA's identity
     base::HttpTrust trust{};
+    /// Somebody waits: a CA that does not answer at all is given up on after this. Absent: nobody does.
+    std::optional<base::Seconds> patience{};
 };
 
 /// An account we may sign with. `url` is the kid (RFC 8555 §7.3); empty before it is known.
@@ -61,6 +63,10 @@ class Session {
     /// RFC 8555 §7.1.1; fetched once, and again after 12 hours or when a URL of it is gone. ca/unreachable,
     /// ca/protocol.
     [[nodiscard]] base::Result<Directory> directory();
+
+    /// The directory and a nonce at hand, so that the next signed request goes at once; nothing is sent where
+    /// both are there. Errors as those of post().
+    [[nodiscard]] base::Result<void> get_ready();
 
     /// GET, unsigned: renewal information (RFC 9773 §4.1). Sent again after a hiccup; errors as those of
     /// post().
@@ -119,6 +125,9 @@ class Session {
     [[nodiscard]] base::Result<std::vector<std::string>> fetch_nonces(std::size_t wanted);
     [[nodiscard]] base::Result<void> hand_out_nonces(std::vector<Attempt*>& wave);
     [[nodiscard]] base::Result<base::HttpResponse> learn_from(base::Result<base::HttpResponse> response);
+    /// All of them, as far as patience lasts.
+    [[nodiscard]] std::vector<base::Result<base::HttpResponse>> exchange(
+        std::vector<base::HttpRequest> requests);
     [[nodiscard]] base::HttpRequest plain_request(const std::string& method, const std::string& url) const;
     [[nodiscard]] base::Result<base::HttpResponse> get(const std::string& method, const std::string& url);
     [[nodiscard]] base::Result<base::HttpRequest> signed_request(const Account& account, Attempt& attempt);

@@ -115,7 +115,7 @@ void Session::send(const Account& account, std::vector<Attempt*>& wave, std::siz
             requests.resize(requests.size() + spare, plain_request("HEAD", known->new_nonce));
         }
     }
-    auto responses = transport_.exchange_all(requests);
+    auto responses = exchange(std::move(requests));
     for (std::size_t i = 0; i < responses.size(); ++i) {
         auto learnt = learn_from(std::move(responses[i]));
         if (i < sent.size()) {

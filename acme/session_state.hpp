@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 
+#include "acme/contact.hpp"
 #include "acme/nonces.hpp"
 #include "acme/pace.hpp"
 #include "acme/session.hpp"
@@ -12,7 +13,7 @@
 namespace acme {
 
 struct Session::State {
-    explicit State(bool is_careful) : pace(is_careful) {}
+    State(bool is_careful, std::optional<base::Seconds> patience) : pace(is_careful), contact(patience) {}
 
     std::mutex directory_mutex{};  // held while it is fetched: the others wait instead of asking, too
     std::optional<Directory> directory{};
@@ -21,6 +22,7 @@ struct Session::State {
 
     NoncePool nonces{};
     Pace pace;
+    Contact contact;
 
     std::mutex skew_mutex{};
     std::optional<Session::SeenDate> seen_date{};

@@ -76,6 +76,7 @@ struct Options {
     std::string state{}, contact{};
     bool once = false;
     bool force = false;
+    bool over_limit = false;
     bool missing = false;
     bool past_holds = false;  // deploy --now
     bool watch = false;
@@ -149,6 +150,9 @@ void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now);
 /// The certificate of this name, in the configuration or, removed from it, still kept. usage/wrong for a name
 /// that is nowhere, with the likely meaning; state/… where that cannot be read.
 [[nodiscard]] base::Result<std::string> find_certificate(Workshop& workshop, const std::string& name);
+
+/// How long limits of the CA are waited for: two minutes where somebody sees them counted down.
+[[nodiscard]] base::Seconds limit_patience(const Options& options);
 
 /// Columns for people: as asked for, else the terminal's, else 80.
 [[nodiscard]] std::size_t width_of(const Options& options);

@@ -20,7 +20,11 @@ int forecast_command(Workshop& shop) {
     std::uniform_real_distribution<double> chance(0, 1);
     ForecastInput input{
         .now = shop.clock.now(), .days = options.days, .chance = [&] { return chance(random); }};
-    for (const auto& [name, ca] : shop.config.cas) input.directories.emplace(name, ca.directory);
+    for (const auto& [name, ca] : shop.config.cas) {
+        input.directories.emplace(name, ca.directory);
+        if (auto ledger = shop.surroundings->ledgers().look(ca))
+            input.ledgers.emplace(name, std::move(*ledger));
+    }
     int code = exit_code::kWell;
     for (const std::string& name : shop.certificates) {
         auto record = shop.store->load(name);

@@ -113,8 +113,14 @@ class CommandLine {
         add_selection(command);
         add_wait(command);
         command->add_flag("--force", options_.force, "renews now, due or not");
+        add_over_limit(command);
         command->add_flag("--dry-run", options_.dry_run,
                           "orders at the CA's staging, keeps nothing, and rehearses the deployment");
+    }
+
+    void add_over_limit(CLI::App* command) {
+        command->add_flag("--over-limit", options_.over_limit,
+                          "orders even where a limit of the CA is known to be used up, or nearly so");
     }
 
     void add_deploy() {
@@ -180,6 +186,7 @@ class CommandLine {
         add_common(command);
         add_selection(command);
         add_wait(command);
+        add_over_limit(command);
         add_reason(command);
         command
             ->add_option_function<std::string>(

@@ -10,9 +10,11 @@ namespace agent {
 int renew_command(Workshop& shop) {
     const Options& options = shop.options;
     if (options.dry_run) return rehearse_command(shop);
-    const int code = work_on(shop, {.wishes = {.renew_now = options.force, .by_hand = true},
-                                    .only_targets = select_targets(shop.config, options),
-                                    .wait = options.wait});
+    const int code = work_on(
+        shop, {.wishes = {.renew_now = options.force, .by_hand = true, .over_limit = options.over_limit},
+               .only_targets = select_targets(shop.config, options),
+               .limit_patience = limit_patience(options),
+               .wait = options.wait});
     const bool asks_for_some = !options.select.empty() && !options.force;
     if (!asks_for_some || options.json || options.quiet) return code;
     for (const CertificateStatus& status : overview_of(shop, /*with_removed=*/false).certificates) {

@@ -98,9 +98,12 @@ int revoke_command(Workshop& shop) {
         tell(options, wish.error());
         return exit_code::kUsage;
     }
-    int code = work_on(shop, {.wishes = {.by_hand = true, .retry_now = true, .past_holds = true},
-                              .wait = options.wait,
-                              .revocation = *wish});
+    int code = work_on(
+        shop,
+        {.wishes = {.by_hand = true, .over_limit = options.over_limit, .retry_now = true, .past_holds = true},
+         .limit_patience = limit_patience(options),
+         .wait = options.wait,
+         .revocation = *wish});
     // A replacement has a deadline: it is seen through, unless somebody would rather leave it to a later run.
     const bool stays = options.command == "replace" && options.wait.count() > 0 && !options.json;
     bool went_on = false;

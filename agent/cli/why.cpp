@@ -24,6 +24,14 @@ base::Result<Explanation> explain_one(Workshop& shop) {
     shop.certificates = {name};
     const Overview overview = overview_of(shop, /*with_removed=*/false);
     Explanation explanation = explain(overview.certificates.front(), now);
+    const CertificateConfig& certificate = shop.config.certificates.at(name);
+    const CaConfig& ca = shop.config.cas.at(certificate.ca.front());
+    if (const auto ledger = shop.surroundings->ledgers().look(ca)) {
+        const std::string left =
+            limit_words(limits_left(*ledger, limits_of(ca.directory), certificate.names, now));
+        if (!left.empty())
+            explanation.facts.push_back({.about = "limits", .text = "of " + ca.name + ": " + left});
+    }
     if (!overview.store.ok) {
         explanation.obstacles.push_back(
             {.about = "order",

@@ -105,6 +105,7 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Configu
     shop->transport = std::make_unique<base::CurlTransport>("renewd/" RENEWD_VERSION " libcurl");
     shop->surroundings = std::make_unique<Surroundings>(
         shop->config, *shop->store, shop->files, *shop->transport, shop->clock, *shop->progress, *shop->log);
+    if (options.command != "run") shop->surroundings->somebody_waits();
     return shop;
 }
 
@@ -192,6 +193,10 @@ Result<std::string> find_certificate(Workshop& shop, const std::string& name) {
                                             (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
 }
 
+base::Seconds limit_patience(const Options& options) {
+    return manner_of(options) == Progress::Manner::Live ? base::Seconds(120) : base::Seconds(0);
+}
+
 std::size_t width_of(const Options& options) {
     if (options.width != 0) return options.width;
     winsize size{};
@@ -259,8 +264,15 @@ Overview overview_of(Workshop& shop, bool with_removed) {
         const auto order = shop.store->open_order(name);
         Record known =
             record && *record ? std::move(**record) : Record{.name = name, .first_seen = overview.now};
-        overview.certificates.push_back(status_of(certificate, known, order && order->has_value(),
-                                                  shop.config.agent.verify_every, overview.now));
+        CertificateStatus status = status_of(certificate, known, order && order->has_value(),
+                                             shop.config.agent.verify_every, overview.now);
+        const bool is_placed = order && order->has_value() && !(*order)->url.empty();
+        if (status.plan.renewal_due(overview.now) && !is_placed) {
+            const CaConfig& ca = shop.config.cas.at(certificate.ca.front());
+            const OrderAhead ahead = order_ahead(certificate, status.record, ca.name, overview.now);
+            if (const auto hold = shop.surroundings->ledgers().hold(ca, ahead)) hold_back(status, *hold);
+        }
+        overview.certificates.push_back(std::move(status));
     }
     if (with_removed) {
         for (const std::string& name : shop.store->certificates().value_or(std::vector<std::string>{})) {
@@ -302,8 +314,19 @@ int tell_hold(Workshop& shop, const CertificateOutcome& outcome) {
     return outcome.has_worked ? 0 : exit_code::kHeld;
 }
 
+/// A limit that holds an order: which, until when, and how to go past it.
+base::Error error_of(const CertificateOutcome& outcome, base::Instant now) {
+    return {.code = Code::CaRateLimited,
+            .message =
+                outcome.name + ": " + outcome.held->reason + "; free " + when_words(outcome.held->until, now),
+            .hint = "it is ordered then by itself where it is due; to order it all the same:  renewd renew " +
+                    outcome.name + " --force --over-limit",
+            .step = "order",
+            .retry_at = outcome.held->until};
+}
+
 /// What the pass itself ran into, beyond what stands in the records.
-int tell_outcome(Workshop& shop, const CertificateOutcome& outcome) {
+int tell_outcome(Workshop& shop, const CertificateOutcome& outcome, bool by_hand) {
     for (const std::string& remark : outcome.remarks) tell(shop.options, {.message = remark});
     if (outcome.error) {
         tell(shop.options, *outcome.error);
@@ -311,10 +334,8 @@ int tell_outcome(Workshop& shop, const CertificateOutcome& outcome) {
         return base::to_string(outcome.error->code).starts_with("state/") ? exit_code::kState
                                                                           : exit_code::kUnexpected;
     }
-    if (outcome.held_until) {
-        tell(shop.options, {.code = Code::CaRateLimited,
-                            .message = outcome.name + ": the CA has asked us to wait until " +
-                                       base::format_instant(*outcome.held_until)});
+    if (outcome.held && by_hand) {
+        tell(shop.options, error_of(outcome, shop.clock.now()));
         return exit_code::kHeld;
     }
     return tell_hold(shop, outcome);
@@ -330,8 +351,8 @@ int work_on(Workshop& shop, const PassOptions& pass) {
     int beside = 0;  // 6, 7 and 8
     std::set<std::string> untouched;
     for (const CertificateOutcome& outcome : outcomes) {
-        beside = std::max(beside, tell_outcome(shop, outcome));
-        if (outcome.error || outcome.held_until) untouched.insert(outcome.name);
+        beside = std::max(beside, tell_outcome(shop, outcome, pass.wishes.by_hand));
+        if (outcome.error || (outcome.held && pass.wishes.by_hand)) untouched.insert(outcome.name);
     }
     const Overview overview = overview_of(shop, /*with_removed=*/false);
     for (const CertificateStatus& status : overview.certificates) {

@@ -11,20 +11,75 @@ namespace {
 
 constexpr base::Seconds kWeek = std::chrono::days(7);
 
+constexpr CaLimit new_orders(std::string_view words, int most) {
+    return {.id = "new-orders",
+            .words = words,
+            .most = most,
+            .per = 3h,
+            .spares_renewals = true,
+            .spares_suggested = true,
+            .told_by = "too many new orders"};
+}
+
+constexpr CaLimit same_names(std::string_view words, int most) {
+    return {.id = "same-names",
+            .words = words,
+            .key = LimitKey::SameNames,
+            .counts = LimitCounts::Certificates,
+            .most = most,
+            .per = kWeek,
+            .spares_suggested = true,
+            .kept_for_need = 1,
+            .told_by = "exact set of"};
+}
+
+constexpr CaLimit failed_validations(std::string_view words, int most) {
+    return {.id = "failed-validations",
+            .words = words,
+            .key = LimitKey::Identifier,
+            .counts = LimitCounts::FailedNames,
+            .most = most,
+            .per = 1h,
+            .spares_suggested = true,
+            .told_by = "too many failed authorizations"};
+}
+
+/// One comes back a day, and all with the first success.
+constexpr CaLimit failures_in_a_row(std::string_view words, int most) {
+    return {.id = "failures-in-a-row",
+            .words = words,
+            .key = LimitKey::Identifier,
+            .counts = LimitCounts::FailedNames,
+            .most = most,
+            .per = std::chrono::days(most),
+            .spares_suggested = true,
+            .ends_with_success = true,
+            .told_by = "consecutive authorization failures"};
+}
+
 // letsencrypt.org/docs/rate-limits, as of August 2026.
 constexpr std::array kLetsEncrypt{
-    CaLimit{"new-orders", "300 new orders in 3 h", LimitKey::Account, 300, 3h, true, true},
-    CaLimit{"registered-domain", "50 certificates for a registered domain in 7 days",
-            LimitKey::RegisteredDomain, 50, kWeek, true, true},
-    CaLimit{"same-names", "5 certificates for the same names in 7 days", LimitKey::SameNames, 5, kWeek, false,
-            true},
+    new_orders("300 new orders in 3 h", 300),
+    CaLimit{.id = "registered-domain",
+            .words = "50 certificates for a registered domain in 7 days",
+            .key = LimitKey::RegisteredDomain,
+            .counts = LimitCounts::Certificates,
+            .most = 50,
+            .per = kWeek,
+            .spares_renewals = true,
+            .spares_suggested = true,
+            .told_by = "already issued for \""},
+    same_names("5 certificates for the same names in 7 days", 5),
+    failed_validations("5 failed validations of a name in 1 h", 5),
+    failures_in_a_row("1,152 failed validations of a name in a row, then it is paused", 1152),
 };
 
 // letsencrypt.org/docs/staging-environment; the limit for a domain is out of anybody's reach.
 constexpr std::array kLetsEncryptStaging{
-    CaLimit{"new-orders", "1,500 new orders in 3 h", LimitKey::Account, 1500, 3h, true, true},
-    CaLimit{"same-names", "30,000 certificates for the same names in 7 days", LimitKey::SameNames, 30000,
-            kWeek, false, true},
+    new_orders("1,500 new orders in 3 h", 1500),
+    same_names("30,000 certificates for the same names in 7 days", 30000),
+    failed_validations("200 failed validations of a name in 1 h", 200),
+    failures_in_a_row("3,600 failed validations of a name in a row, then it is paused", 3600),
 };
 
 }  // namespace

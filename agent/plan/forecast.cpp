@@ -68,11 +68,7 @@ class Traveller {
         const Renewal renewal =
             plan(config_, record_, {.now = now, .has_open_order = has_open_order_}).renewal;
         const Instant at = std::max(now, renewal.held_until.value_or(renewal.at));
-        const GenerationRecord* current = record_.wanted();
-        return {.at = at,
-                .is_renewal = current != nullptr && current->ordered_for.names == wanted_.names &&
-                              current->ordered_for.ca == wanted_.ca && at - current->issued_at <= kRenewalAge,
-                .is_suggested = renewal.reason == RenewalReason::Ari && !current->renewal_id.empty()};
+        return {.at = at, .ahead = order_ahead(config_, record_, wanted_.ca, at)};
     }
 
     void issue(Instant at) {
@@ -138,16 +134,11 @@ class Lives {
     std::map<std::pair<std::string, std::string>, Seconds> known_;
 };
 
-/// What was issued lately still counts. The generation before the oldest that is kept had its names, too.
-void add_past_orders(const ForecastSubject& subject, Instant now, LimitWatch& watch) {
-    const GenerationRecord* before = nullptr;
-    for (const GenerationRecord& generation : subject.record.generations) {
-        const bool is_renewal = before == nullptr ? generation.number > 1
-                                                  : before->ordered_for.names == generation.ordered_for.names;
-        if (generation.issued_at > now - kLookBack)
-            watch.add(generation.ordered_for.ca, *subject.config,
-                      {.at = generation.issued_at, .is_renewal = is_renewal, .is_past = true});
-        before = &generation;
+/// What was issued lately still counts, where no ledger knows better.
+void add_past_orders(const ForecastSubject& subject, const ForecastInput& input, LimitWatch& watch) {
+    for (PastOrder& past : past_orders(subject.record, input.now - kLookBack)) {
+        if (input.ledgers.contains(past.ca)) continue;
+        watch.add(past.ca, *subject.config, {.at = past.at, .ahead = std::move(past.order), .is_past = true});
     }
 }
 
@@ -168,11 +159,11 @@ Forecast forecast(const ForecastInput& input) {
     const auto today = std::chrono::floor<days>(input.now);
     for (int day = 0; day < input.days; ++day) result.days.push_back({.day = today + days(day)});
     const Instant end = today + days(input.days);
-    LimitWatch watch(input.directories);
+    LimitWatch watch(input);
     const Lives lives(input.subjects);
     for (const ForecastSubject& subject : input.subjects) {
         if (subject.record.wanted() == nullptr) ++result.assumed;
-        add_past_orders(subject, input.now, watch);
+        add_past_orders(subject, input, watch);
         const std::string& ca = subject.config->ca.front();
         Traveller traveller(subject, lives.of(subject), input.chance);
         for (FutureOrder order = traveller.next(input.now); order.at < end;

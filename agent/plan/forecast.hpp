@@ -12,6 +12,7 @@
 #include "agent/config/config.hpp"
 #include "agent/memory/record.hpp"
 #include "agent/plan/ca_limits.hpp"
+#include "agent/plan/ledger.hpp"
 #include "base/clock.hpp"
 
 namespace agent {
@@ -25,6 +26,7 @@ struct ForecastSubject {
 struct ForecastInput {
     std::vector<ForecastSubject> subjects{};
     std::map<std::string, std::string> directories{};  // of each CA, its URL
+    std::map<std::string, Ledger> ledgers{};  // of CAs that have one; without, generations tell what was used
     base::Instant now{};
     int days = 90;  // calendar days in UTC, today included
     /// Uniformly from [0, 1): where in a CA's window a renewal falls.
@@ -43,6 +45,7 @@ struct ForecastLimit {
     std::string ca{};
     const CaLimit* limit = nullptr;
     int most_used = 0;                          // of limit->most, at one time
+    std::optional<int> left_now{};              // of the account's, by its ledger
     std::string about{};                        // a registered domain, or a certificate; empty: the account
     std::optional<base::Instant> at{};          // of most_used; absent: nothing counts towards it
     std::optional<base::Instant> reached_at{};  // the first order that would be refused

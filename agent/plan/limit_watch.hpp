@@ -14,14 +14,15 @@ namespace agent {
 
 struct FutureOrder {
     base::Instant at{};
-    bool is_renewal = false;    // of a certificate with the same names
-    bool is_suggested = false;  // in the CA's own window, and says what it replaces
-    bool is_past = false;       // counts, but is nothing to be told any more
+    OrderAhead ahead{};
+    bool is_past = false;  // counts, but is nothing to be told any more
 };
 
 class LimitWatch {
   public:
-    explicit LimitWatch(const std::map<std::string, std::string>& directories) : directories_(directories) {}
+    /// `input` is borrowed.
+    explicit LimitWatch(const ForecastInput& input)
+        : directories_(input.directories), ledgers_(input.ledgers), now_(input.now) {}
 
     /// In any order of time.
     void add(const std::string& ca, const CertificateConfig& certificate, const FutureOrder& order);
@@ -31,13 +32,19 @@ class LimitWatch {
   private:
     struct Counted {
         const CertificateConfig* certificate = nullptr;
-        FutureOrder order{};
+        base::Instant at{};
+        bool is_renewal = false;
+        bool is_suggested = false;
+        bool is_past = false;
         std::size_t position = 0;  // what happens at one instant stays in its order
     };
 
-    [[nodiscard]] static ForecastLimit hold_against(const CaLimit& limit, const std::vector<Counted>& orders);
+    [[nodiscard]] static ForecastLimit hold_against(const CaLimit& limit, const std::vector<Counted>& orders,
+                                                    const Ledger& ledger);
 
     const std::map<std::string, std::string>& directories_;
+    const std::map<std::string, Ledger>& ledgers_;
+    base::Instant now_;
     std::map<std::string, std::vector<Counted>> orders_;  // by CA
 };
 

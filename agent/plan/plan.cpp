@@ -225,6 +225,7 @@ Renewal plan_renewal(const CertificateConfig& certificate, const Record& record,
     if (wishes.mended && waits_for_a_person(record.issuance->error)) return renewal;
     const bool is_limit = record.issuance->error.retry_at.has_value();
     if (is_limit && record.issuance->next_attempt > now && renewal.at <= now && wishes.by_hand) {
+        if (wishes.over_limit) return renewal;
         renewal.held_until = record.issuance->next_attempt;
     } else if (!wishes.by_hand) {
         renewal.at = std::max(renewal.at, record.issuance->next_attempt);

@@ -115,10 +115,11 @@ Cause own_cause(const CertificateStatus& status, char mark) {
         cause.since = attention.since;
         cause.is_critical = attention.is_critical;
     } else if (mark == '=') {
-        const Hold* hold = status.plan.held();
+        const Hold* hold = status.held ? &*status.held : nullptr;
         cause.id = hold == nullptr ? "held" : std::string(to_string(hold->by)) + "/" + hold->reason;
         cause.headline = hold == nullptr ? "held" : hold->reason;
-        cause.hint = "renewd deploy NAME --now";
+        cause.hint =
+            hold != nullptr && hold->by == HoldBy::Limit ? "renewd forecast" : "renewd deploy NAME --now";
         cause.since = status.record.wanted() == nullptr ? Instant{} : status.record.wanted()->issued_at;
         if (hold != nullptr && hold->by == HoldBy::Pause && status.record.pause) {
             const Pause& pause = *status.record.pause;

@@ -139,7 +139,8 @@ class Chart {
 };
 
 std::string limit_text(const ForecastLimit& told) {
-    const std::string words(told.limit->words);
+    const std::string words = std::string(told.limit->words) +
+                              (told.left_now ? " (" + std::to_string(*told.left_now) + " left now)" : "");
     const std::string about = told.about.empty() ? "" : ", for " + told.about;
     if (told.reached_at)
         return words + ": reached on " + instant_words(*told.reached_at) + " by " + told.reached_by + "; " +
@@ -232,6 +233,7 @@ json to_json(const Forecast& forecast) {
                           {"allowed", told.limit->most},
                           {"seconds", told.limit->per.count()},
                           {"most_used", told.most_used},
+                          {"left_now", told.left_now ? json(*told.left_now) : json(nullptr)},
                           {"at", told.at ? json(base::format_instant(*told.at)) : json(nullptr)},
                           {"about", told.about.empty() ? json(nullptr) : json(told.about)},
                           {"reached", std::move(reached)}});

@@ -15,6 +15,8 @@ std::string_view to_string(CertificateState state) {
             return "revoked";
         case CertificateState::Expired:
             return "expired";
+        case CertificateState::Paused:
+            return "paused";
         case CertificateState::Failing:
             return "failing";
         case CertificateState::Held:

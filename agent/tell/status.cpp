@@ -103,7 +103,9 @@ class Judge {
 
     void judge() {
         const Record& record = status_.record;
-        if (record.issuance) note(*record.issuance, about_order(record.issuance->error), /*at_once=*/false);
+        if (record.issuance)
+            note(*record.issuance, about_order(record.issuance->error),
+                 /*at_once=*/record.issuance->error.code == Code::CaPaused);
         for (const TargetStatus& target : status_.targets) {
             if (target.record.failure)
                 note(*target.record.failure,
@@ -256,6 +258,7 @@ CertificateState judge_state(const CertificateStatus& status, bool has_open_orde
     if (wanted != nullptr && wanted->revoked_at) return CertificateState::Revoked;
     if (wanted != nullptr && status.served.oldest_not_after.value_or(wanted->not_after) <= now)
         return CertificateState::Expired;
+    if (record.issuance && record.issuance->error.code == Code::CaPaused) return CertificateState::Paused;
     if (record.issuance || not_deployed) return CertificateState::Failing;
     if (any_target(status, {TargetState::Held})) return CertificateState::Held;
     if (public_unserved || any_target(status, {TargetState::Partial, TargetState::Stale, TargetState::Failing,
@@ -291,7 +294,20 @@ CertificateStatus status_of(const CertificateConfig& certificate, const Record& 
     status.served = count_served(status);
     Judge(status, now).judge();
     status.state = judge_state(status, has_open_order, now);
+    const auto& failure = record.issuance;
+    if (failure && failure->error.code == Code::CaRateLimited && failure->next_attempt > now)
+        status.held =
+            Hold{.by = HoldBy::Limit, .reason = failure->error.message, .until = failure->next_attempt};
+    if (const Hold* hold = status.plan.held()) status.held = *hold;
     return status;
+}
+
+void hold_back(CertificateStatus& status, const OrderHold& hold) {
+    status.plan.renewal.held_until = hold.until;
+    status.held = Hold{.by = HoldBy::Limit, .reason = hold.reason, .until = hold.until};
+    if (status.state == CertificateState::NeverIssued || status.state == CertificateState::Renewing ||
+        status.state == CertificateState::Deploying || status.state == CertificateState::Due)
+        status.state = CertificateState::Held;
 }
 
 CertificateStatus removed_status(const Record& record) {

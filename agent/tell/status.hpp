@@ -13,6 +13,7 @@
 
 #include "agent/config/config.hpp"
 #include "agent/memory/record.hpp"
+#include "agent/plan/ledger.hpp"
 #include "agent/plan/plan.hpp"
 
 namespace agent {
@@ -20,6 +21,7 @@ namespace agent {
 enum class CertificateState {
     Revoked,
     Expired,
+    Paused,
     Failing,
     Held,
     Unserved,
@@ -88,11 +90,14 @@ struct CertificateStatus {
     Served served{};
     std::optional<Attention> attention{};
     std::vector<Condition> conditions{};
+    std::optional<Hold> held{};
 };
 
 /// The status of one certificate. `has_open_order`: an order is being worked on, or waits to be gone on with.
 [[nodiscard]] CertificateStatus status_of(const CertificateConfig& certificate, const Record& record,
                                           bool has_open_order, base::Seconds verify_every, base::Instant now);
+/// A limit of the CA holds the order that is due.
+void hold_back(CertificateStatus& status, const OrderHold& hold);
 /// The status of one that is no longer in the configuration.
 [[nodiscard]] CertificateStatus removed_status(const Record& record);
 

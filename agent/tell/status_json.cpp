@@ -49,9 +49,9 @@ json attention_of(const CertificateStatus& status) {
 }
 
 json held_of(const CertificateStatus& status) {
-    const Hold* hold = status.plan.held();
-    if (hold == nullptr) return nullptr;
-    return {{"by", to_string(hold->by)}, {"reason", hold->reason}, {"until", instant(hold->over_at())}};
+    if (!status.held) return nullptr;
+    const Hold& hold = *status.held;
+    return {{"by", to_string(hold.by)}, {"reason", hold.reason}, {"until", instant(hold.over_at())}};
 }
 
 json all_causes(const Overview& overview) {

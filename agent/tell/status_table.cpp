@@ -26,7 +26,12 @@ struct Row {
 
 std::string next_of(const CertificateStatus& status, Instant now) {
     if (status.config == nullptr) return "removed, kept until forgotten";
-    if (const Hold* hold = status.plan.held()) return brief_hold(*hold, now);
+    if (status.state == CertificateState::Paused) return "paused by the CA";
+    if (status.held && status.held->by == HoldBy::Limit) {
+        return "orders " + relative(status.plan.renewal.held_until.value_or(status.plan.renewal.at), now) +
+               " (limit)";
+    }
+    if (status.held) return brief_hold(*status.held, now);
     if (status.record.issuance) return "orders again " + relative(status.record.issuance->next_attempt, now);
     for (const TargetStatus& target : status.targets) {
         if (!target.record.failure) continue;

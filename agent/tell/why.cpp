@@ -161,6 +161,7 @@ class Explainer {
         offer("revoke", plan.revoke_at);
         add("renewal", when_words(plan.renewal.held_until.value_or(plan.renewal.at), now_));
         add("reason", reason_words(status_, now_));
+        if (status_.held) add("held", status_.held->reason);
         for (const TargetPlan& target : plan.targets) {
             if (target.action == TargetAction::Deploy && target.at)
                 add("deployment", target.target + ", " + when_words(*target.at, now_));

@@ -51,6 +51,10 @@ struct Explanation {
 /// Why it is renewed when it is, in plain words.
 [[nodiscard]] std::string reason_words(const CertificateStatus& status, base::Instant now);
 
+/// What is left of a CA's limits: "298 left of 300 new orders in 3 h; …". Failures are told where there were
+/// some.
+[[nodiscard]] std::string limit_words(const std::vector<LimitLeft>& limits);
+
 /// For people: at most `width` columns, but for words that are longer.
 [[nodiscard]] std::string to_text(const Explanation& explanation, base::Instant now, std::size_t width);
 /// `why --json`, version 1.

@@ -75,6 +75,18 @@ std::vector<std::string> changes_between(const OrderedFor& before, const Ordered
     return changes;
 }
 
+std::string limit_words(const std::vector<LimitLeft>& limits) {
+    std::string text;
+    for (const LimitLeft& each : limits) {
+        const bool is_usual = each.limit->counts == LimitCounts::FailedNames && each.left == each.limit->most;
+        if (is_usual) continue;
+        text += (text.empty() ? "" : "; ") + std::to_string(each.left) + " left of " +
+                std::string(each.limit->words) + (each.about.empty() ? "" : " (" + each.about + ")");
+        if (each.next_at) text += ", the next one on " + instant_words(*each.next_at);
+    }
+    return text;
+}
+
 std::string reason_words(const CertificateStatus& status, Instant now) {
     const GenerationRecord* current = status.record.wanted();
     switch (status.plan.renewal.reason) {

@@ -26,29 +26,50 @@ namespace {
 class Pass {
   public:
     Pass(Surroundings& surroundings, const CertificateConfig& certificate, const PassOptions& options)
-        : s_(surroundings), certificate_(certificate), options_(options) {}
+        : s_(surroundings), certificate_(certificate), options_(options) {
+        wish_ = {.by_hand = options.wishes.by_hand, .over_limit = options.wishes.over_limit};
+    }
 
-    CertificateOutcome run() {
+    /// Nothing due is the common case, and costs one look into the store and no lease. How pressing the work
+    /// is, the smaller the more; nothing: there is none.
+    std::optional<double> look() {
         outcome_.name = certificate_.name;
+        auto pressing = judge();
+        if (pressing) return *pressing;
+        outcome_.error = std::move(pressing).error();
+        return std::nullopt;
+    }
+
+    void run() {
         auto result = work();
         if (!result) outcome_.error = std::move(result).error();
         s_.progress.finish(certificate_.name, ending());
-        return std::move(outcome_);
+        keeper_.reset();
     }
 
+    [[nodiscard]] CertificateOutcome& outcome() { return outcome_; }
+
   private:
-    /// Nothing due is the common case, and costs one look into the store and no lease.
-    Result<void> work() {
+    Result<std::optional<double>> judge() {
         const auto known = TRY(s_.store.load(certificate_.name));
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
         const bool is_damaged = !s_.store.findings(certificate_.name).empty();
-        const Plan first = plan_for(record, TRY(has_open_order()));
+        const auto order = TRY(open_order());
+        // By hand, and not due: the last of a limit is not for this.
+        wish_.is_forced =
+            options_.wishes.renew_now && !order && record.wanted() != nullptr &&
+            plan(certificate_, record, {.now = s_.clock.now(), .wishes = {.by_hand = true}}).renewal.at >
+                s_.clock.now();
+        const Plan first = plan_for(record, order);
+        note_order_hold(first);
         note_hold(first);
-        if (options_.may_renew && options_.wishes.by_hand) outcome_.held_until = first.renewal.held_until;
-        if (!options_.revocation && !is_damaged && !has_work(first)) {
-            outcome_.next = first.next();
-            return {};
-        }
+        const bool waits = outcome_.held && may_wait_until(outcome_.held->until);
+        outcome_.next = first.next();
+        if (!options_.revocation && !waits && !is_damaged && !has_work(first)) return std::optional<double>{};
+        return std::optional(urgency_rank(record, s_.clock.now()));
+    }
+
+    Result<void> work() {
         keeper_ = TRY(take_turn());
         TRY(tell_findings());
         if (options_.revocation) TRY(want_revoked(s_, certificate_, *keeper_, *options_.revocation));
@@ -74,11 +95,10 @@ class Pass {
     }
 
     /// One that cannot be read waits as well: for a person, who is told when it is to be gone on with.
-    Result<bool> has_open_order() {
-        const auto order = s_.store.open_order(certificate_.name);
-        if (!order && order.error().code == base::Code::StateCorrupt) return true;
-        if (!order) return tl::make_unexpected(order.error());
-        return order->has_value();
+    Result<std::optional<OpenOrder>> open_order() {
+        auto order = s_.store.open_order(certificate_.name);
+        if (!order && order.error().code == base::Code::StateCorrupt) return std::optional(OpenOrder{});
+        return order;
     }
 
     /// What was found wrong with the state is mended by saving what could be read of it. What cannot be
@@ -99,15 +119,44 @@ class Pass {
         return keeper_->change([](Record&) {});
     }
 
-    [[nodiscard]] Plan plan_for(const Record& record, bool has_open_order) const {
-        return plan(certificate_, record,
-                    {.now = s_.clock.now(),
-                     .verify_every = s_.config.agent.verify_every,
-                     .has_open_order = has_open_order,
-                     .wishes = options_.wishes});
+    [[nodiscard]] Plan plan_for(const Record& record, const std::optional<OpenOrder>& order) {
+        Plan made = plan(certificate_, record,
+                         {.now = s_.clock.now(),
+                          .verify_every = s_.config.agent.verify_every,
+                          .has_open_order = order.has_value(),
+                          .wishes = options_.wishes});
+        hold_.reset();
+        if (made.renewal.held_until) {
+            hold_ = OrderHold{.until = *made.renewal.held_until, .reason = record.issuance->error.message};
+        } else if (options_.may_renew && made.renewal_due(s_.clock.now())) {
+            hold_ = hold_of_ledger(record, order);
+            if (hold_) made.renewal.held_until = hold_->until;
+        }
+        return made;
     }
 
-    Result<Plan> plan_again() { return plan_for(keeper_->record(), TRY(has_open_order())); }
+    /// An order that was placed is counted already. Where another CA may be asked it is up to renew().
+    [[nodiscard]] std::optional<OrderHold> hold_of_ledger(const Record& record,
+                                                          const std::optional<OpenOrder>& order) const {
+        if (options_.wishes.over_limit || (order && !order->url.empty())) return std::nullopt;
+        const base::Instant now = s_.clock.now();
+        const base::Error limit{.code = base::Code::CaRateLimited};
+        if (may_ask_another_ca(certificate_, record, limit, record.ca_failures, now)) return std::nullopt;
+        const CaConfig& ca = s_.config.cas.at(certificate_.ca.front());
+        return s_.ledgers().hold(ca, order_wished(certificate_, record, ca.name, wish_, now));
+    }
+
+    Result<Plan> plan_again() { return plan_for(keeper_->record(), TRY(open_order())); }
+
+    /// What a person who asks for a renewal is told, and until when a loop need not come back for it.
+    void note_order_hold(const Plan& plan) {
+        outcome_.held.reset();
+        if (options_.may_renew && plan.renewal.held_until) outcome_.held = hold_;
+    }
+
+    [[nodiscard]] bool may_wait_until(base::Instant until) const {
+        return until - s_.clock.now() <= options_.limit_patience - waited_;
+    }
 
     [[nodiscard]] bool has_work(const Plan& plan) const {
         const base::Instant now = s_.clock.now();
@@ -175,14 +224,44 @@ class Pass {
                                 options_.wishes.retry_now || options_.wishes.by_hand);
     }
 
+    /// At most one order, but for what a limit held that was soon over.
     Result<void> renew_if_due() {
-        if (s_.stopping || !options_.may_renew || !TRY(plan_again()).renewal_due(s_.clock.now())) return {};
+        if (s_.stopping || !options_.may_renew) return {};
+        while (true) {
+            const Plan now_due = TRY(plan_again());
+            note_order_hold(now_due);
+            if (now_due.renewal_due(s_.clock.now())) TRY(renew_once());
+            if (!outcome_.held || !may_wait_until(outcome_.held->until)) return {};
+            wait_for_limit(*outcome_.held);
+        }
+    }
+
+    Result<void> renew_once() {
         outcome_.has_worked = true;
-        auto renewed = renew(s_, certificate_, *keeper_);
+        auto renewed = renew(s_, certificate_, *keeper_, wish_);
+        if (renewed) {
+            outcome_.held = *renewed;
+            return {};
+        }
+        const base::Error& error = renewed.error();
+        const bool is_limit =
+            error.code == base::Code::CaRateLimited && error.retry_at && *error.retry_at > s_.clock.now();
+        if (is_limit) outcome_.held = OrderHold{.until = *error.retry_at, .reason = error.message};
         // What stands in the way of an order is in the record; targets go on with what there is. That an
         // order cannot be read is such a thing, too.
-        if (!renewed && renewed.error().code == base::Code::StateCorrupt) return {};
-        return only_of_the_store(std::move(renewed));
+        if (error.code == base::Code::StateCorrupt) return {};
+        return only_of_the_store(tl::make_unexpected(error));
+    }
+
+    void wait_for_limit(const OrderHold& hold) {
+        constexpr base::Seconds kTick{1};
+        while (s_.clock.now() < hold.until) {
+            s_.progress.step(certificate_.name, "waits for a limit of the CA,",
+                             std::to_string((hold.until - s_.clock.now()).count()) + " s more");
+            s_.clock.sleep(kTick);
+            waited_ += kTick;
+        }
+        s_.progress.step(certificate_.name, "waits for a limit of the CA,", "over");
     }
 
     Result<void> deploy_what_is_due() {
@@ -250,6 +329,9 @@ class Pass {
     Surroundings& s_;
     const CertificateConfig& certificate_;
     const PassOptions& options_;
+    OrderWish wish_{};
+    std::optional<OrderHold> hold_{};  // of the last plan
+    base::Seconds waited_{0};          // for limits
     std::unique_ptr<Keeper> keeper_;
     CertificateOutcome outcome_;
     std::set<int> tried_;  // to be revoked, in this pass
@@ -259,15 +341,29 @@ class Pass {
 
 CertificateOutcome run_pass_on(Surroundings& s, const CertificateConfig& certificate,
                                const PassOptions& options) {
-    return Pass(s, certificate, options).run();
+    Pass pass(s, certificate, options);
+    if (pass.look()) pass.run();
+    return std::move(pass.outcome());
 }
 
 std::vector<CertificateOutcome> run_pass(Surroundings& s, const std::vector<std::string>& certificates,
                                          const PassOptions& options) {
-    std::vector<CertificateOutcome> outcomes(certificates.size());
-    base::in_parallel(certificates.size(), s.config.agent.jobs, [&](std::size_t i) {
-        outcomes[i] = run_pass_on(s, s.config.certificates.at(certificates[i]), options);
-    });
+    std::vector<Pass> passes;
+    passes.reserve(certificates.size());
+    for (const std::string& name : certificates)
+        passes.emplace_back(s, s.config.certificates.at(name), options);
+    std::vector<std::optional<double>> pressing(passes.size());
+    base::in_parallel(passes.size(), s.config.agent.jobs,
+                      [&](std::size_t i) { pressing[i] = passes[i].look(); });
+    std::vector<std::size_t> line;
+    for (std::size_t i = 0; i < passes.size(); ++i) {
+        if (pressing[i]) line.push_back(i);
+    }
+    std::ranges::sort(line, {}, [&](std::size_t i) { return std::pair(*pressing[i], i); });
+    base::in_parallel(line.size(), s.config.agent.jobs, [&](std::size_t i) { passes[line[i]].run(); });
+    std::vector<CertificateOutcome> outcomes;
+    outcomes.reserve(passes.size());
+    for (Pass& pass : passes) outcomes.push_back(std::move(pass.outcome()));
     return outcomes;
 }
 

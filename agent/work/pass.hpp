@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/plan/ledger.hpp"
 #include "agent/plan/plan.hpp"
 #include "agent/work/revoke.hpp"
 #include "agent/work/surroundings.hpp"
@@ -15,25 +16,27 @@ namespace agent {
 
 struct PassOptions {
     Wishes wishes{};
-    std::vector<std::string> only_targets{};     // of deploy and verify; empty: all
-    bool may_renew = true;                       // `deploy` and `verify` never order
-    bool may_deploy = true;                      // `verify` never writes
-    base::Seconds wait{60};                      // for another renewd that is at work on a certificate
+    std::vector<std::string> only_targets{};  // of deploy and verify; empty: all
+    bool may_renew = true;                    // `deploy` and `verify` never order
+    bool may_deploy = true;                   // `verify` never writes
+    base::Seconds limit_patience{0};  // in all, for limits of the CA; more is told instead of waited for
+    base::Seconds wait{60};           // for another renewd that is at work on a certificate
     std::optional<RevocationWish> revocation{};  // of every generation that is held now
 };
 
 struct CertificateOutcome {
     std::string name{};
-    std::optional<base::Instant> held_until{};  // a renewal that was asked for, by a limit of the CA
-    std::vector<std::string> remarks{};         // for people
-    std::optional<base::Instant> next{};        // when something is due again; absent where that is not known
+    std::optional<OrderHold> held{};      // a renewal that was asked for, by a limit of the CA
+    std::optional<base::Instant> next{};  // when something is due again; absent where that is not known
+    std::vector<std::string> remarks{};   // for people
     std::optional<Hold> hold{};  // what holds back the deployment to `held_target`, one of those asked for
     std::string held_target{};
     bool has_worked = false;             // something was issued or deployed, or was tried
     std::optional<base::Error> error{};  // of the store, or state/locked; everything else is in the record
 };
 
-/// Works on these certificates, at most agent.jobs at once. Blocks until all are done; outcomes in the order
+/// Works on these certificates, at most agent.jobs at once, those whose time is shortest first: where a limit
+/// of the CA leaves room for few, it is theirs. Blocks until all are done; outcomes in the order
 /// asked for.
 [[nodiscard]] std::vector<CertificateOutcome> run_pass(Surroundings& surroundings,
                                                        const std::vector<std::string>& certificates,

@@ -26,8 +26,8 @@ namespace {
 class Issuance {
   public:
     Issuance(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
-             const CaConfig& ca)
-        : s_(surroundings), certificate_(certificate), keeper_(keeper), ca_(ca) {}
+             const CaConfig& ca, const OrderWish& wish)
+        : s_(surroundings), certificate_(certificate), keeper_(keeper), ca_(ca), wish_(wish) {}
 
     Result<void> run() {
         TRY(check_space());
@@ -42,8 +42,12 @@ class Issuance {
             issued = issue_once();
         }
         if (!issued) return give_up_order(std::move(issued).error());
+        s_.ledgers().issued(ca_, counted_.value_or(ahead()));
         return keep(*issued);
     }
+
+    /// What the ledger says to an order that was not placed for it; the error of run() is then its.
+    [[nodiscard]] const std::optional<OrderHold>& held() const { return held_; }
 
   private:
     Result<void> check_space() {
@@ -80,7 +84,13 @@ class Issuance {
     }
 
     Result<acme::Issued> issue_once() {
-        const acme::Account account = TRY(s_.account(ca_));
+        counted_.reset();
+        auto opened = s_.account(ca_);
+        if (!opened) {
+            settle_count(opened.error());
+            return tl::make_unexpected(std::move(opened).error());
+        }
+        const acme::Account& account = *opened;
         const bool may_have_lost_order = is_resumed_ && order_.url.empty() && order_.account.empty();
         order_.account = account.url;
         const acme::IssuanceRequest request{.names = certificate_.names,
@@ -90,22 +100,77 @@ class Issuance {
                                             .preferred_chain = ca_.preferred_chain,
                                             .order_url = order_.url,
                                             .may_have_lost_order = may_have_lost_order};
-        return acme::issue(
+        auto issued = acme::issue(
             s_.session(ca_), account, request,
             {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
+             .about_to_order = [this](bool names_what_it_replaces) { return count(names_what_it_replaces); },
              .order_placed =
                  [this](const std::string& url) {
                      order_.url = url;
-                     return s_.store.order_placed(certificate_.name, order_);
+                     auto kept = s_.store.order_placed(certificate_.name, order_);
+                     if (counted_) s_.ledgers().placed(ca_, *counted_);
+                     return kept;
                  },
              .left_behind =
                  [this](const acme::ChallengeTask& task, const base::Error& error) {
                      remember_residue(s_, certificate_, keeper_, task, error);
                  },
+             .names_failed = [this](const auto& names) { s_.ledgers().failed(ca_, names); },
              .progress =
                  [this](std::string_view step, std::string_view detail) {
                      s_.progress.step(certificate_.name, step, detail);
                  }});
+        if (!issued) settle_count(issued.error());
+        return issued;
+    }
+
+    [[nodiscard]] OrderAhead ahead() const {
+        return order_wished(certificate_, keeper_.record(), ca_.name, wish_, s_.clock.now());
+    }
+
+    /// Counted before it is sent, and not sent where a limit holds it.
+    Result<void> count(bool names_what_it_replaces) {
+        const bool was_asked = counted_.has_value();  // and refused, for what it named
+        if (was_asked) s_.ledgers().taken_back(ca_, *counted_);
+        counted_.reset();
+        OrderAhead order = ahead();
+        order.is_suggested = order.is_suggested && names_what_it_replaces;
+        const Admission admission = s_.ledgers().admit(ca_, order_.account, order, wish_.over_limit);
+        if (const auto* hold = std::get_if<OrderHold>(&admission)) {
+            is_held_ = true;
+            if (!was_asked) held_ = *hold;
+            base::Error error{.code = Code::CaRateLimited,
+                              .message = "nothing was asked of " + ca_.name + ": " + hold->reason,
+                              .step = "order",
+                              .retry_at = hold->until};
+            return tl::make_unexpected(std::move(error));
+        }
+        counted_ = std::move(order);
+        const base::Seconds turn = std::get<base::Seconds>(admission);
+        if (turn > base::Seconds(0)) {
+            s_.progress.step(certificate_.name, "order", "waits its turn");
+            s_.clock.sleep(turn);
+        }
+        return {};
+    }
+
+    /// What has become of a count whose order has not led to a certificate.
+    void settle_count(const base::Error& error) {
+        if (is_held_) return;
+        const bool is_placed = !order_.url.empty();
+        if (!is_placed) s_.ledgers().refused(ca_, ahead(), error);
+        if (!counted_) return;
+        // Lost on its way: it may have been placed, but nobody will finish it.
+        const bool is_unclear = error.code == Code::CaUnreachable || error.code == Code::CaServerError ||
+                                error.code == Code::CaProtocol;
+        const bool is_over = base::class_of(error.code) == base::ErrorClass::Refused ||
+                             base::class_of(error.code) == base::ErrorClass::Configuration ||
+                             error.code == Code::CaOrderGone;
+        if (!is_placed && !is_unclear) {
+            s_.ledgers().taken_back(ca_, *counted_);
+        } else if (!is_placed || is_over) {
+            s_.ledgers().unissued(ca_, *counted_);
+        }
     }
 
     /// RFC 9773 §5: the same account's, for at least one of the names.
@@ -181,20 +246,33 @@ class Issuance {
     const CertificateConfig& certificate_;
     Keeper& keeper_;
     const CaConfig& ca_;
+    const OrderWish& wish_;
     OpenOrder order_;
-    bool is_resumed_ = false;  // an earlier run has begun it
+    bool is_resumed_ = false;              // an earlier run has begun it
+    std::optional<OrderAhead> counted_{};  // the order that this run has placed, as it was counted
+    bool is_held_ = false;                 // by the ledger
+    std::optional<OrderHold> held_{};      // and nothing was asked of the CA
 };
 
 }  // namespace
 
 namespace {
 
+/// What came of it, beside the error.
+struct Trouble {
+    int ca_failures = 0;
+    std::optional<OrderHold> held{};  // nobody was asked
+};
+
 /// From the first CA of the list; from the next where the first keeps failing and time is short. At most once
 /// each for one call, and so for one step of the backoff.
 Result<void> renew_somewhere(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
-                             int& ca_failures) {
-    auto result = Issuance(s, certificate, keeper, s.config.cas.at(certificate.ca.front())).run();
+                             const OrderWish& wish, Trouble& trouble) {
+    Issuance first(s, certificate, keeper, s.config.cas.at(certificate.ca.front()), wish);
+    auto result = first.run();
     if (result) return result;
+    trouble.held = first.held();
+    int& ca_failures = trouble.ca_failures;
     base::Error error = std::move(std::move(result).error()).during("order");
     ca_failures = is_of_the_ca(error) ? keeper.record().ca_failures + 1 : 0;
     for (std::size_t i = 1; i < certificate.ca.size(); ++i) {
@@ -203,8 +281,9 @@ Result<void> renew_somewhere(Surroundings& s, const CertificateConfig& certifica
         s.log.warn("{}: {}; now {} is asked", certificate.name, error.message, other.name);
         s.remember(certificate.name, {.what = "turned_to", .text = other.name, .error = error});
         auto elsewhere = check_caa_for(s, certificate, other);
-        if (elsewhere) elsewhere = Issuance(s, certificate, keeper, other).run();
+        if (elsewhere) elsewhere = Issuance(s, certificate, keeper, other, wish).run();
         if (elsewhere) return elsewhere;
+        trouble.held.reset();  // something was asked
         error.message += "; " + elsewhere.error().message;
     }
     return tl::make_unexpected(std::move(error));
@@ -212,10 +291,20 @@ Result<void> renew_somewhere(Surroundings& s, const CertificateConfig& certifica
 
 }  // namespace
 
-Result<void> renew(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper) {
-    int ca_failures = 0;
-    auto result = renew_somewhere(surroundings, certificate, keeper, ca_failures);
-    if (result) return result;
+OrderAhead order_wished(const CertificateConfig& certificate, const Record& record, const std::string& ca,
+                        const OrderWish& wish, base::Instant now) {
+    OrderAhead order = order_ahead(certificate, record, ca, now);
+    order.is_forced = wish.is_forced;
+    order.is_paced = !wish.by_hand;
+    return order;
+}
+
+Result<std::optional<OrderHold>> renew(Surroundings& surroundings, const CertificateConfig& certificate,
+                                       Keeper& keeper, const OrderWish& wish) {
+    Trouble trouble;
+    auto result = renew_somewhere(surroundings, certificate, keeper, wish, trouble);
+    if (result) return std::optional<OrderHold>{};
+    if (trouble.held) return trouble.held;
     base::Error error = std::move(result).error();
     surroundings.log.warn("{}: {}", certificate.name, error.message);
     surroundings.remember(certificate.name, {.what = "not_issued", .error = error});
@@ -226,7 +315,7 @@ Result<void> renew(Surroundings& surroundings, const CertificateConfig& certific
         current == nullptr ? std::nullopt : std::optional(current->not_after), surroundings.chance());
     TRY(keeper.change([&](Record& record) {
         record.issuance = failure;
-        record.ca_failures = ca_failures;
+        record.ca_failures = trouble.ca_failures;
         if (failure.count == 1) {
             record.hooks.push_back({.event = "failed",
                                     .generation = current == nullptr ? 0 : current->number,

@@ -3,14 +3,29 @@
 // run is gone on with from where it stopped.
 #pragma once
 
+#include <optional>
+
+#include "agent/plan/ledger.hpp"
 #include "agent/work/keeper.hpp"
 #include "agent/work/surroundings.hpp"
 
 namespace agent {
 
-/// Blocks for as long as the CA takes. A failure is in the record, with the time of the next attempt, when
-/// this returns it.
-[[nodiscard]] base::Result<void> renew(Surroundings& surroundings, const CertificateConfig& certificate,
-                                       Keeper& keeper);
+struct OrderWish {
+    bool is_forced = false;  // by hand, of what is not due
+    bool by_hand = false;    // somebody waits: it does not stand in line with the agent's own
+    bool over_limit = false;
+};
+
+/// The order that would be placed at this CA now, as the ledger sees it.
+[[nodiscard]] OrderAhead order_wished(const CertificateConfig& certificate, const Record& record,
+                                      const std::string& ca, const OrderWish& wish, base::Instant now);
+
+/// Blocks for as long as the CA takes. Nothing: it is issued. What holds it: a limit, as the ledger knows it;
+/// nothing was asked of the CA and nothing has changed. A failure is in the record, with the time of the next
+/// attempt, when this returns it.
+[[nodiscard]] base::Result<std::optional<OrderHold>> renew(Surroundings& surroundings,
+                                                           const CertificateConfig& certificate,
+                                                           Keeper& keeper, const OrderWish& wish);
 
 }  // namespace agent

@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "acme/limits.hpp"
 #include "agent/work/local_rights.hpp"
 #include "agent/work/solvers.hpp"
 #include "deployers/hosts/ssh.hpp"
@@ -25,7 +26,8 @@ Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Fil
       progress(the_progress),
       log(the_log),
       dns(the_config.dns.servers),
-      accounts_(the_store, the_clock, the_log, std::bind_front(&Surroundings::session, this)) {}
+      accounts_(the_store, the_clock, the_log, std::bind_front(&Surroundings::session, this)),
+      ledgers_(the_store, the_files, the_clock, the_log) {}
 
 Surroundings::~Surroundings() = default;
 
@@ -45,9 +47,11 @@ acme::Session& Surroundings::session(const CaConfig& ca) {
     auto& session = sessions_[ca.name];
     if (!session) {
         session = std::make_unique<acme::Session>(
-            acme::Authority{.name = ca.name,
-                            .directory = ca.directory,
-                            .trust = {.roots_file = ca.roots, .proxy = ca.proxy}},
+            acme::Authority{
+                .name = ca.name,
+                .directory = ca.directory,
+                .trust = {.roots_file = ca.roots, .proxy = ca.proxy},
+                .patience = somebody_waits_ ? std::optional(acme::kPatienceOfAPerson) : std::nullopt},
             transport, clock,
             acme::DirectoryShelf{.recall = [this, name = ca.name,
                                             url = ca.directory] { return store.kept_directory(name, url); },

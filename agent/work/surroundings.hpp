@@ -18,6 +18,7 @@
 #include "agent/memory/store.hpp"
 #include "agent/tell/progress.hpp"
 #include "agent/work/accounts.hpp"
+#include "agent/work/ledgers.hpp"
 #include "base/certificate.hpp"
 #include "base/dns.hpp"
 #include "base/file.hpp"
@@ -44,6 +45,13 @@ class Surroundings {
 
     /// For what is done to an account by hand.
     [[nodiscard]] Accounts& accounts() { return accounts_; }
+
+    /// What is used and left of the CAs' limits.
+    [[nodiscard]] Ledgers& ledgers() { return ledgers_; }
+
+    /// From now on a CA that does not answer is told of within half a minute, instead of being waited for.
+    /// To be called before anything is asked.
+    void somebody_waits() { somebody_waits_ = true; }
 
     [[nodiscard]] acme::Solver* solver(const CertificateConfig& certificate, const base::Identifier& name);
     [[nodiscard]] std::unique_ptr<deployers::Host> host(const TargetConfig& target);
@@ -77,6 +85,8 @@ class Surroundings {
     std::map<std::string, std::unique_ptr<std::mutex>> turns_;
     std::map<std::string, base::Anchors> anchors_;
     Accounts accounts_;
+    Ledgers ledgers_;
+    bool somebody_waits_ = false;
 };
 
 /// The host a target runs on: one of the configuration's, or the one its "ssh://" name says; nullptr for this

@@ -16,7 +16,7 @@ def make_https_pair(directory):
     """The CA and the pair that Pebble's own HTTPS uses; made once for all tests of a worker."""
     directory = pathlib.Path(directory)
     extensions = directory / 'extensions'
-    extensions.write_text('subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\nextendedKeyUsage=serverAuth\n'
+    extensions.write_text('subjectAltName=DNS:localhost,DNS:acme-v02.api.letsencrypt.org,IP:127.0.0.1,IP:::1\nextendedKeyUsage=serverAuth\n'
                           'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n')
     curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
     run('openssl', 'req', '-x509', *curve, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '30',

@@ -184,7 +184,7 @@ def test_rate_limit_is_honoured_across_runs(renewd, pebble, ca_proxy):
     problem = {'type': 'urn:ietf:params:acme:error:rateLimited', 'detail': 'too many certificates already issued'}
     ca_proxy.answer_once('/order-plz', 429, json.dumps(problem),
                          {'Retry-After': '600', 'Content-Type': 'application/problem+json'})
-    outcome = renewd.run('renew', expect=3)
+    outcome = renewd.run('renew', expect=8)
     error = renewd.certificate()['last_error']
     assert error['code'] == 'ca/rate-limited' and error['problem'] == problem['type'] and error['retry_at']
     assert 'too many certificates already issued' in outcome.text

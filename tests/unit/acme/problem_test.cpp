@@ -84,6 +84,33 @@ TEST_CASE("problem: the names it is about are named, and how many there were") {
     CHECK(contains(limited.message, "2 of 40 names"));
 }
 
+TEST_CASE("problem: the page that lifts a pause, and nothing else, is shown") {
+    struct Case {
+        std::string_view detail, instance, page;
+    };
+
+    for (const Case& c : {
+             Case{"Please visit: https://portal.test/sfe/v1/unpause?jwt=a.b-c_d", "",
+                  "https://portal.test/sfe/v1/unpause?jwt=a.b-c_d"},
+             Case{"visit https://portal.test/unpause.", "", "https://portal.test/unpause"},
+             Case{"paused", "https://portal.test/unpause/7", "https://portal.test/unpause/7"},
+             Case{"visit https://ca.test@evil.test/unpause", "", ""},
+             Case{"visit http://portal.test/unpause", "", ""},
+             Case{"visit https:///unpause", "", ""},
+             Case{"visit https://portal.test/help", "", ""},
+             Case{"visit https://portal.test/\x1b[2Junpause", "", ""},
+         }) {
+        CAPTURE(c.detail);
+        const base::Error error = refusal({.type = urn("rateLimited"),
+                                           .detail = std::string(c.detail),
+                                           .instance = std::string(c.instance),
+                                           .status = 429},
+                                          {.ca = "x", .names = 1});
+        CHECK(base::to_string(error.code) == (c.page.empty() ? "ca/rate-limited" : "ca/paused"));
+        CHECK(error.hint == (c.page.empty() ? "" : "somebody has to visit " + std::string(c.page)));
+    }
+}
+
 TEST_CASE("problem: a long list is cut, and says so") {
     Problem problem{.type = urn("malformed"), .status = 400};
     for (int i = 0; i < 100; ++i) {

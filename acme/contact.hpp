@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long a CA may be silent while a person waits. An agent on its own has days and a backoff; a person in
+// front of a terminal is told within half a minute.
+#pragma once
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+
+#include "acme/limits.hpp"
+#include "base/clock.hpp"
+
+namespace acme {
+
+/// Thread safe. Silence is what passes from the first request without an answer on; any answer ends it.
+class Contact {
+  public:
+    /// Without patience nobody waits, and there is always time.
+    explicit Contact(std::optional<base::Seconds> patience) : patience_(patience) {}
+
+    /// How long a request that begins now may take; nothing: as long as it likes. Zero: the CA has been given
+    /// up on, and is not asked for a while.
+    [[nodiscard]] std::optional<base::Milliseconds> begin(base::Steady now) {
+        if (!patience_) return std::nullopt;
+        const std::scoped_lock lock(mutex_);
+        if (given_up_at_ && now - *given_up_at_ < kGivenUpFor) return base::Milliseconds{0};
+        given_up_at_.reset();
+        if (!silent_since_) silent_since_ = now;
+        if (!has_answered_ && left(now) == base::Milliseconds{0}) return give_up(now);
+        // Whoever has answered once is there: it may be slow.
+        return has_answered_ ? std::max<base::Milliseconds>(left(now), kSlowAnswerMax) : left(now);
+    }
+
+    void answered() {
+        const std::scoped_lock lock(mutex_);
+        silent_since_.reset();
+        given_up_at_.reset();
+        has_answered_ = true;
+    }
+
+    /// A request came to nothing. True while there is time for another one, and it was not the last one that
+    /// would be tried.
+    [[nodiscard]] bool has_time(base::Steady now, bool was_last) {
+        if (!patience_) return !was_last;
+        const std::scoped_lock lock(mutex_);
+        if (given_up_at_) return false;
+        if (!was_last && (!silent_since_ || left(now) > kWorthATry)) return true;
+        give_up(now);
+        return false;
+    }
+
+  private:
+    base::Milliseconds give_up(base::Steady now) {
+        given_up_at_ = now;
+        silent_since_.reset();
+        return base::Milliseconds{0};
+    }
+
+    [[nodiscard]] base::Milliseconds left(base::Steady now) const {
+        const auto silent = std::chrono::duration_cast<base::Milliseconds>(now - *silent_since_);
+        return std::max(base::Milliseconds{0}, base::Milliseconds{*patience_} - silent);
+    }
+
+    std::optional<base::Seconds> patience_;
+    std::mutex mutex_;
+    std::optional<base::Steady> silent_since_;
+    std::optional<base::Steady> given_up_at_;
+    bool has_answered_ = false;
+};
+
+}  // namespace acme
