@@ -11,6 +11,7 @@
 #include "agent/cli/command.hpp"
 #include "agent/config/until.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/control.hpp"
 #include "agent/work/keeper.hpp"
 #include "base/encoding.hpp"
 #include "base/time_zone.hpp"
@@ -64,7 +65,8 @@ Result<std::string> resume_one(Workshop& shop, const std::string& name) {
     TRY(keeper->change([](Record& record) { record.pause.reset(); }));
     shop.surroundings->remember(name, {.what = "resumed", .text = "by " + caller()});
     return std::string(
-               "resumed: what was held is deployed by the next run, in its window; at once:  renewd "
+               "resumed: what was held is deployed by the agent or the next run, in its window; at once:  "
+               "renewd "
                "deploy ") +
            name + " --missing";
 }
@@ -90,6 +92,7 @@ int pause_command(Workshop& shop) {
     int code = exit_code::kWell;
     for (const std::string& name : shop.certificates) {
         const auto done = pauses ? pause_one(shop, name, *pause) : resume_one(shop, name);
+        tell_agent(shop.config.agent.state_dir, changed_line(name));
         if (!done) {
             tell(options, done.error());
             code = exit_code_of(done.error());
