@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "acme/nonces.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "acme/limits.hpp"
@@ -29,9 +30,10 @@ std::optional<std::string> NoncePool::take(base::Steady now) {
     return std::nullopt;
 }
 
-bool NoncePool::has_any(base::Steady now) {
+std::size_t NoncePool::count(base::Steady now) {
     const std::scoped_lock lock(mutex_);
-    return !kept_.empty() && now - kept_.back().since <= kNonceAgeMax;
+    return static_cast<std::size_t>(
+        std::ranges::count_if(kept_, [&](const Kept& kept) { return now - kept.since <= kNonceAgeMax; }));
 }
 
 void NoncePool::clear() {

@@ -22,8 +22,8 @@ class NoncePool {
     void put(std::string_view nonce, base::Steady now);
     /// The newest that is still fresh.
     [[nodiscard]] std::optional<std::string> take(base::Steady now);
-    /// Is there one?
-    [[nodiscard]] bool has_any(base::Steady now);
+    /// How many are still fresh.
+    [[nodiscard]] std::size_t count(base::Steady now);
     /// After an I/O error: the CA may be another process, or another machine, by now.
     void clear();
 

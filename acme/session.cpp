@@ -183,7 +183,7 @@ void Session::forget_directory() {
 
 Result<void> Session::get_ready() {
     TRY(directory());
-    if (state_->nonces.has_any(clock_.steady())) return {};
+    if (state_->nonces.count(clock_.steady()) > 0) return {};
     for (const std::string& nonce : TRY(fetch_nonces(1))) state_->nonces.put(nonce, clock_.steady());
     return {};
 }

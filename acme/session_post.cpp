@@ -109,9 +109,11 @@ void Session::send(const Account& account, std::vector<Attempt*>& wave, std::siz
         requests.push_back(std::move(*request));
         sent.push_back(each);
     }
-    if (spare_nonces > 0) {
+    const std::size_t kept = state_->nonces.count(clock_.steady());
+    if (spare_nonces > kept) {
         if (const auto known = directory()) {
-            const std::size_t spare = state_->pace.take(Pace::Kind::Nonce, spare_nonces, clock_.steady());
+            const std::size_t spare =
+                state_->pace.take(Pace::Kind::Nonce, spare_nonces - kept, clock_.steady());
             requests.resize(requests.size() + spare, plain_request("HEAD", known->new_nonce));
         }
     }

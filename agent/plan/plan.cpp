@@ -42,13 +42,6 @@ std::vector<const TargetPlan*> Plan::due(TargetAction action, Instant now) const
     return found;
 }
 
-bool Plan::anything_due(Instant now) const {
-    return renewal_due(now) || !due(TargetAction::Deploy, now).empty() ||
-           !due(TargetAction::Look, now).empty() || (look_at && *look_at <= now) ||
-           (ask_ca_at && *ask_ca_at <= now) || (clean_up_at && *clean_up_at <= now) ||
-           (revoke_at && *revoke_at <= now) || (hooks_at && *hooks_at <= now) || (warn_at && *warn_at <= now);
-}
-
 const Hold* Plan::held() const {
     const auto found = std::ranges::find_if(targets, [](const TargetPlan& t) { return t.held.has_value(); });
     return found == targets.end() ? nullptr : &*found->held;

@@ -83,7 +83,6 @@ struct Plan {
     /// The first deployment that is held; nullptr if none is.
     [[nodiscard]] const Hold* held() const;
     [[nodiscard]] std::vector<const TargetPlan*> due(TargetAction action, base::Instant now) const;
-    [[nodiscard]] bool anything_due(base::Instant now) const;
     /// The earliest instant at which something is to be done.
     [[nodiscard]] base::Instant next() const;
 };

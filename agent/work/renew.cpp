@@ -254,10 +254,6 @@ class Issuance {
     std::optional<OrderHold> held_{};      // and nothing was asked of the CA
 };
 
-}  // namespace
-
-namespace {
-
 /// What came of it, beside the error.
 struct Trouble {
     int ca_failures = 0;
