@@ -26,7 +26,7 @@ int run(int argc, const char* const* argv) {
     }
     if (options.command == "run" && !options.once) return run_agent(options);
     // What only root can read is not there for the agent either, and had better be told now.
-    const auto configured = find_configuration(options);
+    auto configured = find_configuration(options);
     if (!configured && !owner->empty())
         std::fprintf(stderr, "(read as user %s, whose state directory this is)\n", owner->c_str());
     if (!configured) return exit_code::kUsage;

@@ -52,6 +52,8 @@ class Catalogue {
     [[nodiscard]] static tl::expected<Catalogue, std::vector<base::Error>> recall(
         std::shared_ptr<const ConfigFiles> files, CatalogueList list);
 
+    Catalogue(const Catalogue&) = delete;
+    Catalogue& operator=(const Catalogue&) = delete;
     Catalogue(Catalogue&&) noexcept;
     Catalogue& operator=(Catalogue&&) noexcept;
     ~Catalogue();

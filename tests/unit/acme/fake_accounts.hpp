@@ -41,7 +41,7 @@ class Accounts {
 
   private:
     [[nodiscard]] int find(const nlohmann::json& jwk) const;
-    base::HttpResponse show(int number, int status) const;
+    [[nodiscard]] base::HttpResponse show(int number, int status) const;
     /// The account that signed, or 0.
     [[nodiscard]] int signer_of(const nlohmann::json& jws) const;
 };

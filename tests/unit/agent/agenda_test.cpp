@@ -10,6 +10,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr std::int64_t kDay = 86'400;  // seconds
+
 constexpr Instant at(std::int64_t seconds) {
     return Instant(Seconds(1'800'000'000 + seconds));
 }
@@ -73,16 +75,16 @@ TEST_CASE("agenda: another instant takes the place of the one before") {
 TEST_CASE("agenda: the wall clock may be anything: asleep for an hour, ninety days forwards, and back") {
     Agenda agenda;
     agenda.put("soon", at(60));
-    agenda.put("renewal", at(30 * 86'400));
+    agenda.put("renewal", at(30 * kDay));
     SUBCASE("an hour asleep: what came due is due, once") {
         CHECK(agenda.take_due(at(3600)) == "soon");
         CHECK_FALSE(agenda.take_due(at(3600)));
     }
     SUBCASE("ninety days forwards and back: nothing is lost, nothing comes earlier than it was put") {
-        REQUIRE(agenda.take_due(at(90 * 86'400)) == "soon");
-        REQUIRE(agenda.take_due(at(90 * 86'400)) == "renewal");
+        REQUIRE(agenda.take_due(at(90 * kDay)) == "soon");
+        REQUIRE(agenda.take_due(at(90 * kDay)) == "renewal");
         agenda.put_back("soon", at(120));
-        agenda.put_back("renewal", at(30 * 86'400));
+        agenda.put_back("renewal", at(30 * kDay));
         CHECK_FALSE(agenda.take_due(at(0)));
         CHECK(agenda.next() == at(120));
     }

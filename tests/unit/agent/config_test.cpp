@@ -169,7 +169,7 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
              Case{"a wrong type", cert + "names = 7\n",
                   "needs a string or a list of strings, not a whole number"},
              Case{"a duration without a unit", cert + "renew = \"30\"\n",
-                  "accepted: \"90s\", \"15m\", \"12h\", \"30d\""},
+                  R"(accepted: "90s", "15m", "12h", "30d")"},
              Case{"a key type", cert + "key_type = \"ed25519\"\n", "ecdsa-p256"},
              Case{"a relative path",
                   cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = "
@@ -196,7 +196,7 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
                   "a program and its arguments as a list"},
              Case{"no such deployer",
                   cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"ngnix\"\n",
-                  "accepted: \"files\", \"nginx\""},
+                  R"(accepted: "files", "nginx")"},
              Case{"a deployer to come",
                   cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"haproxy\"\n",
                   "[config/not-built]"},
@@ -307,7 +307,7 @@ TEST_CASE("config: an external account binding, its key from wherever secrets co
          {std::pair(R"({ key_env = "EAB" })", "\"kid\" is missing"),
           std::pair(R"({ kid = "k1" })", "accepted: key_file, key_credential, key_env, key_command"),
           std::pair(R"({ kid = "k1", key = "c2VjcmV0" })", "is a secret"),
-          std::pair(R"({ kid = "k1", key_env = "EAB", algorithm = "RS256" })", "\"HS256\", \"HS384\""),
+          std::pair(R"({ kid = "k1", key_env = "EAB", algorithm = "RS256" })", R"("HS256", "HS384")"),
           std::pair(R"({ kid = "k1", key_env = "EAB", alg = "HS256" })", "unknown key \"alg\""),
           std::pair(R"("k1")", "needs a table")}) {
         CAPTURE(wrong);

@@ -142,19 +142,19 @@ TEST_CASE(
     };
 
     for (const Case& c : {
-             Case{"an order that a person has to mend",
-                  [](auto&, auto& r) {
-                      r.issuance = failure(Code::CaValidationFailed, 3, 6h);
-                      r.issuance->error.hint = "listen = \"*:80\"";
-                      r.issuance->error.step = "authorize";
-                  },
-                  {"example.com cannot be renewed. Nothing is broken yet: generation 3 is served everywhere "
-                   "and "
-                   "lasts 30 days more.",
-                   "at         order (authorize)", "cause      it did not work",
-                   "tried      3 times, first 6 h ago (21 Nov 2026 06:00 UTC); next in 5 min, on 21 Nov 2026 "
-                   "12:05 UTC",
-                   "do         listen = \"*:80\", then  renewd renew example.com"}},
+             Case{
+                 "an order that a person has to mend",
+                 [](auto&, auto& r) {
+                     r.issuance = failure(Code::CaValidationFailed, 3, 6h);
+                     r.issuance->error.hint = "listen = \"*:80\"";
+                     r.issuance->error.step = "authorize";
+                 },
+                 {("example.com cannot be renewed. Nothing is broken yet: generation 3 is served everywhere "
+                   "and lasts 30 days more."),
+                  "at         order (authorize)", "cause      it did not work",
+                  ("tried      3 times, first 6 h ago (21 Nov 2026 06:00 UTC); next in 5 min, on 21 Nov 2026 "
+                   "12:05 UTC"),
+                  "do         listen = \"*:80\", then  renewd renew example.com"}},
              Case{"the first order",
                   [](auto&, auto& r) {
                       r = {.name = "example.com"};

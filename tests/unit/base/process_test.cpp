@@ -61,7 +61,7 @@ TEST_CASE("process: a service that its restart leaves running is left alone, whe
     const base::Completed done =
         base::run({.argv = {"/bin/sh", "-c", "sleep 60 & echo $!"}, .may_leave_daemons = true}).value();
     CHECK(done.ok());
-    const pid_t daemon = static_cast<pid_t>(std::stol(done.out));
+    const auto daemon = static_cast<pid_t>(std::stol(done.out));
     REQUIRE(daemon > 1);
     CHECK(::kill(daemon, 0) == 0);
     CHECK(::kill(daemon, SIGKILL) == 0);

@@ -38,18 +38,27 @@ class Listener {
     base::Descriptor socket_;
 };
 
+// No other thread runs in these tests.
+void give(const char* name, const std::string& value) {
+    REQUIRE(::setenv(name, value.c_str(), 1) == 0);  // NOLINT(concurrency-mt-unsafe)
+}
+
+bool is_given(const char* name) {
+    return std::getenv(name) != nullptr;  // NOLINT(concurrency-mt-unsafe)
+}
+
 }  // namespace
 
 TEST_CASE("service manager: it hears what sd_notify(3) defines") {
     const tests::TemporaryDirectory directory;
     const Listener listener(directory / "notify");
-    ::setenv("NOTIFY_SOCKET", (directory / "notify").c_str(), 1);
-    ::setenv("WATCHDOG_USEC", "30000000", 1);
-    ::setenv("WATCHDOG_PID", std::to_string(::getpid()).c_str(), 1);
+    give("NOTIFY_SOCKET", directory / "notify");
+    give("WATCHDOG_USEC", "30000000");
+    give("WATCHDOG_PID", std::to_string(::getpid()));
     const ServiceManager manager = ServiceManager::from_environment();
     CHECK(manager.watchdog() == Milliseconds(30'000));
-    CHECK(std::getenv("NOTIFY_SOCKET") == nullptr);
-    CHECK(std::getenv("WATCHDOG_USEC") == nullptr);
+    CHECK_FALSE(is_given("NOTIFY_SOCKET"));
+    CHECK_FALSE(is_given("WATCHDOG_USEC"));
 
     manager.ready("4 certificates\nall well");
     CHECK(listener.hear() == "READY=1\nSTATUS=4 certificates all well");
@@ -63,10 +72,10 @@ TEST_CASE("service manager: it hears what sd_notify(3) defines") {
 
 TEST_CASE(
     "service manager: a watchdog of another process is none of ours; without a manager nothing is said") {
-    ::setenv("WATCHDOG_USEC", "30000000", 1);
-    ::setenv("WATCHDOG_PID", "1", 1);
+    give("WATCHDOG_USEC", "30000000");
+    give("WATCHDOG_PID", "1");
     CHECK_FALSE(ServiceManager::from_environment().watchdog());
-    ::setenv("WATCHDOG_USEC", "soon", 1);
+    give("WATCHDOG_USEC", "soon");
     const ServiceManager nobody = ServiceManager::from_environment();
     CHECK_FALSE(nobody.watchdog());
     nobody.ready("");

@@ -87,7 +87,7 @@ TEST_CASE("apply: words that are none") {
         CAPTURE(c.name);
         const std::string said = converse(helper, c.words, /*hang_up=*/false);
         CAPTURE(said);
-        CHECK(said.find("\"error\":\"host/protocol\"") != std::string::npos);
+        CHECK(said.find(R"("error":"host/protocol")") != std::string::npos);
         CHECK(said.find(c.answer) != std::string::npos);
         CHECK(service.names().empty());
     }
@@ -107,7 +107,7 @@ TEST_CASE("apply: paths that the bundle's own rules refuse") {
                                                    deployers::work_directory(installation)) +
                                           bundle,
                                       /*hang_up=*/false);
-    CHECK(said.find("\"error\":\"deploy/unsafe-path\"") != std::string::npos);
+    CHECK(said.find(R"("error":"deploy/unsafe-path")") != std::string::npos);
     CHECK(service.names().empty());
 }
 
@@ -149,7 +149,7 @@ TEST_CASE("apply: the deadline holds against a peer that never says how it ends"
                                                    deployers::work_directory(installation)) +
                                           bundle,
                                       /*hang_up=*/false);
-    CHECK(said.find("\"outcome\":\"installed\"") != std::string::npos);
+    CHECK(said.find(R"("outcome":"installed")") != std::string::npos);
     CHECK(said.find("(it hangs)") == std::string::npos);
     CHECK(service.names() == std::vector<std::string>{"cert", "key"});  // what is proven stays
 }
