@@ -257,6 +257,7 @@ void Loop::keep_index(bool now) {
     if (!saved) parts_.log.warn("{}", saved.error().message);
     unsaved_ = 0;
     saved_at_ = parts_.clock.steady();
+    (void)::malloc_trim(0);  // much was done since: each thread of the crew keeps what it once had
 }
 
 void Loop::stop(base::Milliseconds patience) {

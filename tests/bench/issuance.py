@@ -12,7 +12,6 @@ import os
 import pathlib
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 
@@ -24,6 +23,7 @@ from pebble import Pebble, make_https_pair  # noqa: E402
 from processes import ENVIRONMENT, Daemon  # noqa: E402
 from meter import measure  # noqa: E402
 from relay import Relay  # noqa: E402
+from release import built  # noqa: E402
 
 PARTS = ['one', 'hundred', 'names', 'nonces', 'retry-after']
 RUNS = 7  # of one certificate
@@ -42,17 +42,6 @@ http {{
 '''
 
 Cost = collections.namedtuple('Cost', 'ok requests connections round_trips wall cpu memory')
-
-
-def built():
-    """The binary to measure."""
-    if 'RENEWD' in os.environ:
-        return pathlib.Path(os.environ['RENEWD']).resolve()
-    build = ROOT / 'build-release'
-    if not (build / 'build.ninja').exists():
-        subprocess.run(['meson', 'setup', '-Dbuildtype=release', str(build)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(['ninja', '-C', str(build), 'agent/renewd'], check=True, stdout=subprocess.DEVNULL)
-    return build / 'agent/renewd'
 
 
 class World:
