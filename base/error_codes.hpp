@@ -111,7 +111,8 @@ enum class ErrorClass {
     X(VerifyHandshakeFailed, "verify/handshake-failed", Transient)         \
     X(VerifyUnresolved, "verify/unresolved", Transient)                    \
     X(VerifyUnreachable, "verify/unreachable", Transient)                  \
-    X(HookFailed, "hook/failed", Transient)
+    X(HookFailed, "hook/failed", Transient)                                \
+    X(ClockWrong, "clock/wrong", Transient)
 
 enum class Code {
 #define RENEWD_ENUMERATOR(name, text, error_class) name,

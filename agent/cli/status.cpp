@@ -68,6 +68,8 @@ int status_command(Workshop& shop) {
         const int own = attention_code_of(status);
         if (own != 0) code = code == 0 ? own : std::min(code, own);
     }
+    if (overview.clock_holds_orders)
+        code = code == 0 ? exit_code::kNotIssued : std::min(code, exit_code::kNotIssued);
     // A configuration that is not in force is found by a monitor, too; what it holds up is worse.
     return code == 0 && !overview.agent.config_error.empty() ? exit_code::kUsage : code;
 }

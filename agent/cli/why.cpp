@@ -17,7 +17,7 @@ namespace {
 base::Result<Explanation> explain_one(Workshop& shop) {
     const std::string name = TRY(find_certificate(shop, shop.options.name));
     const std::optional<Record> record = TRY(shop.store->load(name));
-    const base::Instant now = shop.clock.now();
+    const base::Instant now = shop.surroundings->right_time({});
     if (!shop.config.certificates.contains(name))
         return explain(removed_status(record.value_or(Record{.name = name})), now);
     TRY(shop.store->open_order(name));
@@ -31,6 +31,10 @@ base::Result<Explanation> explain_one(Workshop& shop) {
             limit_words(limits_left(*ledger, limits_of(ca.directory), certificate.names, now));
         if (!left.empty())
             explanation.facts.push_back({.about = "limits", .text = "of " + ca.name + ": " + left});
+    }
+    if (overview.clock) {
+        explanation.obstacles.push_back(
+            {.about = "clock", .error = *overview.clock, .to_do = overview.clock->hint});
     }
     if (!overview.store.ok) {
         explanation.obstacles.push_back(

@@ -250,7 +250,9 @@ AgentStatus agent_status(Workshop& shop) {
 }  // namespace
 
 Overview overview_of(Workshop& shop, bool with_removed) {
-    Overview overview{.now = shop.clock.now()};
+    const ClockVerdict clock = shop.surroundings->clock_watch().judge();
+    Overview overview{.now = shop.surroundings->right_time({}), .clock_holds_orders = !clock.may_order};
+    if (!clock.message.empty()) overview.clock = clock_error(clock);
     overview.agent = agent_status(shop);
     const auto note = [&](const base::Error& error) {
         overview.store.ok = false;
@@ -267,7 +269,9 @@ Overview overview_of(Workshop& shop, bool with_removed) {
         CertificateStatus status = status_of(certificate, known, order && order->has_value(),
                                              shop.config.agent.verify_every, overview.now);
         const bool is_placed = order && order->has_value() && !(*order)->url.empty();
-        if (status.plan.renewal_due(overview.now) && !is_placed) {
+        if (status.plan.renewal_due(overview.now) && hold_of_clock(clock, status.record, overview.now)) {
+            hold_for_clock(status, *overview.clock, overview.now);
+        } else if (status.plan.renewal_due(overview.now) && !is_placed) {
             const CaConfig& ca = shop.config.cas.at(certificate.ca.front());
             const OrderAhead ahead = order_ahead(certificate, status.record, ca.name, overview.now);
             if (const auto hold = shop.surroundings->ledgers().hold(ca, ahead)) hold_back(status, *hold);
@@ -334,6 +338,7 @@ int tell_outcome(Workshop& shop, const CertificateOutcome& outcome, bool by_hand
         return base::to_string(outcome.error->code).starts_with("state/") ? exit_code::kState
                                                                           : exit_code::kUnexpected;
     }
+    if (outcome.held && outcome.held->is_of_clock) return 0;  // told for all of them
     if (outcome.held && by_hand) {
         tell(shop.options, error_of(outcome, shop.clock.now()));
         return exit_code::kHeld;
@@ -361,8 +366,13 @@ int work_on(Workshop& shop, const PassOptions& pass) {
         for (const Condition& condition : status.conditions) {
             if (shop.options.command == "run" || shop.options.json) break;      // the log has it, or the JSON
             if (condition.code == base::to_string(Code::DeployHeld)) continue;  // told with its outcome
+            if (condition.code == base::to_string(Code::ClockWrong)) continue;  // told once, below
             tell(shop.options, {.message = condition.message, .hint = condition.hint});
         }
+    }
+    if (overview.clock) {
+        if (shop.options.command != "run") tell(shop.options, *overview.clock);  // its log has it
+        if (overview.clock_holds_orders && pass.may_renew) code = lowest(code, exit_code::kNotIssued);
     }
     if (shop.options.json) std::printf("%s\n", to_json(overview).dump(1).c_str());
     if (beside == exit_code::kState || beside == exit_code::kUnexpected) return beside;

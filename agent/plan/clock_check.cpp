@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "agent/plan/plan.hpp"
+
 namespace agent {
 
 using base::Instant;
@@ -31,7 +33,7 @@ ClockVerdict wrong(ClockState state, const ClockEvidence& evidence, Instant know
                        base::format_instant(known) + "). " +
                        (is_ahead ? "No order is placed until they agree; nothing is due by the clock alone"
                                  : "Renewals go by the later time"),
-            .hint = "set the clock, and see why it is not kept right (timedatectl)"};
+            .hint = "set the clock, and see why it is not kept right (timedatectl, chrony)"};
 }
 
 }  // namespace
@@ -53,6 +55,14 @@ ClockVerdict check_clock(const ClockEvidence& evidence) {
     return {.state = is_unheard ? ClockState::Unheard : ClockState::Right,
             .plan_by = std::max(evidence.now, earliest),
             .ask_first = is_unheard};
+}
+
+std::optional<OrderHold> hold_of_clock(const ClockVerdict& verdict, const Record& record, Instant now) {
+    constexpr Seconds kLookAgain = 5min;
+    if (verdict.may_order) return std::nullopt;
+    const GenerationRecord* current = record.wanted();
+    if (current != nullptr && latest_renewal(*current) <= verdict.plan_by) return std::nullopt;
+    return OrderHold{.until = now + kLookAgain, .reason = verdict.message, .is_of_clock = true};
 }
 
 }  // namespace agent

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "agent/memory/record.hpp"
+#include "agent/plan/ledger.hpp"
 #include "base/clock.hpp"
 
 namespace agent {
@@ -47,5 +49,11 @@ struct ClockVerdict {
 };
 
 [[nodiscard]] ClockVerdict check_clock(const ClockEvidence& evidence);
+
+/// What a clock that is ahead does to an order of this certificate: it waits a few minutes, and is looked at
+/// again. It goes out all the same where the last of the lifetime has begun by the true time, too: it may be
+/// the CA whose clock is wrong, and nothing may expire for that.
+[[nodiscard]] std::optional<OrderHold> hold_of_clock(const ClockVerdict& verdict, const Record& record,
+                                                     base::Instant now);
 
 }  // namespace agent

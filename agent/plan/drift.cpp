@@ -53,8 +53,8 @@ void note_well(Drift& drift, Instant now) {
     drift = {};
 }
 
-std::optional<Instant> repair_time(const Drift& drift) {
-    if (!drift.is_contested || drift.repairs.empty()) return std::nullopt;
+std::optional<Instant> repair_time(const Drift& drift, Instant now) {
+    if (!drift.is_contested || drift.repairs.empty() || drift.repairs.back() > now) return std::nullopt;
     return drift.repairs.back() + kTruce;
 }
 

@@ -24,6 +24,6 @@ void note_repair(Drift& drift, base::Instant now);
 void note_well(Drift& drift, base::Instant now);
 
 /// When a drift is repaired at the earliest: of a contested target a day after the last repair.
-[[nodiscard]] std::optional<base::Instant> repair_time(const Drift& drift);
+[[nodiscard]] std::optional<base::Instant> repair_time(const Drift& drift, base::Instant now);
 
 }  // namespace agent

@@ -44,8 +44,9 @@ struct OrderAhead {
 /// Why an order has to wait, and until when.
 struct OrderHold {
     base::Instant until{};
-    std::string limit{};   // its id; empty: the CA has told us to wait, for a reason of its own
-    std::string reason{};  // for people, without the CA's name
+    std::string limit{};       // its id; empty: the CA has told us to wait, for a reason of its own
+    std::string reason{};      // for people, without the CA's name
+    bool is_of_clock = false;  // no limit: this machine's clock is ahead
     friend bool operator==(const OrderHold&, const OrderHold&) = default;
 };
 

@@ -6,6 +6,7 @@
 #include "agent/plan/drift.hpp"
 #include "agent/plan/expiry.hpp"
 #include "agent/plan/hold.hpp"
+#include "agent/plan/retry.hpp"
 #include "agent/plan/revocation.hpp"
 #include "base/encoding.hpp"
 
@@ -181,13 +182,31 @@ Renewal plan_by_age(const CertificateConfig& certificate, const Record& record,
     return {.at = std::min(*said->at, latest_renewal(current)), .reason = RenewalReason::Ari};
 }
 
+/// The same by a clock that is not ours, told as what ours will show then. Where the two disagree about a
+/// generation that has just been issued, it is not due: else a CA with a date of its own would be asked for
+/// ever.
+Renewal plan_by_right_time(const CertificateConfig& certificate, const Record& record,
+                           const GenerationRecord& current, const Circumstances& circumstances) {
+    const Instant right = circumstances.plan_by.value_or(circumstances.now);
+    Renewal renewal = plan_by_age(certificate, record, current, right);
+    if (right > circumstances.now && right >= current.issued_at) {
+        const Seconds lifetime = current.not_after - current.not_before;
+        renewal.at = std::max(renewal.at, current.issued_at + lifetime / 10);
+    }
+    renewal.at -= right - circumstances.now;
+    return renewal;
+}
+
 /// Renewal information is asked for while there is something to renew: not after expiry, and not after a
 /// replacement (RFC 9773 §4.3); first within six hours of issuance, sooner for a short life.
 std::optional<Instant> plan_question(const Record& record, Instant now) {
     const GenerationRecord* current = record.wanted();
     if (current == nullptr || current->renewal_id.empty() || current->not_after <= now) return std::nullopt;
-    if (const Suggestion* said = suggestion_for(record, *current)) return said->ask_again;
+    constexpr Seconds kLongest = std::chrono::days(1);
+    if (const Suggestion* said = suggestion_for(record, *current))
+        return said->ask_again > now + kLongest ? now : said->ask_again;
     constexpr Seconds kFirst = std::chrono::hours(6);
+    if (current->issued_at > now) return now;
     return current->issued_at + std::min(kFirst, (current->not_after - current->not_before) / 20);
 }
 
@@ -199,29 +218,32 @@ bool waits_for_a_person(const base::Error& error) {
            error_class == ErrorClass::Corrupt || base::to_string(error.code).starts_with("state/");
 }
 
-Renewal plan_renewal(const CertificateConfig& certificate, const Record& record, bool has_open_order,
-                     Instant now, const Wishes& wishes) {
+Renewal plan_renewal(const CertificateConfig& certificate, const Record& record,
+                     const Circumstances& circumstances) {
+    const Instant now = circumstances.now;
+    const Wishes& wishes = circumstances.wishes;
     Renewal renewal{.at = now};
     const GenerationRecord* current = record.wanted();
     if (current == nullptr) {
         renewal.reason = RenewalReason::NeverIssued;
     } else if (current->revoked_at || record.revocation(current->number) != nullptr) {
         renewal.reason = RenewalReason::Revoked;
-    } else if (wishes.renew_now || has_open_order) {
+    } else if (wishes.renew_now || circumstances.has_open_order) {
         renewal.reason = RenewalReason::Forced;
     } else if (current->ordered_for != wanted_order(certificate, current->ordered_for.ca)) {
         renewal.reason = RenewalReason::ConfigChanged;
     } else {
-        renewal = plan_by_age(certificate, record, *current, now);
+        renewal = plan_by_right_time(certificate, record, *current, circumstances);
     }
     if (!record.issuance) return renewal;
     if (wishes.mended && waits_for_a_person(record.issuance->error)) return renewal;
     const bool is_limit = record.issuance->error.retry_at.has_value();
-    if (is_limit && record.issuance->next_attempt > now && renewal.at <= now && wishes.by_hand) {
+    const Instant again = believed_attempt(*record.issuance, now);
+    if (is_limit && again > now && renewal.at <= now && wishes.by_hand) {
         if (wishes.over_limit) return renewal;
-        renewal.held_until = record.issuance->next_attempt;
+        renewal.held_until = again;
     } else if (!wishes.by_hand) {
-        renewal.at = std::max(renewal.at, record.issuance->next_attempt);
+        renewal.at = std::max(renewal.at, again);
     }
     return renewal;
 }
@@ -250,7 +272,11 @@ class TargetPlanner {
         const bool may_deploy = !wanted->revoked_at;
         const bool only_looks = c_.wishes.look_again && looks && !c_.wishes.deploy_again;
         if (may_deploy && !only_looks && (c_.wishes.deploy_again || !is_well)) {
-            plan_deployment();
+            if (looks && is_in_place_ && !c_.wishes.deploy_again && is_judged_by_a_wrong_clock()) {
+                plan_look(c_.wishes.look_again ? c_.now : next_look_time());
+            } else {
+                plan_deployment();
+            }
         } else if (looks) {
             plan_look(c_.wishes.look_again ? c_.now : next_look_time());
         }
@@ -269,8 +295,14 @@ class TargetPlanner {
         plan_.at = at;
     }
 
+    /// To a clock that is ahead everything looks expired: what it has seen is no reason to deploy again.
+    [[nodiscard]] bool is_judged_by_a_wrong_clock() const {
+        const bool is_ahead = c_.plan_by.value_or(c_.now) < c_.now;
+        return is_ahead || (target_.verified_at && *target_.verified_at > c_.now);
+    }
+
     [[nodiscard]] Instant next_look_time() const {
-        if (!target_.verified_at) return c_.now;
+        if (!target_.verified_at || *target_.verified_at > c_.now) return c_.now;
         return next_look(*target_.verified_at, c_.verify_every, record_.name + "/" + config_.name);
     }
 
@@ -281,8 +313,8 @@ class TargetPlanner {
         if (wishes.deploy_again) return c_.now;
         Instant at = c_.now;
         if (target_.failure && !wishes.retry_now && !wishes.by_hand)
-            at = std::max(at, target_.failure->next_attempt);
-        if (is_in_place_) at = std::max(at, repair_time(target_.drift).value_or(at));
+            at = std::max(at, believed_attempt(*target_.failure, c_.now));
+        if (is_in_place_) at = std::max(at, repair_time(target_.drift, c_.now).value_or(at));
         return at;
     }
 
@@ -316,28 +348,31 @@ class TargetPlanner {
 }  // namespace
 
 Plan plan(const CertificateConfig& certificate, const Record& record, const Circumstances& circumstances) {
-    const auto& [now, verify_every, has_open_order, wishes] = circumstances;
-    Plan plan{.renewal = plan_renewal(certificate, record, has_open_order, now, wishes),
+    const Instant now = circumstances.now;
+    const Wishes& wishes = circumstances.wishes;
+    Plan plan{.renewal = plan_renewal(certificate, record, circumstances),
               .ask_ca_at = plan_question(record, now),
               .revoke_at = next_revocation(certificate, record, now, wishes.retry_now || wishes.by_hand),
               .warn_at = next_warning(record)};
+    if (plan.warn_at) *plan.warn_at -= circumstances.plan_by.value_or(now) - now;
     for (const TargetConfig& target : certificate.targets) {
         plan.targets.push_back(TargetPlanner(certificate, target, record, circumstances).plan());
     }
     if (!certificate.endpoints.empty() && record.wanted() != nullptr) {
         const bool all_well = deployers::all_serving(record.endpoints);
-        plan.look_at = wishes.look_again || (wishes.retry_now && !all_well) ||
-                               !record.endpoints_verified_at || waits_for_a_look(record)
-                           ? now
-                           : next_look(*record.endpoints_verified_at, verify_every, record.name);
+        plan.look_at =
+            wishes.look_again || (wishes.retry_now && !all_well) || !record.endpoints_verified_at ||
+                    *record.endpoints_verified_at > now || waits_for_a_look(record, now)
+                ? now
+                : next_look(*record.endpoints_verified_at, circumstances.verify_every, record.name);
     }
     for (const Residue& residue : record.residue) {
-        const Instant at = wishes.retry_now || wishes.by_hand ? now : residue.failure.next_attempt;
+        const Instant at = wishes.retry_now || wishes.by_hand ? now : believed_attempt(residue.failure, now);
         plan.clean_up_at = std::min(plan.clean_up_at.value_or(at), at);
     }
     for (const PendingHook& hook : record.hooks) {
         const Instant at =
-            hook.failure && !wishes.retry_now && !wishes.by_hand ? hook.failure->next_attempt : now;
+            hook.failure && !wishes.retry_now && !wishes.by_hand ? believed_attempt(*hook.failure, now) : now;
         plan.hooks_at = std::min(plan.hooks_at.value_or(at), at);
     }
     return plan;

@@ -93,6 +93,9 @@ struct Circumstances {
     base::Seconds verify_every{3600};
     bool has_open_order = false;  // an order of an earlier run waits to be finished
     Wishes wishes{};
+    /// The right time, where `now` is known to be wrong: what depends on a certificate's age goes by it, and
+    /// is told as the instant at which `now` will show it. Everything else goes by `now`.
+    std::optional<base::Instant> plan_by{};
 };
 
 [[nodiscard]] Plan plan(const CertificateConfig& certificate, const Record& record,

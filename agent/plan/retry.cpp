@@ -72,6 +72,12 @@ base::Instant next_attempt(const RetryInput& input) {
     return at;
 }
 
+base::Instant believed_attempt(const Failure& failure, base::Instant now) {
+    constexpr base::Seconds kLongest = 30h;  // a day and its jitter
+    const base::Seconds longest = failure.error.retry_at ? kRetryAfterMax : kLongest;
+    return failure.next_attempt > now + longest ? now : failure.next_attempt;
+}
+
 Failure count_failure(const std::optional<Failure>& before, base::Error error, Effort effort,
                       base::Instant now, std::optional<base::Instant> expiry, double chance) {
     const bool goes_on = before && before->error.code == error.code;

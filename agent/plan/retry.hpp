@@ -26,6 +26,9 @@ struct RetryInput {
 /// Never before error->retry_at (believed up to seven days), never in the past.
 [[nodiscard]] base::Instant next_attempt(const RetryInput& input);
 
+/// When it is tried again: as it was written, or now where no right clock can have written that.
+[[nodiscard]] base::Instant believed_attempt(const Failure& failure, base::Instant now);
+
 /// The failure after one more: counted on where the code is the same, begun anew where it is another.
 [[nodiscard]] Failure count_failure(const std::optional<Failure>& before, base::Error error, Effort effort,
                                     base::Instant now, std::optional<base::Instant> expiry, double chance);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "agent/plan/retry.hpp"
+
 namespace agent {
 
 using base::Instant;
@@ -74,7 +76,7 @@ std::optional<Instant> revocation_time(const CertificateConfig& certificate, con
     const bool is_replaced = wanted->number > generation->number && !wanted->revoked_at;
     if (is_replaced && places_of(certificate, record, generation->number).empty())
         at = std::min(now, at.value_or(now));
-    if (at && revocation.failure && !eager) at = std::max(*at, revocation.failure->next_attempt);
+    if (at && revocation.failure && !eager) at = std::max(*at, believed_attempt(*revocation.failure, now));
     return at;
 }
 
@@ -88,9 +90,9 @@ std::optional<Instant> next_revocation(const CertificateConfig& certificate, con
     return next;
 }
 
-bool waits_for_a_look(const Record& record) {
+bool waits_for_a_look(const Record& record, Instant now) {
     return !record.revocations.empty() && record.wanted() != nullptr && record.endpoints_verified_at &&
-           *record.endpoints_verified_at < record.wanted()->issued_at;
+           *record.endpoints_verified_at < std::min(record.wanted()->issued_at, now);
 }
 
 }  // namespace agent

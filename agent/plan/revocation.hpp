@@ -30,6 +30,6 @@ namespace agent {
                                                            bool eager);
 
 /// Does a revocation wait for a look at the public names?
-[[nodiscard]] bool waits_for_a_look(const Record& record);
+[[nodiscard]] bool waits_for_a_look(const Record& record, base::Instant now);
 
 }  // namespace agent

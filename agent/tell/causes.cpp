@@ -75,6 +75,8 @@ std::string headline_of(const base::Error& error) {
             return "nothing answers where it should be served";
         case Code::VerifyUnresolved:
             return "the name does not resolve";
+        case Code::ClockWrong:
+            return "this machine's clock is ahead";
         case Code::HookFailed:
             return "a hook fails";
         default:

@@ -310,6 +310,14 @@ void hold_back(CertificateStatus& status, const OrderHold& hold) {
         status.state = CertificateState::Held;
 }
 
+void hold_for_clock(CertificateStatus& status, const base::Error& error, Instant now) {
+    status.conditions.push_back({.code = std::string(base::to_string(error.code)),
+                                 .since = now,
+                                 .message = error.message,
+                                 .hint = error.hint});
+    if (!status.attention) status.attention = Attention{.since = now, .cause = "clock", .error = error};
+}
+
 CertificateStatus removed_status(const Record& record) {
     CertificateStatus status{.record = record, .state = CertificateState::Removed};
     for (const Residue& residue : record.residue)
@@ -364,6 +372,7 @@ int attention_code_of(const CertificateStatus& status) {
     if (!status.attention) return 0;
     const int code = exit_code_of(status);
     if (code != 0) return code;
+    if (status.attention->error.code == Code::ClockWrong) return 3;
     return status.attention->error.code == Code::DeployHeld ? 4 : 5;
 }
 

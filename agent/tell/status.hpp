@@ -98,6 +98,8 @@ struct CertificateStatus {
                                           bool has_open_order, base::Seconds verify_every, base::Instant now);
 /// A limit of the CA holds the order that is due.
 void hold_back(CertificateStatus& status, const OrderHold& hold);
+/// This machine's clock is ahead, and that holds the order that is due.
+void hold_for_clock(CertificateStatus& status, const base::Error& error, base::Instant now);
 /// The status of one that is no longer in the configuration.
 [[nodiscard]] CertificateStatus removed_status(const Record& record);
 
@@ -131,7 +133,10 @@ struct Overview {
     std::vector<CertificateStatus> certificates{};
     AgentStatus agent{};
     StoreStatus store{};
-    base::Instant now{};
+    base::Instant now{};  // the right time, as far as it is known
+    /// clock/wrong; absent: nothing speaks against it.
+    std::optional<base::Error> clock{};
+    bool clock_holds_orders = false;
 };
 
 /// `status --json`, version 1 (docs/status.schema.json).

@@ -37,7 +37,7 @@ std::string next_of(const CertificateStatus& status, Instant now) {
         if (!target.record.failure) continue;
         const bool in_place = target.record.installed == target.wanted;
         if (in_place && target.record.drift.is_contested)
-            return "repairs again " + relative(repair_time(target.record.drift).value_or(now), now);
+            return "repairs again " + relative(repair_time(target.record.drift, now).value_or(now), now);
         return (in_place ? "reloads again " : "deploys again ") +
                relative(target.record.failure->next_attempt, now);
     }
@@ -173,6 +173,10 @@ std::string to_table(const Overview& overview, const TableLook& look) {
     if (!overview.agent.config_error.empty()) {
         text += coloured("! the configuration is not in force: " + overview.agent.config_error, '!',
                          look.has_colour) +
+                "\n\n";
+    }
+    if (overview.clock) {
+        text += coloured("! " + overview.clock->message + "; " + overview.clock->hint, '!', look.has_colour) +
                 "\n\n";
     }
     if (!overview.store.ok) text += coloured("! " + overview.store.message, '!', look.has_colour) + "\n\n";

@@ -78,7 +78,7 @@ void note_look(Record& record, const CertificateConfig& certificate, const std::
                            std::to_string(target.drift.repairs.size()) + " times since " +
                            base::format_instant(target.drift.repairs.front()) +
                            ", and does not again before " +
-                           base::format_instant(repair_time(target.drift).value_or(moment.now)),
+                           base::format_instant(repair_time(target.drift, moment.now).value_or(moment.now)),
                 .hint = "find out what else writes there, then  renewd deploy " + certificate.name +
                         " --target " + name,
                 .step = "verify"};

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include <malloc.h>
 #include <spdlog/spdlog.h>
@@ -14,6 +15,7 @@
 namespace agent {
 
 using base::Instant;
+using base::Seconds;
 using namespace std::chrono_literals;
 
 namespace {
@@ -30,6 +32,11 @@ constexpr const char* kRemoved = "";
 constexpr base::Seconds kTendRemovedEvery = 1h;
 constexpr std::size_t kWorthSaving = 1000;
 constexpr base::Milliseconds kSaveEvery = 10min;
+constexpr Seconds kWorthPlanningAnew = 1min;
+
+Seconds offset_of(const base::Clock& clock) {
+    return clock.now().time_since_epoch() - std::chrono::floor<Seconds>(clock.steady().time_since_epoch());
+}
 
 }  // namespace
 
@@ -39,6 +46,7 @@ Loop::Loop(LoopParts parts, Accepted accepted, const ControlSocket& control)
       index_file_(parts_.files, accepted.catalogue.ground().agent.state_dir),
       note_{.since = parts_.clock.now()},
       saved_at_(parts_.clock.steady()),
+      clock_offset_(offset_of(parts_.clock)),
       crew_(kCrewMax) {
     enter(std::move(accepted));
     parts_.wakeup.watch(control_.descriptor());
@@ -67,7 +75,10 @@ void Loop::plan_all(bool tries_again, const Catalogue* before) {
     for (const Listed& listed : epoch_->catalogue.list().certificates) {
         const auto entry = known.find(listed.name);
         const bool is_known = entry != known.end() && entry->second.fingerprint == listed.fingerprint;
-        agenda_.put(listed.name, is_known && !tries_again ? entry->second.due : Instant{});
+        // It may have been noted under a clock that was ahead: nothing of it is believed for more than a day.
+        const Instant believed = parts_.clock.now() + 1h + Seconds(listed.fingerprint % 82'800);
+        agenda_.put(listed.name,
+                    is_known && !tries_again ? std::min(entry->second.due, believed) : Instant{});
         if (!is_known) ++unsaved_;
         if (tries_again) mended_.insert(listed.name);
     }
@@ -88,8 +99,7 @@ int Loop::run() {
         const auto pause = parts_.manager.watchdog();
         const auto beat = pause ? std::optional(*pause / 2) : std::nullopt;
         const base::Woken woken = parts_.wakeup.wait(next_wake(), reloaded_at_ ? kDrain : beat);
-        if (woken.clock_was_set)
-            parts_.log.warn("the clock was set: it is {} now", base::format_instant(parts_.clock.now()));
+        if (woken.clock_was_set) plan_again_after_a_jump();
         take_back_finished();
         if (woken.has_visitor) hear();
         for (const int signal : woken.signals) {
@@ -101,6 +111,17 @@ int Loop::run() {
             return signal;
         }
     }
+}
+
+/// What was planned by the clock before is looked into anew: after a clock that was ahead, everything would
+/// else be due far too late.
+void Loop::plan_again_after_a_jump() {
+    const Seconds offset = offset_of(parts_.clock);
+    const Seconds jump = offset - std::exchange(clock_offset_, offset);
+    if (std::chrono::abs(jump) < kWorthPlanningAnew) return;
+    parts_.log.warn("the clock was set: it is {} now", base::format_instant(parts_.clock.now()));
+    for (const Listed& listed : epoch_->catalogue.list().certificates) agenda_.put(listed.name, Instant{});
+    agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6);
 }
 
 /// When the next one is due, if there is a hand free for it; a hand that becomes free wakes us by itself.

@@ -84,6 +84,7 @@ class Loop {
     void take_back_finished();
     void hear();
     void keep_index(bool now);
+    void plan_again_after_a_jump();
     void feed_watchdog();
     void tell_state();
     void stop(base::Milliseconds patience);
@@ -100,6 +101,7 @@ class Loop {
     std::optional<base::Steady> reloaded_at_;
     std::size_t unsaved_ = 0;  // changes that the index on disk does not have
     base::Steady saved_at_{};
+    base::Seconds clock_offset_{};  // of the wall clock from the boot clock
     std::mutex finished_mutex_;
     std::vector<CertificateOutcome> finished_;  // by the crew, for this thread
     base::Crew crew_;                           // the last member: its threads end before what they use

@@ -51,6 +51,7 @@ class Pass {
 
   private:
     Result<std::optional<double>> judge() {
+        if (options_.may_renew) s_.ask_for_time(s_.config.cas.at(certificate_.ca.front()));
         const auto known = TRY(s_.store.load(certificate_.name));
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
         const bool is_damaged = !s_.store.findings(certificate_.name).empty();
@@ -124,12 +125,14 @@ class Pass {
                          {.now = s_.clock.now(),
                           .verify_every = s_.config.agent.verify_every,
                           .has_open_order = order.has_value(),
-                          .wishes = options_.wishes});
+                          .wishes = options_.wishes,
+                          .plan_by = s_.right_time(record)});
         hold_.reset();
         if (made.renewal.held_until) {
             hold_ = OrderHold{.until = *made.renewal.held_until, .reason = record.issuance->error.message};
         } else if (options_.may_renew && made.renewal_due(s_.clock.now())) {
-            hold_ = hold_of_ledger(record, order);
+            hold_ = hold_of_clock(s_.clock_watch().judge(record), record, s_.clock.now());
+            if (!hold_) hold_ = hold_of_ledger(record, order);
             if (hold_) made.renewal.held_until = hold_->until;
         }
         return made;

@@ -31,6 +31,7 @@ class Issuance {
 
     Result<void> run() {
         TRY(check_space());
+        TRY(check_clock());
         order_ = TRY(open_or_begin());
         auto issued = issue_once();
         if (!issued && issued.error().code == Code::CaAccountMissing) {
@@ -41,12 +42,14 @@ class Issuance {
             TRY(forget_order_url());
             issued = issue_once();
         }
+        s_.clock_watch().hear(s_.session(ca_).seen_date());
         if (!issued) return give_up_order(std::move(issued).error());
         s_.ledgers().issued(ca_, counted_.value_or(ahead()));
         return keep(*issued);
     }
 
-    /// What the ledger says to an order that was not placed for it; the error of run() is then its.
+    /// What holds an order that was not placed for it, the ledger or the clock; the error of run() is then
+    /// its.
     [[nodiscard]] const std::optional<OrderHold>& held() const { return held_; }
 
   private:
@@ -58,6 +61,23 @@ class Issuance {
                               " KiB free, and no order is started with less than " +
                               std::to_string(s_.config.agent.min_free_bytes / 1024) + " KiB (agent.min_free)",
                           "free some space; it goes on by itself");
+    }
+
+    /// Before anything is begun: what is due only because the clock is wrong must leave nothing behind. What
+    /// the CA is asked for is what the order would ask for next.
+    Result<void> check_clock() {
+        ClockVerdict verdict = s_.clock_watch().judge(keeper_.record());
+        if (verdict.ask_first) {
+            auto heard = s_.hear_time(ca_);
+            if (!heard) {
+                settle_count(heard.error());
+                return heard;
+            }
+            verdict = s_.clock_watch().judge(keeper_.record());
+        }
+        held_ = hold_of_clock(verdict, keeper_.record(), s_.clock.now());
+        if (!held_) return {};
+        return tl::make_unexpected(clock_error(verdict));
     }
 
     /// The order of an earlier run, if it is still for the same thing; else a new key, or the user's own
@@ -223,7 +243,7 @@ class Issuance {
                                           .serial = leaf.serial(),
                                           .not_before = leaf.not_before(),
                                           .not_after = leaf.not_after(),
-                                          .issued_at = s_.clock.now()};
+                                          .issued_at = s_.right_time(keeper_.record())};
         TRY(write(generation, issued.chain));
         TRY(keeper_.change([&](Record& record) {
             record.generations.push_back(generation);

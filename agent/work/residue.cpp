@@ -49,7 +49,7 @@ Result<void> clean_up_residue(Surroundings& s, const CertificateConfig& certific
                               bool regardless) {
     std::vector<Residue> left;
     for (Residue& residue : keeper.record().residue) {
-        if (!regardless && residue.failure.next_attempt > s.clock.now()) {
+        if (!regardless && believed_attempt(residue.failure, s.clock.now()) > s.clock.now()) {
             left.push_back(std::move(residue));
             continue;
         }

@@ -100,7 +100,7 @@ Result<void> raise_served(const CertificateConfig& certificate, Keeper& keeper) 
 
 Result<void> raise_expiring(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper) {
     const Record record = keeper.record();
-    const auto warning = due_warning(record, s.clock.now());
+    const auto warning = due_warning(record, s.right_time(record));
     if (!warning) return {};
     const GenerationRecord& served = *oldest_served(record);
     const std::string text = "generation " + std::to_string(served.number) + " is served and lasts until " +
@@ -116,7 +116,7 @@ Result<void> raise_expiring(Surroundings& s, const CertificateConfig& certificat
 Result<void> run_due_hooks(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper, bool all) {
     const std::vector<PendingHook> owed = keeper.record().hooks;
     for (const PendingHook& hook : owed) {
-        if (!all && hook.failure && hook.failure->next_attempt > s.clock.now()) continue;
+        if (!all && hook.failure && believed_attempt(*hook.failure, s.clock.now()) > s.clock.now()) continue;
         const hooks::HookReport report =
             run_for(s, certificate, event_of(s, certificate, keeper.record(), hook));
         if (report.error) s.log.warn("{}: {}", certificate.name, report.error->message);

@@ -27,7 +27,8 @@ Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Fil
       log(the_log),
       dns(the_config.dns.servers),
       accounts_(the_store, the_clock, the_log, std::bind_front(&Surroundings::session, this)),
-      ledgers_(the_store, the_files, the_clock, the_log) {}
+      ledgers_(the_store, the_files, the_clock, the_log),
+      clock_watch_(the_files, the_config.agent.state_dir, the_clock, the_log) {}
 
 Surroundings::~Surroundings() = default;
 
@@ -67,6 +68,28 @@ Result<acme::Account> Surroundings::account(const CaConfig& ca) {
 
 Result<acme::Account> Surroundings::renew_account(const CaConfig& ca) {
     return accounts_.find_again(ca);
+}
+
+base::Instant Surroundings::right_time(const Record& record) {
+    const ClockVerdict verdict = clock_watch_.judge(record);
+    const bool is_wrong = verdict.state == ClockState::Ahead || verdict.state == ClockState::Behind;
+    return is_wrong ? verdict.plan_by : clock.now();
+}
+
+Result<void> Surroundings::hear_time(const CaConfig& ca) {
+    acme::Session& asked = session(ca);
+    TRY(asked.get_ready());
+    clock_watch_.hear(asked.seen_date());
+    return {};
+}
+
+void Surroundings::ask_for_time(const CaConfig& ca) {
+    const std::scoped_lock guard(asks_for_time_);
+    if (!clock_watch_.wants_to_ask()) return;
+    acme::Session& asked = session(ca);
+    const auto answer = asked.fetch(ca.directory);
+    if (!answer) log.info("{} cannot be asked for the time: {}", ca.name, answer.error().message);
+    clock_watch_.hear(asked.seen_date());
 }
 
 acme::Solver* Surroundings::solver(const CertificateConfig& certificate, const base::Identifier& name) {

@@ -18,6 +18,7 @@
 #include "agent/memory/store.hpp"
 #include "agent/tell/progress.hpp"
 #include "agent/work/accounts.hpp"
+#include "agent/work/clock_watch.hpp"
 #include "agent/work/ledgers.hpp"
 #include "base/certificate.hpp"
 #include "base/dns.hpp"
@@ -48,6 +49,18 @@ class Surroundings {
 
     /// What is used and left of the CAs' limits.
     [[nodiscard]] Ledgers& ledgers() { return ledgers_; }
+
+    /// Whether this machine's clock may be planned by.
+    [[nodiscard]] ClockWatch& clock_watch() { return clock_watch_; }
+
+    /// What the clock shows; where that is known to be wrong, the best that is known.
+    [[nodiscard]] base::Instant right_time(const Record& record);
+    /// Has the CA tell the time, where it has not done so yet: nothing is sent that the next order would not
+    /// send. Errors as those of Session::get_ready().
+    [[nodiscard]] base::Result<void> hear_time(const CaConfig& ca);
+    /// Where the clock looks as if it were ahead, and nobody has been asked for a while: asks this CA. Best
+    /// effort.
+    void ask_for_time(const CaConfig& ca);
 
     /// From now on a CA that does not answer is told of within half a minute, instead of being waited for.
     /// To be called before anything is asked.
@@ -80,12 +93,14 @@ class Surroundings {
 
   private:
     std::mutex mutex_;
+    std::mutex asks_for_time_;  // whoever comes meanwhile waits for the answer
     std::map<std::string, std::unique_ptr<acme::Session>> sessions_;
     std::map<std::string, std::unique_ptr<acme::Solver>> solvers_;
     std::map<std::string, std::unique_ptr<std::mutex>> turns_;
     std::map<std::string, base::Anchors> anchors_;
     Accounts accounts_;
     Ledgers ledgers_;
+    ClockWatch clock_watch_;
     bool somebody_waits_ = false;
 };
 

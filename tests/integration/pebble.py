@@ -13,17 +13,18 @@ from processes import ENVIRONMENT, Daemon, free_port, listens, run, wait_until
 
 
 def make_https_pair(directory):
-    """The CA and the pair that Pebble's own HTTPS uses; made once for all tests of a worker."""
+    """The CA and the pair that Pebble's own HTTPS uses; made once for all tests of a worker, and good at any time a test's clock shows."""
     directory = pathlib.Path(directory)
     extensions = directory / 'extensions'
     extensions.write_text('subjectAltName=DNS:localhost,DNS:acme-v02.api.letsencrypt.org,IP:127.0.0.1,IP:::1\nextendedKeyUsage=serverAuth\n'
                           'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n')
+    then = ['faketime', '-f', '-100d']
     curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-    run('openssl', 'req', '-x509', *curve, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '30',
+    run(*then, 'openssl', 'req', '-x509', *curve, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '300',
         '-subj', '/CN=HTTPS of the test CA', '-addext', 'keyUsage=critical,keyCertSign,cRLSign', cwd=directory)
     run('openssl', 'req', *curve, '-keyout', 'key.pem', '-out', 'csr.pem', '-subj', '/CN=localhost', cwd=directory)
-    run('openssl', 'x509', '-req', '-in', 'csr.pem', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial',
-        '-days', '30', '-out', 'cert.pem', '-extfile', extensions, cwd=directory)
+    run(*then, 'openssl', 'x509', '-req', '-in', 'csr.pem', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial',
+        '-days', '300', '-out', 'cert.pem', '-extfile', extensions, cwd=directory)
     return directory
 
 

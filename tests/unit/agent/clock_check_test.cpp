@@ -75,3 +75,30 @@ TEST_CASE("clock: a person is told which is off, by how much, and against what")
           "Renewals go by the "
           "later time");
 }
+
+TEST_CASE("clock: one that is ahead holds an order for minutes, and none that would come too late") {
+    struct Case {
+        std::string_view name;
+        base::Seconds clock;  // how far it is ahead
+        base::Seconds age;    // of generation 3, which lasts 90 days
+        bool is_held;
+    };
+
+    for (const Case& c : {
+             Case{"right", 0s, 24h, false},
+             Case{"90 days ahead", 90 * 24h, 24h, true},
+             Case{"90 days ahead, and due by the CA's time", 90 * 24h, 61 * 24h, true},
+             Case{"90 days ahead, in the last of its life", 90 * 24h, 86 * 24h, false},
+             Case{"30 days behind", -30 * 24h, 61 * 24h, false},
+         }) {
+        CAPTURE(c.name);
+        agent::Record record = fixtures::well();
+        record.generations = {fixtures::generation(3, c.age)};
+        const base::Instant shown = kNow + c.clock;
+        const auto verdict = agent::check_clock({.now = shown, .heard = HeardDate{.date = kNow, .ago = 0s}});
+        const auto hold = agent::hold_of_clock(verdict, record, shown);
+        CHECK(hold.has_value() == c.is_held);
+        if (hold) CHECK(hold->until == shown + 5min);
+        CHECK(agent::hold_of_clock(verdict, {}, shown).has_value() == !verdict.may_order);
+    }
+}

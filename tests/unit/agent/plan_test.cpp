@@ -351,3 +351,111 @@ TEST_CASE("plan: a hook that failed is due at its next attempt") {
     CHECK(plan(certificate(), record).hooks_at == kNow + 300s);
     CHECK(plan(certificate(), record, {.retry_now = true}).hooks_at == kNow);
 }
+
+TEST_CASE("plan: the right time decides what is due, and the clock shows when") {
+    constexpr base::Seconds kDay = 24h;
+
+    struct Case {
+        std::string_view name;
+        base::Seconds clock;  // how far it is ahead
+        base::Seconds age;    // of generation 3, by the right time
+        base::Seconds in;     // renewal, from now
+    };
+
+    for (const Case& c : {
+             Case{"right", 0s, kDay, 59 * kDay},
+             Case{"90 days ahead", 90 * kDay, kDay, 59 * kDay},
+             Case{"90 days ahead, and due", 90 * kDay, 61 * kDay, -kDay},
+             Case{"90 days behind", -90 * kDay, kDay, 59 * kDay},
+             Case{"90 days behind, and due", -90 * kDay, 61 * kDay, -kDay},
+             Case{"behind, as far as the CA says, just after it has issued", -30 * kDay, 1h, 60 * kDay - 1h},
+         }) {
+        CAPTURE(c.name);
+        agent::Record record = well();
+        record.generations = {generation(3, c.age)};  // kNow is the right time
+        const base::Instant shown = kNow + c.clock;
+        const auto made =
+            agent::plan(certificate(), record, {.now = shown, .verify_every = 1h, .plan_by = kNow});
+        CHECK(made.renewal.at - shown == c.in);
+        CHECK(made.renewal_due(shown) == (c.in <= 0s));
+        REQUIRE(made.warn_at);
+        CHECK(*made.warn_at - shown == 90 * kDay - c.age - 9 * kDay);
+    }
+}
+
+TEST_CASE("plan: a date in 2056 does not renew again what has just been issued") {
+    agent::Record record = well();
+    const base::Instant said = kNow + 30 * 365 * 24h;
+    record.generations = {generation(3)};
+    CHECK(agent::plan(certificate(), record, {.now = kNow, .verify_every = 1h, .plan_by = said})
+              .renewal_due(kNow));
+    record.generations.back().issued_at = said;
+    const auto after = agent::plan(certificate(), record, {.now = kNow, .verify_every = 1h, .plan_by = said});
+    CHECK(after.renewal.at - kNow == 9 * 24h);
+}
+
+TEST_CASE("plan: what was written under a clock 90 days ahead silences nothing once it is right") {
+    constexpr base::Seconds kAhead = 90 * 24h;
+    const auto due_now = [](const std::function<void(agent::Record&)>& bend) {
+        agent::Record record = well();
+        bend(record);
+        return plan(certificate(), record).anything_due(kNow);
+    };
+    REQUIRE_FALSE(due_now([](auto&) {}));
+    CHECK(due_now([&](auto& r) { r.targets[0].verified_at = kNow + kAhead; }));
+    CHECK(due_now([&](auto& r) {
+        r.targets[0].installed = 2;
+        r.targets[0].failure = failure(base::Code::DeployReloadFailed, 3, 60s, kAhead);
+    }));
+    CHECK(due_now([&](auto& r) {
+        r.hooks.push_back({.event = "renewed",
+                           .generation = 3,
+                           .failure = failure(base::Code::HookFailed, 2, 60s, kAhead)});
+    }));
+    CHECK(due_now(
+        [&](auto& r) { r.residue.push_back({.failure = failure(base::Code::DnsFailed, 2, 60s, kAhead)}); }));
+    CHECK(due_now([&](auto& r) {
+        r.generations.back().renewal_id = "id";
+        r.suggestion = agent::Suggestion{.generation = 3, .ask_again = kNow + kAhead};
+    }));
+    CHECK(due_now([&](auto& r) {
+        r.generations.back().renewal_id = "id";
+        r.generations.back().issued_at = kNow + kAhead;
+    }));
+    CHECK(due_now([&](auto& r) {
+        r.generations = {generation(3, 61 * 24h)};
+        r.issuance = failure(base::Code::CaUnreachable, 2, 60s, kAhead);
+    }));
+
+    agent::Record public_names = well();
+    public_names.endpoints_verified_at = kNow + kAhead;
+    auto with_endpoints = certificate();
+    with_endpoints.endpoints = fixtures::target("web").endpoints;
+    CHECK(plan(with_endpoints, public_names).look_at == kNow);
+}
+
+TEST_CASE(
+    "plan: what looks expired to a clock that is ahead is not deployed again, and looked at when it is "
+    "back") {
+    agent::Record record = well();
+    const base::Instant shown = kNow + 90 * 24h;
+    record.targets[0].serving = 0;
+    record.targets[0].verified_at = shown - 5min;
+    record.targets[0].failure = failure(base::Code::VerifyExpired, 1, 0s, 90 * 24h + 30s);
+    const auto ahead =
+        agent::plan(certificate(), record, {.now = shown, .verify_every = 1h, .plan_by = kNow});
+    CHECK(ahead.targets[0].action == TargetAction::Look);
+    CHECK(ahead.due(TargetAction::Look, shown).empty());
+    const auto back = plan(certificate(), record, {.retry_now = true});
+    CHECK(back.due(TargetAction::Deploy, kNow).empty());
+    CHECK(back.due(TargetAction::Look, kNow).size() == 1);
+}
+
+TEST_CASE("plan: an hour asleep makes due what came due meanwhile, and nothing else") {
+    agent::Record record = well();
+    const auto before = plan(certificate(), record);
+    const auto after = agent::plan(certificate(), record, {.now = kNow + 1h, .verify_every = 1h});
+    CHECK(after.renewal.at == before.renewal.at);
+    CHECK(after.due(TargetAction::Look, kNow + 1h).size() == 1);
+    CHECK_FALSE(after.renewal_due(kNow + 1h));
+}

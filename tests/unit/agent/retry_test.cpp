@@ -90,3 +90,16 @@ TEST_CASE("retry: failures of one code are counted on, another code begins anew"
     CHECK(other.count == 1);
     CHECK(other.since == kNow + 120s);
 }
+
+TEST_CASE("retry: an instant that no right clock can have written is now") {
+    const auto believed = [](base::Seconds in, bool has_instant) {
+        agent::Failure failure = fixtures::failure(base::Code::CaRateLimited, 1, 60s, in);
+        if (has_instant) failure.error.retry_at = failure.next_attempt;
+        return agent::believed_attempt(failure, kNow) - kNow;
+    };
+    CHECK(believed(-60s, false) == -60s);
+    CHECK(believed(30h, false) == 30h);
+    CHECK(believed(31h, false) == 0s);
+    CHECK(believed(7 * 24h, true) == 7 * 24h);
+    CHECK(believed(90 * 24h, true) == 0s);
+}

@@ -78,10 +78,10 @@ TEST_CASE("revocation: the public names are looked at first") {
     record.endpoints = seen(Verdict::Serving, "leaf2");
     record.endpoints_verified_at = kNow - 48h;
     CHECK_FALSE(agent::next_revocation(with_public_name(), record, kNow, false));
-    CHECK(agent::waits_for_a_look(record));
+    CHECK(agent::waits_for_a_look(record, kNow));
     record.endpoints = seen(Verdict::Serving, "leaf3");
     record.endpoints_verified_at = kNow;
-    CHECK_FALSE(agent::waits_for_a_look(record));
+    CHECK_FALSE(agent::waits_for_a_look(record, kNow));
     CHECK(agent::next_revocation(with_public_name(), record, kNow, false) == kNow);
 }
 

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine whose clock is days off, and a CA that knows the time: nothing is renewed for the clock alone, and nothing is put off."""
+import datetime
+import json
+import pathlib
+import time
+
+import pytest
+from renewd import NAME, certificate, nginx_target
+from test_agent import fixture_start_agent, wait_for_state  # noqa: F401 (a fixture)
+from tls import leaf_of
+
+LIFE = 40  # seconds: renewed at half of it
+SHORT = {'profiles': {'default': {'description': 'a minute', 'validityPeriod': LIFE}}}
+LONG = {'profiles': {'default': {'description': 'as usual', 'validityPeriod': 90 * 24 * 3600}}}
+
+
+@pytest.fixture(name='off_by')
+def fixture_off_by():
+    """The environment of a process whose wall clock is off, while the clock that nobody sets is right. Half a day more than so many
+    days, so that whole days are what is told: off_by(90), off_by(-30)."""
+    library, = pathlib.Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
+
+    def environment(days=0, minutes=0):
+        minutes += (days * 24 + (12 if days > 0 else -12 if days < 0 else 0)) * 60
+        return {'LD_PRELOAD': str(library), 'FAKETIME': f'{minutes:+}m', 'FAKETIME_DONT_FAKE_MONOTONIC': '1'}
+    return environment
+
+
+@pytest.fixture(name='make_due_in_months')
+def fixture_make_due_in_months(make_pebble, make_renewd, newest_binaries, nginx):
+    def make():
+        renewd = make_renewd(make_pebble(binaries=newest_binaries, settings=LONG))
+        renewd.configure(certificate(nginx_target(nginx)))
+        renewd.run('renew', expect=0)
+        return renewd
+    return make
+
+
+def kept(renewd):
+    """What a run under a wrong clock must leave as it is."""
+    leaf = leaf_of(renewd.live() / 'fullchain.pem')
+    shown = renewd.certificate()
+    return leaf.pem, shown['generation'], shown['renewal']['at'], shown['state'], shown['last_error'], renewd.pebble.orders()
+
+
+@pytest.mark.parametrize('knows', ['from an answer before', 'by asking first'])
+def test_90_days_ahead_and_back(make_due_in_months, off_by, knows):
+    """#22: no order, none of what is in place touched, exit 3 and the reason in run, renew, status and why; then all is as it was."""
+    renewd = make_due_in_months()
+    before = kept(renewd)
+    for days in (61, 90):
+        if knows == 'by asking first':
+            (renewd.state / 'clock.json').unlink()
+        outcome = renewd.run('run', '--once', environment=off_by(days), expect=3)
+        assert 'ahead of the CA\'s Date' in outcome.err and 'timedatectl' in outcome.err
+        assert renewd.pebble.orders() == 1
+    for command in (['status'], ['renew', NAME], ['renew', NAME, '--force']):
+        outcome = renewd.run(*command, environment=off_by(90), expect=3)
+        assert '90 days ahead of' in outcome.text, outcome
+    assert '90 days ahead of' in renewd.run('why', NAME, environment=off_by(90)).text
+    assert renewd.pebble.orders() == 1
+    assert not (renewd.state / 'certificates' / NAME / 'next').exists()
+    renewd.run('run', '--once', expect=0)
+    assert kept(renewd) == before
+    assert not renewd.status()['causes'] and renewd.status()['clock'] == {'ok': True, 'message': None}
+
+
+def test_held_by_the_clock_in_json(make_due_in_months, off_by):
+    """Forced, and held: the code, for scripts."""
+    renewd = make_due_in_months()
+    outcome = renewd.run('renew', NAME, '--force', '--json', environment=off_by(minutes=150), expect=3)
+    assert json.loads(outcome.err.splitlines()[-1])['code'] == 'clock/wrong'
+    shown = json.loads(renewd.run('status', '--json', environment=off_by(minutes=150), expect=3).out)
+    assert not shown['clock']['ok'] and '2 h ahead of' in shown['clock']['message']
+
+
+def test_30_days_behind(make_pebble, make_renewd, newest_binaries, off_by):
+    """#23: what is due by the CA's time is renewed, once; told in the log."""
+    pebble = make_pebble(binaries=newest_binaries, settings=SHORT)
+    renewd = make_renewd(pebble)
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    renewd.run('run', '--once', environment=off_by(-30), expect=0)
+    assert pebble.orders() == 1, 'not due by the CA\'s time either'
+    time.sleep(LIFE / 2 + 1)
+    outcome = renewd.run('run', '--once', environment=off_by(-30), expect=0)
+    assert '30 days behind the CA\'s Date' in outcome.err
+    assert pebble.orders() == 2 and renewd.certificate()['generation'] == 2
+    renewd.run('run', '--once', environment=off_by(-30), expect=0)
+    assert pebble.orders() == 2
+
+
+def test_agent_under_a_clock_90_days_ahead(make_due_in_months, off_by, start_agent):
+    """It holds, and says so in `status`; an agent with the right clock then finds everything as it was."""
+    renewd = make_due_in_months()
+    before = kept(renewd)
+    agent = start_agent(renewd=renewd, environment=off_by(90))
+    agent.wait_for('90 days ahead of the CA\'s Date')
+    time.sleep(2)
+    told = renewd.run('status', environment=off_by(90), expect=3)
+    assert told.out.startswith('! this machine\'s clock says ') and NAME in told.out
+    assert renewd.pebble.orders() == 1
+    agent.stop()
+    start_agent(renewd=renewd)
+    wait_for_state(renewd, 'ok')
+    time.sleep(1)
+    assert kept(renewd) == before
+
+
+def test_a_ca_whose_date_is_a_day_behind(pebble, ca_proxy, make_renewd):
+    """The same to us as a clock that is ahead: nothing is asked for and nothing begun; gone on with when the two agree."""
+    renewd = make_renewd(pebble)
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    date = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=30)).strftime('%a, %d %b %Y %H:%M:%S GMT')
+    ca_proxy.on('', None, times=None, set_headers={'Date': date})
+    outcome = renewd.run('renew', expect=3)
+    assert '30 h ahead of the CA\'s Date' in outcome.text, outcome
+    assert pebble.orders() == 0 and pebble.accounts() == 0
+    ca_proxy.heal()
+    renewd.run('renew', expect=0)
+    assert pebble.orders() == 1
