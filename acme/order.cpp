@@ -61,8 +61,13 @@ bool has_expired(const Flow& flow, const Order& order) {
 }
 
 Result<base::Chain> prove(const Flow& flow, base::Chain chain) {
-    auto proven = base::prove_pair(chain, public_key_der(flow.request), flow.request.names,
-                                   flow.session.clock().now(), Code::CaWrongCertificate);
+    const base::Instant now = flow.session.clock().now();
+    // To a clock of ours that is behind it is not too early for what the CA takes for good by now.
+    const base::Seconds skew =
+        std::max(base::Seconds(0), flow.session.clock_skew().value_or(base::Seconds(0)));
+    const base::Instant at = chain.empty() ? now : std::clamp(chain.front().not_before(), now, now + skew);
+    auto proven = base::prove_pair(chain, public_key_der(flow.request), flow.request.names, at,
+                                   Code::CaWrongCertificate);
     if (!proven) {
         return base::Failure(
             std::move(proven.error()).within("the CA " + flow.ca() + " sent a certificate that is not ours"));

@@ -267,6 +267,8 @@ void Loop::keep_index(bool now) {
     const auto next = agenda_.next();
     const bool is_quiet = jobs_.empty() && next && *next > parts_.clock.now();
     if (unsaved_ == 0 || (!now && !(is_worth_it && is_quiet))) return;
+    // What it has noted as changed is then planned anew by the next start.
+    if (epoch_->surroundings->clock_watch().judge().state == ClockState::Ahead) return;
     Index index;
     for (const Listed& listed : epoch_->catalogue.list().certificates) {
         const auto due = agenda_.due(listed.name);
