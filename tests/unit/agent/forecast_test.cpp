@@ -93,8 +93,9 @@ TEST_CASE("forecast: what is due or was never issued is ordered today") {
     House house;
     house.add("due.example", 70 * 24h);
     house.add("new.example", 0s, 0s);
-    house.add("failing.example", 70 * 24h).record.issuance =
-        fixtures::failure(base::Code::CaUnreachable, 3, 6h, 48h);
+    auto& failing = house.add("failing.example", 70 * 24h).record.issuance;
+    failing = fixtures::failure(base::Code::CaRateLimited, 3, 6h, 48h);
+    failing->error.retry_at = failing->next_attempt;  // as the CA has said; we never wait for so long
     house.add("open.example", 24h).has_open_order = true;
     const agent::Forecast told = house.forecast(10);
     CHECK(busy_days(told) == std::vector<std::size_t>{0, 0, 0, 2});
