@@ -55,6 +55,7 @@ Result<std::unique_ptr<FileStore>> FileStore::open(base::Files& files, std::stri
                           directory + " does not survive a reboot or a cleaner, and keys in it would be lost",
                           "choose another agent.state_dir, or set agent.allow_volatile = true for a test");
     }
+    remove_leftovers_of_the_dead(files, directory);
     return std::unique_ptr<FileStore>(new FileStore(files, std::move(directory), /*may_write=*/true));
 }
 

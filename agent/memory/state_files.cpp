@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/memory/state_files.hpp"
 
+#include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <utility>
+#include <vector>
 
 namespace agent {
 
@@ -28,6 +32,20 @@ Result<void> remove_leftovers(base::Files& files, const std::string& directory) 
         if (is_leftover) TRY(as_state(base::remove_tree(files, (directory + "/").append(entry))));
     }
     return {};
+}
+
+void remove_leftovers_of_the_dead(base::Files& files, const std::string& directory) {
+    constexpr std::string_view kMark = ".renewd-";
+    for (const std::string& entry : files.list(directory).value_or(std::vector<std::string>{})) {
+        const std::size_t mark = entry.rfind(kMark);
+        if (!entry.starts_with('.') || mark == std::string::npos) continue;
+        pid_t writer = 0;
+        const char* const number = entry.data() + mark + kMark.size();
+        const auto [end, status] = std::from_chars(number, entry.data() + entry.size(), writer);
+        const bool is_ours = status == std::errc{} && writer > 0 && *end == '-';
+        if (is_ours && ::kill(writer, 0) != 0 && errno == ESRCH)
+            static_cast<void>(files.unlink((directory + "/").append(entry)));
+    }
 }
 
 Result<void> remove_at_once(base::Files& files, const std::string& path) {

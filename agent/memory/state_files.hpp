@@ -46,6 +46,8 @@ base::Result<T> as_owned(base::Result<T> result, const std::string& directory) {
 /// Removes what a writer that was killed left in a directory under temporary names; one that is not there has
 /// none. For whoever holds its lease: nobody else writes there then.
 [[nodiscard]] base::Result<void> remove_leftovers(base::Files& files, const std::string& directory);
+/// The same where others may be writing now: only what a process has left that is gone. Best effort.
+void remove_leftovers_of_the_dead(base::Files& files, const std::string& directory);
 
 /// Removes a file or directory of ours with all it holds, at once for whoever looks: under the name of a
 /// left-over first, so that a run which is killed meanwhile leaves no half of it. Nothing there is no error.

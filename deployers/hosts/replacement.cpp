@@ -308,6 +308,13 @@ void Replacement::remove_unpublished() {
 }
 
 base::Result<void> Replacement::forget() {
+    // The deployment is done, and nobody comes back for this before the next one: an error that passes must
+    // not leave it behind.
+    if (forget_once()) return {};
+    return forget_once();
+}
+
+base::Result<void> Replacement::forget_once() {
     // The journal goes first: without it, what was saved is only a left-over.
     if (base::exists(files_, work_)) {
         TRY(remove(work_ + "/journal"));

@@ -46,6 +46,8 @@ class Replacement {
     [[nodiscard]] base::Result<void> prune();
 
   private:
+    [[nodiscard]] base::Result<void> forget_once();
+
     /// A file with the ids its owner's and group's names have here.
     struct Item {
         const FilePlan* plan = nullptr;

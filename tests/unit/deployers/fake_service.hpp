@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,10 @@
 namespace tests {
 
 inline std::string slurp(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
+    const std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();  // what ends while it is read, as a process in /proc may, is no exception here
+    return text.str();
 }
 
 inline void spill(const std::string& path, const std::string& content, mode_t mode = 0644) {
