@@ -6,6 +6,8 @@
 #include <numeric>
 #include <utility>
 
+#include <malloc.h>
+
 #include "agent/config/reading.hpp"
 
 namespace agent {
@@ -95,6 +97,32 @@ bool has_ground(const toml::table& document) {
                                [](const auto& entry) { return entry.first.str() != "certificate"; });
 }
 
+/// As far as the lines tell: no table but of certificates, and nothing before the first one. What looks like
+/// something else, such as a list over several lines, is rather taken for it.
+bool seems_certificates_only(std::string_view text) {
+    bool is_within = false;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::string_view line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
+        if (line.empty() || line.front() == '#') continue;
+        if (line.front() != '[' && is_within) continue;
+        if (!line.starts_with("[certificate.") && !line.starts_with("[[certificate.")) return false;
+        is_within = true;
+    }
+    return true;
+}
+
+/// The files that are read before the certificates in all others: they may have what those refer to.
+std::vector<std::uint32_t> files_to_keep(const ConfigFiles& files) {
+    std::vector<std::uint32_t> kept;
+    for (std::uint32_t i = 0; i < files.texts.size(); ++i) {
+        if (!seems_certificates_only(files.texts[i].text)) kept.push_back(i);
+    }
+    return kept;
+}
+
 base::Error all_of(std::vector<base::Error> problems) {
     base::Error error = std::move(problems.front());
     if (problems.size() > 1) error.message += " (and " + std::to_string(problems.size() - 1) + " more)";
@@ -112,36 +140,65 @@ Catalogue::~Catalogue() = default;
 
 tl::expected<Catalogue, std::vector<base::Error>> Catalogue::read(std::shared_ptr<const ConfigFiles> files,
                                                                   const Fingerprint& fingerprint) {
-    Reading reading(*files);
-    Config config;
-    if (reading.problems().empty()) reading.read_values(config);
-    if (!reading.problems().empty()) return tl::make_unexpected(std::move(reading.problems()).take());
+    auto catalogue = read_all(std::move(files), fingerprint);
+    if (catalogue) catalogue->set_down_anew();  // when all that was needed for reading is gone
+    return catalogue;
+}
+
+tl::expected<Catalogue, std::vector<base::Error>> Catalogue::read_all(
+    std::shared_ptr<const ConfigFiles> files, const Fingerprint& fingerprint) {
+    // The tables of a large configuration are ten times its size: beside the files that others may refer to,
+    // one is held at a time.
+    const std::vector<std::uint32_t> kept = files_to_keep(*files);
+    Reading reading(*files, kept);
     Catalogue catalogue(std::move(files));
-    auto certificates = std::exchange(config.certificates, {});
-    catalogue.ground_ = std::move(config);
-    if (reading.tables().defaults != nullptr) catalogue.defaults_->table = *reading.tables().defaults;
-    for (std::uint32_t file = 0; file < reading.documents().size(); ++file) {
-        const toml::table& document = reading.documents()[file];
-        if (has_ground(document)) catalogue.list_.ground.push_back(file);
+    if (reading.problems().empty()) reading.read_ground(catalogue.ground_);
+    const bool is_sound = reading.problems().empty();
+    CertificateReader certificates(reading.tables().defaults, catalogue.ground_, reading.problems());
+    const auto list_certificates = [&](std::uint32_t file, const toml::table& document) {
         for (auto& [name, slices] : places_in(document, catalogue.files_->texts[file].text)) {
+            const auto table = reading.tables().certificate.find(std::string(name));
+            if (table == reading.tables().certificate.end()) continue;  // a problem that is known
+            const CertificateConfig certificate = certificates.read(table->first, *table->second);
+            if (!reading.problems().empty()) continue;
             catalogue.list_.certificates.push_back(
-                {.name = std::string(name),
-                 .fingerprint = fingerprint(catalogue.ground_, certificates.at(std::string(name))),
+                {.name = certificate.name,
+                 .fingerprint = fingerprint(catalogue.ground_, certificate),
                  .file = file,
                  .slices = std::move(slices)});
         }
+    };
+    for (std::size_t i = 0; is_sound && i < kept.size(); ++i) {
+        const toml::table& document = reading.documents()[i];
+        if (has_ground(document)) catalogue.list_.ground.push_back(kept[i]);
+        list_certificates(kept[i], document);
     }
+    for (std::uint32_t file = 0; file < catalogue.files_->texts.size(); ++file) {
+        if (std::ranges::binary_search(kept, file)) continue;
+        const toml::table* document = reading.take_next(catalogue.files_->texts[file]);
+        if (document != nullptr && is_sound) list_certificates(file, *document);
+    }
+    if (!reading.problems().empty()) return tl::make_unexpected(std::move(reading.problems()).take());
+    if (reading.tables().defaults != nullptr) catalogue.defaults_->table = *reading.tables().defaults;
     std::ranges::sort(catalogue.list_.certificates, {}, &Listed::name);
     return catalogue;
 }
 
+/// The list was made between millions of short-lived tables, and keeps every page of theirs in which one of
+/// its entries lies. Written and read again it lies close together.
+void Catalogue::set_down_anew() {
+    const std::string text = to_text(list_, *files_);
+    if (!parse_catalogue(text, *files_)) return;
+    list_ = {};
+    (void)::malloc_trim(0);
+    if (auto list = parse_catalogue(text, *files_)) list_ = std::move(*list);
+}
+
 tl::expected<Catalogue, std::vector<base::Error>> Catalogue::recall(std::shared_ptr<const ConfigFiles> files,
                                                                     CatalogueList list) {
-    const std::vector<std::size_t> chosen(list.ground.begin(), list.ground.end());
-    Reading reading(*files, chosen);
-    reading.tables().certificate.clear();
+    Reading reading(*files, list.ground);
     Catalogue catalogue(std::move(files));
-    if (reading.problems().empty()) reading.read_values(catalogue.ground_);
+    if (reading.problems().empty()) reading.read_ground(catalogue.ground_);
     if (!reading.problems().empty()) return tl::make_unexpected(std::move(reading.problems()).take());
     if (reading.tables().defaults != nullptr) catalogue.defaults_->table = *reading.tables().defaults;
     catalogue.list_ = std::move(list);
@@ -175,12 +232,10 @@ Result<CertificateConfig> Catalogue::certificate(std::string_view name) const {
         return base::fail(Code::InternalUnexpected,
                           "certificate \"" + std::string(name) + "\" is not found in " + file.path);
     }
-    const Tables tables{.defaults = defaults_->table ? &*defaults_->table : nullptr,
-                        .certificate = {{own->first, own->second}}};
-    Config config = ground_;
-    read_certificates(tables, config, reading.problems());
+    CertificateReader reader(defaults_->table ? &*defaults_->table : nullptr, ground_, reading.problems());
+    CertificateConfig certificate = reader.read(own->first, *own->second);
     if (!reading.problems().empty()) return tl::make_unexpected(all_of(std::move(reading.problems()).take()));
-    return std::move(config.certificates.at(std::string(name)));
+    return certificate;
 }
 
 }  // namespace agent

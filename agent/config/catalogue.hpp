@@ -73,6 +73,9 @@ class Catalogue {
 
   private:
     struct Defaults;
+    [[nodiscard]] static tl::expected<Catalogue, std::vector<base::Error>> read_all(
+        std::shared_ptr<const ConfigFiles> files, const Fingerprint& fingerprint);
+    void set_down_anew();
     explicit Catalogue(std::shared_ptr<const ConfigFiles> files);
 
     std::shared_ptr<const ConfigFiles> files_;

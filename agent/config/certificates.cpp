@@ -153,52 +153,6 @@ void read_endpoints(Section& section, CertificateConfig& certificate) {
     }
 }
 
-/// Two targets on one host must not write one path: the second would overwrite the first for ever.
-class PathOwners {
-  public:
-    void claim(Section& section, const CertificateConfig& certificate, const TargetConfig& target) {
-        const std::string owner = "target " + target.name + " of certificate \"" + certificate.name + "\"";
-        for (const std::string& path : paths_of(target)) {
-            const auto [known, is_new] = owners_.emplace(target.host + ":" + path, owner);
-            if (!is_new) {
-                section.wrong("target",
-                              "target " + target.name + " and " + known->second + " would both write " + path,
-                              Code::ConfigConflict);
-            }
-        }
-    }
-
-  private:
-    std::map<std::string, std::string> owners_;
-};
-
-void read_targets(Section& section, const toml::table* defaults, CertificateConfig& certificate,
-                  const Config& config, PathOwners& owners) {
-    const toml::node* node = section.node("target");
-    if (node == nullptr) return;
-    const toml::array* list = node->as_array();
-    if (list == nullptr) {
-        section.wrong("target",
-                      "is a list of tables; write  [[certificate.\"" + certificate.name + "\".target]]");
-        return;
-    }
-    for (const toml::node& item : *list) {
-        const toml::table* table = item.as_table();
-        if (table == nullptr) {
-            section.wrong("target", "holds something that is no table");
-            continue;
-        }
-        auto target = read_target(*table, defaults, certificate, config, section.problems());
-        if (!target) continue;
-        const bool is_taken = std::ranges::any_of(
-            certificate.targets, [&](const TargetConfig& other) { return other.name == target->name; });
-        if (is_taken)
-            section.wrong("target", "two targets are named \"" + target->name + "\"", Code::ConfigConflict);
-        owners.claim(section, certificate, *target);
-        certificate.targets.push_back(std::move(*target));
-    }
-}
-
 /// The one entry of a table that has just one, and that is a table itself; nullptr otherwise.
 const toml::table* only_table_in(const toml::table& table, std::string& key) {
     if (table.size() != 1) return nullptr;
@@ -230,50 +184,89 @@ bool reports_bare_name(const std::string& name, const toml::table& table, Proble
 
 }  // namespace
 
-void read_certificates(const Tables& tables, Config& config, Problems& problems) {
-    const toml::table* target_defaults = nullptr;
-    static const toml::table none;
-    if (tables.defaults != nullptr) {
-        Section defaults(*tables.defaults, "[defaults]", problems);
-        target_defaults = defaults.table("target");
-        if (target_defaults != nullptr) check_target_defaults(*target_defaults, config, problems);
+CertificateReader::CertificateReader(const toml::table* defaults, const Config& ground, Problems& problems)
+    : defaults_(defaults), ground_(ground), problems_(problems) {
+    if (defaults_ == nullptr) return;
+    const toml::node* target = defaults_->get("target");
+    target_defaults_ =
+        target == nullptr ? nullptr : target->as_table();  // check_defaults() says if it is none
+}
+
+CertificateConfig CertificateReader::read(const std::string& name, const toml::table& table) {
+    CertificateConfig certificate{.name = name};
+    if (reports_bare_name(name, table, problems_)) return certificate;
+    Section section(table, "certificate \"" + name + "\"", problems_, defaults_);
+    read_csr(section, certificate);
+    read_names(section, certificate);
+    check_csr_names(section, certificate);
+    read_cas(section, certificate, ground_);
+    read_solver(section, certificate, ground_);
+    certificate.key_type = section.parsed("key_type", base::parse_key_type).value_or(certificate.key_type);
+    certificate.contact = section.text("contact").value_or("");
+    read_profiles(section, certificate, ground_);
+    if (section.text("renew").value_or("auto") != "auto") {
+        certificate.renew_before = section.parsed("renew", parse_duration);
     }
-    PathOwners owners;
-    for (const auto& [name, table] : tables.certificate) {
-        if (reports_bare_name(name, *table, problems)) continue;
-        CertificateConfig certificate{.name = name};
-        Section section(*table, "certificate \"" + name + "\"", problems, tables.defaults);
-        read_csr(section, certificate);
-        read_names(section, certificate);
-        check_csr_names(section, certificate);
-        read_cas(section, certificate, config);
-        read_solver(section, certificate, config);
-        certificate.key_type =
-            section.parsed("key_type", base::parse_key_type).value_or(certificate.key_type);
-        certificate.contact = section.text("contact").value_or("");
-        read_profiles(section, certificate, config);
-        if (section.text("renew").value_or("auto") != "auto") {
-            certificate.renew_before = section.parsed("renew", parse_duration);
-        }
-        if (section.text("rollout").value_or("parallel") != "parallel") {
-            section.wrong("rollout", "only \"parallel\" is built yet in renewd " RENEWD_VERSION,
-                          Code::ConfigNotBuilt);
-        }
-        read_windows(section, certificate);
-        read_endpoints(section, certificate);
-        read_hooks(section, certificate);
-        read_targets(section, target_defaults, certificate, config, owners);
-        check_csr_use(section, certificate, table->contains("key_type"));
-        section.not_built({"deploy_to", "key_origin", "freeze"});
-        section.finish();
-        config.certificates.emplace(name, std::move(certificate));
+    if (section.text("rollout").value_or("parallel") != "parallel") {
+        section.wrong("rollout", "only \"parallel\" is built yet in renewd " RENEWD_VERSION,
+                      Code::ConfigNotBuilt);
     }
-    // What stands in [defaults] is checked through the certificates; without any, at least its keys are.
-    if (tables.defaults == nullptr) return;
-    Section defaults(*tables.defaults, "[defaults]", problems);
-    for (const std::string_view key :
-         {"ca", "solver", "key_type", "contact", "profile", "renew", "rollout", "endpoints", "hooks",
-          "target", "window", "window_ends_at", "names", "csr"}) {
+    read_windows(section, certificate);
+    read_endpoints(section, certificate);
+    read_hooks(section, certificate);
+    read_targets(section, certificate);
+    check_csr_use(section, certificate, table.contains("key_type"));
+    section.not_built({"deploy_to", "key_origin", "freeze"});
+    section.finish();
+    return certificate;
+}
+
+void CertificateReader::read_targets(Section& section, CertificateConfig& certificate) {
+    const toml::node* node = section.node("target");
+    if (node == nullptr) return;
+    const toml::array* list = node->as_array();
+    if (list == nullptr) {
+        section.wrong("target",
+                      "is a list of tables; write  [[certificate.\"" + certificate.name + "\".target]]");
+        return;
+    }
+    for (const toml::node& item : *list) {
+        const toml::table* table = item.as_table();
+        if (table == nullptr) {
+            section.wrong("target", "holds something that is no table");
+            continue;
+        }
+        auto target = read_target(*table, target_defaults_, certificate, ground_, section.problems());
+        if (!target) continue;
+        const bool is_taken = std::ranges::any_of(
+            certificate.targets, [&](const TargetConfig& other) { return other.name == target->name; });
+        if (is_taken)
+            section.wrong("target", "two targets are named \"" + target->name + "\"", Code::ConfigConflict);
+        claim_paths(section, certificate, *target);
+        certificate.targets.push_back(std::move(*target));
+    }
+}
+
+/// Two targets on one host must not write one path: the second would overwrite the first for ever.
+void CertificateReader::claim_paths(Section& section, const CertificateConfig& certificate,
+                                    const TargetConfig& target) {
+    const std::string owner = "target " + target.name + " of certificate \"" + certificate.name + "\"";
+    for (const std::string& path : paths_of(target)) {
+        const auto [known, is_new] = path_owners_.emplace(target.host + ":" + path, owner);
+        if (!is_new) {
+            section.wrong("target",
+                          "target " + target.name + " and " + known->second + " would both write " + path,
+                          Code::ConfigConflict);
+        }
+    }
+}
+
+void check_defaults(const toml::table& table, const Config& config, Problems& problems) {
+    Section defaults(table, "[defaults]", problems);
+    if (const toml::table* target = defaults.table("target"))
+        check_target_defaults(*target, config, problems);
+    for (const std::string_view key : {"ca", "solver", "key_type", "contact", "profile", "renew", "rollout",
+                                       "endpoints", "hooks", "window", "window_ends_at", "names", "csr"}) {
         if (defaults.has(key) && (key == "names" || key == "csr"))
             defaults.wrong(key, "belongs to a certificate, not to [defaults]");
     }

@@ -25,19 +25,35 @@ Reading::Reading(const ConfigFiles& files) : main_file_(files.main) {
     for (const ConfigText& file : files.texts) read_text(file);
 }
 
-Reading::Reading(const ConfigFiles& files, const std::vector<std::size_t>& chosen) : main_file_(files.main) {
-    for (const std::size_t index : chosen) read_text(files.texts.at(index));
+Reading::Reading(const ConfigFiles& files, const std::vector<std::uint32_t>& chosen)
+    : main_file_(files.main) {
+    for (const std::uint32_t index : chosen) read_text(files.texts.at(index));
+}
+
+std::optional<toml::table> Reading::parse(const ConfigText& file) {
+    try {
+        return toml::parse(file.text, file.path);
+    } catch (const toml::parse_error& error) {
+        problems_.add(Code::ConfigSyntax, error.source(), first_line(error.description()));
+        return std::nullopt;
+    }
 }
 
 void Reading::read_text(const ConfigText& file) {
-    try {
-        documents_.push_back(toml::parse(file.text, file.path));
-    } catch (const toml::parse_error& error) {
-        problems_.add(Code::ConfigSyntax, error.source(), first_line(error.description()));
-        return;
-    }
+    auto document = parse(file);
+    if (!document) return;
+    documents_.push_back(std::move(*document));
     for (const auto& [key, node] : documents_.back())
         take(std::string(key.str()), node, key.source(), file.path == main_file_);
+}
+
+const toml::table* Reading::take_next(const ConfigText& file) {
+    tables_.certificate.clear();
+    next_ = parse(file);
+    if (!next_) return nullptr;
+    for (const auto& [key, node] : *next_)
+        take(std::string(key.str()), node, key.source(), file.path == main_file_);
+    return &*next_;
 }
 
 void Reading::take(const std::string& key, const toml::node& node, const toml::source_region& where,
@@ -111,16 +127,15 @@ void Reading::take_named(const std::string& key, const toml::node& node, NamedTa
             problems_.add(Code::ConfigWrongValue, name.source(), label + ": " + valid.error().message);
             continue;
         }
-        const auto [known, is_new] = place.emplace(std::string(name.str()), table);
-        if (!is_new) {
-            problems_.add(Code::ConfigConflict, name.source(),
-                          label + " stands already in " + *known->second->source().path + ":" +
-                              std::to_string(known->second->source().begin.line));
-        }
+        place.emplace(std::string(name.str()), table);
+        const auto [known, is_new] =
+            places_.emplace(label, *table->source().path + ":" + std::to_string(table->source().begin.line));
+        if (!is_new)
+            problems_.add(Code::ConfigConflict, name.source(), label + " stands already in " + known->second);
     }
 }
 
-void Reading::read_values(Config& config) {
+void Reading::read_ground(Config& config) {
     config.file = main_file_;
     read_agent(config);
     read_cas(config);
@@ -128,7 +143,7 @@ void Reading::read_values(Config& config) {
     read_solvers(tables_, config, problems_);
     read_hosts(config);
     read_hooks(config);
-    read_certificates(tables_, config, problems_);
+    if (tables_.defaults != nullptr) check_defaults(*tables_.defaults, config, problems_);
 }
 
 void Reading::read_agent(Config& config) {
@@ -249,7 +264,12 @@ void Reading::check_readable(Section& section, std::string_view key, const std::
 tl::expected<Config, std::vector<base::Error>> parse_config(const ConfigFiles& files) {
     Reading reading(files);
     Config config;
-    if (reading.problems().empty()) reading.read_values(config);
+    if (reading.problems().empty()) {
+        reading.read_ground(config);
+        CertificateReader certificates(reading.tables().defaults, config, reading.problems());
+        for (const auto& [name, table] : reading.tables().certificate)
+            config.certificates.emplace(name, certificates.read(name, *table));
+    }
     if (!reading.problems().empty()) return tl::make_unexpected(std::move(reading.problems()).take());
     return config;
 }

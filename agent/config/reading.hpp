@@ -5,7 +5,9 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <toml++/toml.h>
 
@@ -32,9 +34,14 @@ class Reading {
   public:
     explicit Reading(const ConfigFiles& files);
     /// Some of the files only.
-    Reading(const ConfigFiles& files, const std::vector<std::size_t>& chosen);
+    Reading(const ConfigFiles& files, const std::vector<std::uint32_t>& chosen);
 
-    void read_values(Config& config);
+    /// Everything but certificates.
+    void read_ground(Config& config);
+
+    /// One more file, of which only certificates are read. It takes the place of the one that was added
+    /// before it: tables() then has its certificates alone. Nothing where it cannot be parsed.
+    [[nodiscard]] const toml::table* take_next(const ConfigText& file);
 
     /// One for each file that could be parsed; all of them where there are no problems.
     [[nodiscard]] const std::deque<toml::table>& documents() const { return documents_; }
@@ -44,6 +51,7 @@ class Reading {
     [[nodiscard]] Problems& problems() { return problems_; }
 
   private:
+    [[nodiscard]] std::optional<toml::table> parse(const ConfigText& file);
     void read_text(const ConfigText& file);
     void take(const std::string& key, const toml::node& node, const toml::source_region& where, bool is_main);
     void take_single(const std::string& key, const toml::node& node, const toml::table*& place);
@@ -57,6 +65,8 @@ class Reading {
     std::string main_file_;
     base::SystemFiles files_;
     std::deque<toml::table> documents_;
+    std::optional<toml::table> next_;
+    std::map<std::string, std::string> places_;  // "file:line" of each named table, by its header
     Tables tables_;
     Problems problems_;
 };
@@ -65,8 +75,29 @@ class Reading {
 void read_dns(const Tables& tables, Config& config, Problems& problems);
 void read_solvers(const Tables& tables, Config& config, Problems& problems);
 
-/// [certificate.X] with its targets, on top of [defaults]; needs the CAs, solvers and hosts read before.
-void read_certificates(const Tables& tables, Config& config, Problems& problems);
+/// [certificate.X] with its targets, on top of [defaults]: one after the other, and what must hold between
+/// them.
+class CertificateReader {
+  public:
+    /// `ground` has the CAs, solvers and hosts. All of it is borrowed; `defaults` may be nullptr.
+    CertificateReader(const toml::table* defaults, const Config& ground, Problems& problems);
+
+    /// Incomplete where a problem was found.
+    [[nodiscard]] CertificateConfig read(const std::string& name, const toml::table& table);
+
+  private:
+    void read_targets(Section& section, CertificateConfig& certificate);
+    void claim_paths(Section& section, const CertificateConfig& certificate, const TargetConfig& target);
+
+    const toml::table* defaults_;
+    const toml::table* target_defaults_ = nullptr;
+    const Config& ground_;
+    Problems& problems_;
+    std::map<std::string, std::string> path_owners_;  // by host and path
+};
+
+/// The keys of [defaults], which are read through the certificates: its own, and those of its target.
+void check_defaults(const toml::table& table, const Config& config, Problems& problems);
 
 /// `eab` of a CA's table; nothing where there is none, or where a problem was found.
 std::optional<BindingConfig> read_binding(Section& ca);

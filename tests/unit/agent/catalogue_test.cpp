@@ -144,3 +144,44 @@ TEST_CASE("catalogue: what is wrong is found as in any other reading") {
     REQUIRE_FALSE(catalogue);
     CHECK(catalogue.error().front().message.find(R"(did you mean "names"?)") != std::string::npos);
 }
+
+TEST_CASE(
+    "catalogue: files of certificates are read one after the other, and what is wrong between them is told") {
+    const auto certificate = [](const std::string& name, const std::string& chain) {
+        return "# ours\n[certificate.\"" + name + "\"]\n[[certificate.\"" + name +
+               "\".target]]\nname = \"a\"\ndeployer = \"files\"\nfullchain = \"" + chain +
+               "\"\nkey = \"/srv/" + name + ".key\"\nendpoints = [\"https://" + name + "\"]\n";
+    };
+    const auto read = [](const tests::ConfigurationFiles& files) {
+        auto loaded = agent::load_config_files(files.path("renewd.toml"));
+        REQUIRE(loaded);
+        return Catalogue::read(std::make_shared<const ConfigFiles>(std::move(*loaded)), fingerprint);
+    };
+    tests::ConfigurationFiles files;
+    files.write("renewd.toml", std::string(tests::kGround) + kMain);
+    files.write("conf.d/a.toml", certificate("a.example.com", "/srv/a.pem"));
+    SUBCASE("nothing") {
+        files.write("conf.d/b.toml", certificate("b.example.com", "/srv/b.pem"));
+        const auto catalogue = read(files);
+        REQUIRE(catalogue);
+        CHECK(catalogue->list().certificates.size() == 4);
+        CHECK(catalogue->list().ground == std::vector<std::uint32_t>{0});
+        CHECK(catalogue->certificate("b.example.com")->targets.front().name == "a");
+    }
+    SUBCASE("one name, one path, and two texts that are no TOML") {
+        files.write("conf.d/b.toml", certificate("a.example.com", "/srv/other.pem"));
+        files.write("conf.d/c.toml", certificate("c.example.com", "/srv/a.pem"));
+        files.write("conf.d/d.toml", "[certificate.\"d.example.com\"\n");
+        files.write("conf.d/e.toml", "[certificate.\"e.example.com\"]\nrenew = \n");
+        const auto catalogue = read(files);
+        REQUIRE_FALSE(catalogue);
+        std::string all;
+        for (const base::Error& error : catalogue.error()) all += error.message + "\n";
+        CAPTURE(all);
+        CHECK(all.find("[certificate.\"a.example.com\"] stands already in " + files.path("conf.d/a.toml") +
+                       ":2") != std::string::npos);
+        CHECK(all.find("would both write /srv/a.pem") != std::string::npos);
+        CHECK(all.find(files.path("conf.d/d.toml") + ":1") != std::string::npos);
+        CHECK(all.find(files.path("conf.d/e.toml") + ":2") != std::string::npos);
+    }
+}
