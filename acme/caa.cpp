@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace acme {
 
@@ -21,22 +22,6 @@ constexpr unsigned kCritical = 128U | 1U;
 bool is_alphanumeric(char character) {
     return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
            (character >= '0' && character <= '9');
-}
-
-char lower(char character) {
-    return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a') : character;
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(), [](char character) { return lower(character); });
-    return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-    const std::size_t start = text.find_first_not_of(" \t");
-    if (start == std::string_view::npos) return {};
-    return text.substr(start, text.find_last_not_of(" \t") - start + 1);
 }
 
 /// "letsencrypt.org; accounturi=https://…; validationmethods=dns-01".
@@ -79,8 +64,8 @@ std::optional<std::vector<std::string>> parse_methods(std::string_view text) {
 bool read_parameter(std::string_view text, IssueValue& value) {
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos) return false;
-    const std::string tag = lower(trimmed(text.substr(0, equals)));
-    const std::string_view said = trimmed(text.substr(equals + 1));
+    const std::string tag = base::lower(base::trimmed(text.substr(0, equals)));
+    const std::string_view said = base::trimmed(text.substr(equals + 1));
     const auto is_visible = [](char one) { return one > 0x20 && one < 0x7F; };
     if (!is_label(tag) || !std::ranges::all_of(said, is_visible)) return false;
     if (tag == "accounturi") {
@@ -97,14 +82,14 @@ bool read_parameter(std::string_view text, IssueValue& value) {
 IssueValue parse_issue(std::string_view text) {
     IssueValue value;
     const std::size_t end = std::min(text.find(';'), text.size());
-    const std::string_view issuer = trimmed(text.substr(0, end));
+    const std::string_view issuer = base::trimmed(text.substr(0, end));
     if (!issuer.empty() && !is_issuer(issuer)) return {.is_malformed = true};
-    value.issuer = lower(issuer);
+    value.issuer = base::lower(issuer);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (trimmed(text).empty()) return value;
+    if (base::trimmed(text).empty()) return value;
     for (;;) {
         const std::size_t next = text.find(';');
-        if (!read_parameter(trimmed(text.substr(0, next)), value)) return {.is_malformed = true};
+        if (!read_parameter(base::trimmed(text.substr(0, next)), value)) return {.is_malformed = true};
         if (next == std::string_view::npos) return value;
         text.remove_prefix(next + 1);
     }
@@ -123,7 +108,7 @@ std::string shown(std::string name) {
 
 bool is_identity(const CaaRequest& request, const std::string& issuer) {
     return std::ranges::any_of(request.identities,
-                               [&](const std::string& identity) { return lower(identity) == issuer; });
+                               [&](const std::string& identity) { return base::lower(identity) == issuer; });
 }
 
 /// Why this value does not let the CA do what it wants, although it names it; empty where it does.

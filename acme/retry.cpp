@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "acme/limits.hpp"
+#include "base/text.hpp"
 
 namespace acme {
 namespace {
@@ -15,16 +16,10 @@ base::Milliseconds doubled(base::Milliseconds first, unsigned times, base::Milli
     return std::min(first, most);
 }
 
-std::string_view trimmed(std::string_view text) {
-    while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-    while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-    return text;
-}
-
 }  // namespace
 
 std::optional<base::Seconds> parse_retry_after(std::string_view value, base::Instant now) {
-    value = trimmed(value);
+    value = base::trimmed(value);
     long long seconds = 0;
     const char* begin = value.data();
     const char* end = begin + value.size();

@@ -7,18 +7,12 @@
 
 #include "acme/limits.hpp"
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace acme {
 namespace {
 
 constexpr std::string_view kHttps = "https://";
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 /// A scheme is letters, digits and "+-." up to the first colon (RFC 3986 §3.1).
 bool has_scheme(std::string_view reference) {
@@ -55,7 +49,7 @@ std::string join(std::string_view request_url, std::string_view reference) {
 
 /// Does the parameter part of a link (`;rel="a b";…`) name this relation?
 bool names_relation(std::string_view parameters, std::string_view relation) {
-    const std::string text = lower(parameters);
+    const std::string text = base::lower(parameters);
     const std::size_t start = text.find("rel=");
     if (start == std::string::npos) return false;
     std::string_view value = std::string_view(text).substr(start + 4);
@@ -83,7 +77,7 @@ base::Result<std::string> resolve_url(std::string_view request_url, std::string_
     std::string url(reference);
     if (!has_scheme(reference)) {
         url = join(request_url, reference);
-    } else if (lower(reference.substr(0, kHttps.size())) != kHttps) {
+    } else if (base::lower(reference.substr(0, kHttps.size())) != kHttps) {
         return refused(reference, "is not https; ACME is spoken over https only (RFC 8555 §6.1)");
     } else {
         url.replace(0, kHttps.size(), kHttps);

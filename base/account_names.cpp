@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Users and groups by name, as the system's own databases know them (NSS: files, LDAP, systemd …).
 #include <cerrno>
-#include <charconv>
 #include <vector>
 
 #include <grp.h>
 #include <pwd.h>
 
 #include "base/file.hpp"
+#include "base/text.hpp"
 
 namespace base {
 
@@ -18,11 +18,8 @@ constexpr std::size_t kEntrySizeMax = std::size_t{4} * 1024 * 1024;  // a group 
 /// The id that `text` is the decimal number of. The largest means "leave as it is" to chown(2) and belongs to
 /// nobody.
 std::optional<id_t> parse_id(const std::string& text) {
-    id_t id = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, id);
-    if (error != std::errc() || stop != end || id == static_cast<id_t>(-1)) return std::nullopt;
-    return id;
+    const auto id = parse_number<id_t>(text);
+    return id == static_cast<id_t>(-1) ? std::nullopt : id;
 }
 
 /// Asks getpwnam_r or getgrnam_r, with as much room as the answer needs.

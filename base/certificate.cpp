@@ -11,6 +11,7 @@
 
 #include "base/encoding.hpp"
 #include "base/openssl.hpp"
+#include "base/text.hpp"
 
 namespace base {
 
@@ -24,12 +25,6 @@ constexpr std::string_view kDashes = "-----";
 
 Failure invalid(std::string message) {
     return fail(Code::CryptoInvalid, std::move(message));
-}
-
-std::string_view trim(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(kBlank);
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
 std::optional<Instant> instant_of(const ASN1_TIME* time) {
@@ -76,7 +71,7 @@ struct Block {
 
 /// Takes the next PEM block off the front of `text` (RFC 7468 §3); between blocks only blanks are tolerated.
 Result<Block> take_block(std::string_view& text) {
-    const std::string_view start = trim(text);
+    const std::string_view start = trimmed(text, kBlank);
     if (!start.starts_with(kBegin)) {
         return invalid("there is something other than certificates in the chain: \"" +
                        printable(start.substr(0, start.find('\n')), 60) + "\"");
@@ -222,7 +217,7 @@ bool Certificate::is_self_signed() const {
 Result<Chain> parse_chain(std::string_view pem, std::size_t count_max) {
     if (pem.size() > kChainMax) return invalid("the chain is longer than 64 KiB");
     Chain chain;
-    while (!trim(pem).empty()) {
+    while (!trimmed(pem, kBlank).empty()) {
         const Block block = TRY(take_block(pem));
         if (chain.size() == count_max) {
             return invalid("there are more than " + std::to_string(count_max) + " certificates in the chain");

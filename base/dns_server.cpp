@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Servers as people and resolv.conf(5) write them.
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 #include "base/dns.hpp"
 #include "base/encoding.hpp"
 #include "base/identifier.hpp"
+#include "base/text.hpp"
 
 namespace base {
 
@@ -15,10 +15,8 @@ namespace {
 constexpr std::size_t kResolversMax = 8;
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto [stop, problem] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (problem != std::errc{} || stop != text.data() + text.size() || port == 0) return std::nullopt;
-    return port;
+    const auto port = parse_number<std::uint16_t>(text);
+    return port == 0 ? std::nullopt : port;
 }
 
 Failure wrong(std::string_view text, const char* why) {
@@ -86,9 +84,7 @@ std::string to_string(const DnsServer& server) {
 std::vector<DnsServer> parse_resolv_conf(std::string_view text) {
     std::vector<DnsServer> servers;
     while (!text.empty() && servers.size() < kResolversMax) {
-        const std::size_t size = std::min(text.find('\n'), text.size());
-        std::string_view line = text.substr(0, size);
-        text.remove_prefix(std::min(size + 1, text.size()));
+        std::string_view line = take_until(text, '\n');
         if (next_word(line) != "nameserver") continue;
         const std::string_view address = next_word(line);
         if (is_address(address)) servers.push_back({.address = std::string(address)});

@@ -11,6 +11,7 @@
 #include "base/encoding.hpp"
 #include "base/identifier.hpp"
 #include "base/openssl.hpp"
+#include "base/text.hpp"
 
 namespace base {
 
@@ -41,14 +42,6 @@ std::string name_of(const ldns_rdf* name) {
 /// A string with its length in front of it.
 std::string_view counted(std::string_view bytes) {
     return bytes.empty() ? bytes : bytes.substr(1, static_cast<unsigned char>(bytes.front()));
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(), [](char character) {
-        return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a') : character;
-    });
-    return out;
 }
 
 /// False where the record is not what its type says.

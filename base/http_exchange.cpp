@@ -5,16 +5,18 @@
 #include <cctype>
 
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace base {
 
 namespace {
 
+constexpr std::string_view kBlank = " \t\r\n";
+
 constexpr std::size_t kHeadersMax = 65536;  // bytes, of all responses of an exchange together
 constexpr long kSlowest = 10;               // bytes per second …
 constexpr long kSlowFor = 30;               // … for so many seconds: the peer only keeps us waiting
 constexpr long kAnchorsCached = 60;         // seconds; curl's own day would outlive an edited `roots` file
-constexpr std::string_view kBlank = " \t\r\n";
 
 /// One part of an URL; empty if it is not there.
 std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
@@ -22,20 +24,6 @@ std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
     if (curl_url_get(url, which, &text, flags) != CURLUE_OK) return {};
     const std::unique_ptr<char, Deleter<curl_free>> owned(text);
     return text;
-}
-
-std::string_view trim(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(kBlank);
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
-std::string lower(std::string_view text) {
-    std::string lowered(text);
-    for (char& character : lowered) {
-        if (character >= 'A' && character <= 'Z') character = static_cast<char>(character - 'A' + 'a');
-    }
-    return lowered;
 }
 
 /// RFC 9110 §5.6.2: what a field name is made of.
@@ -219,10 +207,10 @@ bool HttpExchange::take_header(std::string_view line) {
         in_headers_ = true;
         return true;
     }
-    if (trim(line).empty()) in_headers_ = false;
+    if (trimmed(line, kBlank).empty()) in_headers_ = false;
     const std::size_t colon = line.find(':');
     if (!in_headers_ || colon == std::string_view::npos || !is_token(line.substr(0, colon))) return true;
-    response_.headers.emplace_back(lower(line.substr(0, colon)), trim(line.substr(colon + 1)));
+    response_.headers.emplace_back(lower(line.substr(0, colon)), trimmed(line.substr(colon + 1), kBlank));
     return true;
 }
 

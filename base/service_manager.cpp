@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/service_manager.hpp"
 
-#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/text.hpp"
 
 namespace base {
 
@@ -25,13 +25,6 @@ std::string take(const char* name) {
     return text;
 }
 
-std::optional<std::uint64_t> number_of(const std::string& text) {
-    std::uint64_t number = 0;
-    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (status != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return number;
-}
-
 std::string one_line(std::string text) {
     for (char& c : text) c = c == '\n' ? ' ' : c;
     return text;
@@ -42,7 +35,7 @@ std::string one_line(std::string text) {
 ServiceManager ServiceManager::from_environment() {
     ServiceManager manager;
     manager.socket_ = take("NOTIFY_SOCKET");
-    const auto microseconds = number_of(take("WATCHDOG_USEC"));
+    const auto microseconds = parse_number<std::uint64_t>(take("WATCHDOG_USEC"));
     const std::string whose = take("WATCHDOG_PID");
     const bool is_ours = whose.empty() || whose == std::to_string(::getpid());
     if (is_ours && microseconds && *microseconds > 0) manager.watchdog_ = Milliseconds(*microseconds / 1000);

@@ -3,11 +3,11 @@
 // side of an SSH connection is a shell script, hence its shape: one value a line, counts before lists, the
 // files' bytes last.
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <optional>
 
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 #include "deployers/installation.hpp"
 #include "deployers/limits.hpp"
 
@@ -71,11 +71,10 @@ class Reader {
         return {};
     }
 
-    std::size_t number(std::string_view text, std::size_t most, int base = 10) {
-        std::size_t value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-        if (error != std::errc{} || end != text.data() + text.size() || value > most) good_ = false;
-        return good_ ? value : 0;
+    std::size_t number(std::string_view text, std::size_t most, int radix = 10) {
+        const auto value = base::parse_number<std::size_t>(text, radix);
+        good_ = good_ && value && *value <= most;
+        return good_ ? *value : 0;
     }
 
     std::vector<std::string> list(std::string_view key, std::size_t most) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.hpp"
+
 namespace deployers {
 
 namespace {
@@ -14,9 +16,7 @@ std::string without_blank_lines(std::string_view pem) {
     std::string clean;
     clean.reserve(pem.size() + 1);
     while (!pem.empty()) {
-        const std::size_t end = std::min(pem.find('\n'), pem.size());
-        std::string_view line = pem.substr(0, end);
-        pem.remove_prefix(std::min(end + 1, pem.size()));
+        std::string_view line = base::take_until(pem, '\n');
         while (line.ends_with('\r') || line.ends_with(' ')) line.remove_suffix(1);
         if (!line.empty()) clean.append(line).append("\n");
     }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace deployers {
 namespace {
@@ -24,12 +25,9 @@ std::string command_line(const std::vector<std::string>& argv) {
 std::string in_one_line(std::string_view output) {
     std::string text;
     while (!output.empty()) {
-        const auto end = output.find('\n');
-        std::string_view line = output.substr(0, end);
+        std::string_view line = base::take_until(output, '\n');
         while (line.ends_with('\r') || line.ends_with(' ')) line.remove_suffix(1);
         if (!line.empty()) text += (text.empty() ? "" : "; ") + std::string(line);
-        if (end == std::string_view::npos) break;
-        output.remove_prefix(end + 1);
     }
     return base::printable(text, kOutputShown);
 }

@@ -2,11 +2,11 @@
 #include "acme/solvers/dns_persist_01.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <utility>
 
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace acme {
 namespace {
@@ -19,19 +19,6 @@ constexpr base::Seconds kNearEnd{30LL * 24 * 3600};
 constexpr std::size_t kStringMax = 255;  // one character-string of a TXT record
 constexpr std::size_t kToldMax = 600;    // bytes of a record in a message
 
-std::string_view trim(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(
-        out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return out;
-}
-
 /// "issuer; tag=value; …"; `parameters` is nothing where a tag stands twice or has no value.
 struct IssueValue {
     std::string issuer{};
@@ -40,17 +27,17 @@ struct IssueValue {
 
 IssueValue parse_issue_value(std::string_view text) {
     const std::size_t end = text.find(';');
-    IssueValue value{.issuer = lower(trim(text.substr(0, end))),
+    IssueValue value{.issuer = base::lower(base::trimmed(text.substr(0, end))),
                      .parameters = std::map<std::string, std::string>{}};
     while (text.find(';') != std::string_view::npos) {
         text.remove_prefix(text.find(';') + 1);
-        const std::string_view parameter = trim(text.substr(0, text.find(';')));
+        const std::string_view parameter = base::trimmed(text.substr(0, text.find(';')));
         if (parameter.empty()) continue;  // a semicolon at the end
         const std::size_t equals = parameter.find('=');
         const bool is_good = equals != std::string_view::npos && equals > 0 && value.parameters &&
                              value.parameters
-                                 ->emplace(lower(trim(parameter.substr(0, equals))),
-                                           std::string(trim(parameter.substr(equals + 1))))
+                                 ->emplace(base::lower(base::trimmed(parameter.substr(0, equals))),
+                                           std::string(base::trimmed(parameter.substr(equals + 1))))
                                  .second;
         if (!is_good) {
             value.parameters.reset();
@@ -61,13 +48,10 @@ IssueValue parse_issue_value(std::string_view text) {
 }
 
 std::optional<base::Instant> parse_until(std::string_view text) {
-    std::int64_t seconds = 0;
-    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    const auto seconds = base::parse_number<std::int64_t>(text);
     // Up to the year 9999: beyond it nobody means a time.
-    if (problem != std::errc{} || end != text.data() + text.size() || seconds < 0 ||
-        seconds > 253'402'300'799)
-        return std::nullopt;
-    return base::Instant(base::Seconds(seconds));
+    if (!seconds || *seconds < 0 || *seconds > 253'402'300'799) return std::nullopt;
+    return base::Instant(base::Seconds(*seconds));
 }
 
 PersistJudgement judge_one(const std::string& text, const ChallengeTask& task, base::Instant now) {
@@ -84,7 +68,7 @@ PersistJudgement judge_one(const std::string& text, const ChallengeTask& task, b
         if (!judgement.until) return {.state = State::Unreadable};
     }
     const auto policy = parameters.find("policy");
-    const bool has_wildcard = policy != parameters.end() && lower(policy->second) == "wildcard";
+    const bool has_wildcard = policy != parameters.end() && base::lower(policy->second) == "wildcard";
     if (task.identifier.is_wildcard() && !has_wildcard) {
         judgement.state = State::NoWildcard;
     } else if (judgement.until && *judgement.until <= now) {

@@ -2,7 +2,6 @@
 #include "acme/solvers/listen_socket.hpp"
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/identifier.hpp"
+#include "base/text.hpp"
 
 namespace acme {
 namespace {
@@ -104,10 +104,8 @@ Result<ListenAddress> parse_listen(std::string_view text) {
     std::string_view address = text.substr(0, colon);
     const std::string_view port = text.substr(colon + 1);
     ListenAddress listen;
-    const auto [stop, problem] = std::from_chars(port.data(), port.data() + port.size(), listen.port);
-    if (problem != std::errc{} || stop != port.data() + port.size() || listen.port == 0) {
-        return wrong("the port is a number from 1 to 65535");
-    }
+    listen.port = base::parse_number<std::uint16_t>(port).value_or(0);
+    if (listen.port == 0) return wrong("the port is a number from 1 to 65535");
     if (address == "*") return listen;
     const bool bracketed = address.starts_with('[') && address.ends_with(']');
     if (bracketed) address = address.substr(1, address.size() - 2);

@@ -9,6 +9,7 @@
 #include <malloc.h>
 
 #include "agent/config/reading.hpp"
+#include "base/text.hpp"
 
 namespace agent {
 
@@ -102,10 +103,7 @@ bool has_ground(const toml::table& document) {
 bool seems_certificates_only(std::string_view text) {
     bool is_within = false;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
-        line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
+        const std::string_view line = base::trimmed(base::take_until(text, '\n'), " \t\r");
         if (line.empty() || line.front() == '#') continue;
         if (line.front() != '[' && is_within) continue;
         if (!line.starts_with("[certificate.") && !line.starts_with("[[certificate.")) return false;

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list of a catalogue as a file: so that a start with unchanged files need not read all of them again.
-#include <charconv>
-
 #include "agent/config/catalogue.hpp"
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace agent {
 
 namespace {
 
 constexpr std::string_view kFirstLine = "renewd catalogue 1 of " RENEWD_VERSION "\n";
-constexpr std::string_view kLastLine = "sha256 ";
 
 /// Of paths and texts; what lies between them cannot be taken for either.
 std::string digest_of(const ConfigFiles& files) {
@@ -22,13 +20,6 @@ std::string digest_of(const ConfigFiles& files) {
     return base::sha256_hex(all);
 }
 
-std::string_view take_until(std::string_view& rest, char separator) {
-    const std::size_t end = std::min(rest.find(separator), rest.size());
-    const std::string_view taken = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    return taken;
-}
-
 /// Numbers between spaces; once something is none, it stays broken.
 class Numbers {
   public:
@@ -36,9 +27,9 @@ class Numbers {
 
     template <class Number>
     void take(Number& number) {
-        const std::string_view word = take_until(rest_, ' ');
-        const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), number);
-        is_good_ = is_good_ && status == std::errc{} && end == word.data() + word.size();
+        const auto taken = base::parse_number<Number>(base::take_until(rest_, ' '));
+        is_good_ = is_good_ && taken;
+        number = taken.value_or(0);
     }
 
     [[nodiscard]] bool has_more() const { return is_good_ && !rest_.empty(); }
@@ -77,27 +68,24 @@ std::string to_text(const CatalogueList& list, const ConfigFiles& files) {
         }
         text += '\n';
     }
-    const std::string digest = base::sha256_hex(text);
-    return text.append(kLastLine).append(digest).append("\n");
+    return base::sealed(std::move(text));
 }
 
 std::optional<CatalogueList> parse_catalogue(std::string_view text, const ConfigFiles& files) {
-    const std::size_t end = text.rfind(kLastLine);
-    if (!text.starts_with(kFirstLine) || end == std::string_view::npos) return std::nullopt;
-    std::string_view rest = text.substr(0, end);
-    if (text.substr(end + kLastLine.size()) != base::sha256_hex(rest) + "\n") return std::nullopt;
-    rest.remove_prefix(kFirstLine.size());
-    if (take_until(rest, '\n') != digest_of(files)) return std::nullopt;
+    const auto content = base::unsealed(text);
+    if (!content || !content->starts_with(kFirstLine)) return std::nullopt;
+    std::string_view rest = content->substr(kFirstLine.size());
+    if (base::take_until(rest, '\n') != digest_of(files)) return std::nullopt;
     CatalogueList list;
-    for (Numbers numbers(take_until(rest, '\n')); numbers.has_more();) {
+    for (Numbers numbers(base::take_until(rest, '\n')); numbers.has_more();) {
         std::uint32_t& file = list.ground.emplace_back();
         numbers.take(file);
         if (!numbers.is_good() || file >= files.texts.size()) return std::nullopt;
     }
     while (!rest.empty()) {
-        std::string_view line = take_until(rest, '\n');
+        std::string_view line = base::take_until(rest, '\n');
         Listed& listed = list.certificates.emplace_back();
-        listed.name = take_until(line, ' ');
+        listed.name = base::take_until(line, ' ');
         Numbers numbers(line);
         numbers.take(listed.fingerprint);
         numbers.take(listed.file);

@@ -2,9 +2,9 @@
 #include "agent/config/section.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace agent {
 
@@ -165,10 +165,8 @@ std::optional<std::string> Section::path(std::string_view key) {
 std::optional<int> Section::mode(std::string_view key) {
     auto value = text(key);
     if (!value) return std::nullopt;
-    int bits = 0;
-    const auto [end, status] = std::from_chars(value->data(), value->data() + value->size(), bits, 8);
-    if (status == std::errc{} && end == value->data() + value->size() && bits >= 0 && bits <= 0777)
-        return bits;
+    const auto bits = base::parse_number<unsigned>(*value, 8);
+    if (bits && *bits <= 0777) return static_cast<int>(*bits);
     wrong(key,
           "\"" + base::printable(*value) + R"(" is no file mode; accepted: octal digits such as "0640")");
     return std::nullopt;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 #include "base/time_zone.hpp"
 
 namespace agent {
@@ -57,10 +58,8 @@ std::optional<std::uint8_t> parse_days(std::string_view text) {
 }
 
 std::optional<int> two_digits(std::string_view text) {
-    int value = 0;
-    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool is_whole = status == std::errc{} && end == text.data() + text.size();
-    return text.size() == 2 && is_whole && value >= 0 ? std::optional(value) : std::nullopt;
+    const auto value = base::parse_number<int>(text);
+    return text.size() == 2 && value >= 0 ? value : std::nullopt;
 }
 
 /// "01:00" to "24:00".

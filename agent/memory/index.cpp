@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/memory/index.hpp"
 
-#include <charconv>
 #include <set>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "agent/memory/state_files.hpp"
-#include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace agent {
 
@@ -18,26 +17,11 @@ using base::Result;
 namespace {
 
 constexpr std::string_view kFirstLine = "renewd index 1\n";
-constexpr std::string_view kLastLine = "sha256 ";
 constexpr const char* kNotes = ".changed";
 constexpr std::size_t kIndexMax = std::size_t{256} * 1024 * 1024;
 /// Without an agent nobody ever takes the notes away. Beyond this, reading all records costs less than they
 /// do.
 constexpr std::uint64_t kNotesMax = 1'048'576;
-
-template <class Number>
-bool parse_number(std::string_view text, Number& number, int base) {
-    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-    return status == std::errc{} && end == text.data() + text.size();
-}
-
-/// Up to the separator, which goes, too.
-std::string_view take_until(std::string_view& rest, char separator) {
-    const std::size_t end = std::min(rest.find(separator), rest.size());
-    const std::string_view taken = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    return taken;
-}
 
 base::Failure damaged() {
     return base::fail(Code::StateCorrupt, "the index of due times is damaged");
@@ -50,8 +34,8 @@ std::set<std::string, std::less<>> noted(base::Files& files, const std::string& 
     std::string_view rest = text ? std::string_view(*text) : std::string_view();
     const std::string ours = std::to_string(::getpid());
     while (!rest.empty()) {
-        std::string_view line = take_until(rest, '\n');
-        const std::string_view name = take_until(line, ' ');
+        std::string_view line = base::take_until(rest, '\n');
+        const std::string_view name = base::take_until(line, ' ');
         if (ours_too || line != ours) names.emplace(name);
     }
     return names;
@@ -80,25 +64,21 @@ std::string to_text(const Index& index) {
         text += std::to_string(entry.fingerprint);
         text += '\n';
     }
-    const std::string digest = base::sha256_hex(text);
-    return text.append(kLastLine).append(digest).append("\n");
+    return base::sealed(std::move(text));
 }
 
 Result<Index> parse_index(std::string_view text) {
-    const std::size_t end = text.rfind(kLastLine);
-    if (!text.starts_with(kFirstLine) || end == std::string_view::npos) return damaged();
-    std::string_view rest = text.substr(0, end);
-    if (text.substr(end + kLastLine.size()) != base::sha256_hex(rest) + "\n") return damaged();
-    rest.remove_prefix(kFirstLine.size());
+    const auto content = base::unsealed(text);
+    if (!content || !content->starts_with(kFirstLine)) return damaged();
+    std::string_view rest = content->substr(kFirstLine.size());
     Index index;
     while (!rest.empty()) {
-        std::string_view line = take_until(rest, '\n');
-        const std::string_view name = take_until(line, ' ');
-        std::int64_t due = 0;
-        IndexEntry entry;
-        if (!parse_number(take_until(line, ' '), due, 10) || !parse_number(line, entry.fingerprint, 10))
-            return damaged();
-        entry.due = base::Instant(base::Seconds(due));
+        std::string_view line = base::take_until(rest, '\n');
+        const std::string_view name = base::take_until(line, ' ');
+        const auto due = base::parse_number<std::int64_t>(base::take_until(line, ' '));
+        const auto fingerprint = base::parse_number<std::uint64_t>(line);
+        if (!due || !fingerprint) return damaged();
+        const IndexEntry entry{.due = base::Instant(base::Seconds(*due)), .fingerprint = *fingerprint};
         index.emplace_hint(index.end(), name, entry);
     }
     return index;

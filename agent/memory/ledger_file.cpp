@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/memory/ledger_file.hpp"
 
-#include <algorithm>
-#include <charconv>
-
 #include <fcntl.h>
 
 #include "agent/memory/state_files.hpp"
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace agent {
 
@@ -41,39 +39,27 @@ std::string wait_line(const LearnedHold& hold) {
                    (hold.names.empty() ? "*" : hold.names) + " " + base::printable(hold.words));
 }
 
-/// The text up to the next blank, which is taken away with it.
-std::string_view next_word(std::string_view& text) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    const std::string_view word = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    return word;
-}
-
 std::optional<std::int64_t> number_of(std::string_view text) {
-    std::int64_t value = 0;
-    const char* begin = text.data();
-    const char* end = begin + text.size();
-    const auto [stop, problem] = std::from_chars(begin, end, value);
+    const auto value = base::parse_number<std::int64_t>(text);
     // 2100-01-01 in milliseconds: no limit lasts that long.
     constexpr std::int64_t kLast = 4'102'444'800'000;
-    if (problem != std::errc{} || stop != end || value < 0 || value > kLast) return std::nullopt;
-    return value;
+    return value && *value >= 0 && *value <= kLast ? value : std::nullopt;
 }
 
 bool take_content(Ledger& ledger, std::string_view content) {
-    const std::string_view kind = next_word(content);
+    const std::string_view kind = base::take_until(content, ' ');
     if (kind == "account") {
         ledger.belong_to(std::string(content));
         return !content.empty();
     }
-    const auto value = number_of(next_word(content));
+    const auto value = number_of(base::take_until(content, ' '));
     if (!value || content.empty()) return false;
     if (kind == "bucket") {
         ledger.set_bucket(std::string(content), LimitInstant(base::Milliseconds(*value)));
         return true;
     }
     if (kind != "wait") return false;
-    std::string names(next_word(content));
+    std::string names(base::take_until(content, ' '));
     if (names == "*") names.clear();
     ledger.set_learned({.names = std::move(names),
                         .until = base::Instant(base::Seconds(*value)),
@@ -93,9 +79,7 @@ LedgerText parse_ledger(std::string_view text) {
     LedgerText read;
     bool is_first = true;
     while (!text.empty()) {
-        const std::size_t end = text.find('\n');
-        const std::string_view line = text.substr(0, end);
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+        const std::string_view line = base::take_until(text, '\n');
         if (line.empty()) continue;  // after a line that was torn
         ++read.lines;
         if (std::exchange(is_first, false) && line.starts_with(kTitle)) {

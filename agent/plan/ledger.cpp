@@ -6,6 +6,7 @@
 
 #include "agent/plan/plan.hpp"
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace agent {
 
@@ -90,13 +91,6 @@ std::optional<OrderHold> later_of(std::optional<OrderHold> a, OrderHold b) {
 
 std::string names_key(const std::vector<Identifier>& names) {
     return base::sha256_hex(limit_keys(names, LimitKey::SameNames).front()).substr(0, 32);
-}
-
-std::string lower(std::string text) {
-    for (char& c : text) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return text;
 }
 
 /// Do the CA's words speak of these names, or of certificates like this one?
@@ -313,7 +307,7 @@ void learn_refusal(Ledger& ledger, std::span<const CaLimit> limits, const OrderA
     if (!error.retry_at || *error.retry_at <= now) return;
     const bool is_limit = error.code == base::Code::CaRateLimited;
     if (!is_limit && error.code != base::Code::CaServerError) return;
-    const std::string words = lower(error.message);
+    const std::string words = base::lower(error.message);
     for (const CaLimit& limit : limits) {
         if (!is_limit || words.find(limit.told_by) == std::string::npos) continue;
         std::vector<std::string> keys = limit_keys(order.names, limit.key);

@@ -2,10 +2,9 @@
 // The names, and the journal's lines.
 #include "deployers/hosts/places.hpp"
 
-#include <algorithm>
-
 #include "base/encoding.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 
 namespace deployers {
 
@@ -58,9 +57,7 @@ Journal parse_journal(std::string_view text) {
     constexpr std::size_t kDigest = 64;
     Journal journal;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        const std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
+        const std::string_view line = base::take_until(text, '\n');
         if (line.size() < kDigest) continue;
         for (const auto& [word, had] : {std::pair{std::string_view(" had /"), true}, {" none /", false}}) {
             if (!line.substr(kDigest).starts_with(word)) continue;

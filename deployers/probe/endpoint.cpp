@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/encoding.hpp"
 #include "base/identifier.hpp"
+#include "base/text.hpp"
 
 namespace deployers {
 namespace {
@@ -50,20 +50,9 @@ base::Failure wrong(std::string_view text, const std::string& what, std::string 
                       hint.empty() ? "an endpoint is " + std::string(kForm) : std::move(hint));
 }
 
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::ranges::transform(result, result.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return result;
-}
-
 std::optional<int> parse_number(std::string_view text, int least, int most) {
-    int number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size() || number < least || number > most)
-        return std::nullopt;
-    return number;
+    const auto number = base::parse_number<int>(text);
+    return number && *number >= least && *number <= most ? number : std::nullopt;
 }
 
 bool is_address(std::string_view text) {
@@ -215,7 +204,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     if (separator == std::string_view::npos)
         return wrong(text, "the scheme is missing; write https://" + base::printable(text, 200));
     const std::string_view rest = text.substr(separator + 3);
-    endpoint.scheme = TRY(parse_scheme(text, lower(text.substr(0, separator)), rest));
+    endpoint.scheme = TRY(parse_scheme(text, base::lower(text.substr(0, separator)), rest));
 
     if (rest.find('#') != std::string_view::npos) return wrong(text, "a fragment (#…) has no meaning here");
     const auto question = rest.find('?');

@@ -2,7 +2,6 @@
 #include "acme/solvers/dns/api.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 #include "acme/retry.hpp"
 #include "acme/solvers/dns/endpoint.hpp"
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace acme {
 namespace {
@@ -63,12 +63,10 @@ Code code_of(Verdict verdict) {
 /// Retry-After, else RateLimit-Reset (the instant as a Unix time; seconds in later drafts).
 std::optional<base::Seconds> asked_wait(const HttpResponse& response, base::Instant now) {
     if (const auto wait = parse_retry_after(response.header("retry-after"), now)) return wait;
-    const std::string_view text = response.header("ratelimit-reset");
-    long long number = 0;
-    const auto [stop, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (text.empty() || problem != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
+    const auto number = base::parse_number<long long>(response.header("ratelimit-reset"));
+    if (!number) return std::nullopt;
     constexpr long long kNoDuration = 1'000'000'000;
-    const long long wait = number > kNoDuration ? number - now.time_since_epoch().count() : number;
+    const long long wait = *number > kNoDuration ? *number - now.time_since_epoch().count() : *number;
     return base::Seconds{std::clamp<long long>(wait, 0, 24LL * 3600)};
 }
 

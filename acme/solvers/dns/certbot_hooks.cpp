@@ -8,6 +8,7 @@
 
 #include "acme/solvers/dns/program.hpp"
 #include "acme/solvers/dns/program_kinds.hpp"
+#include "base/text.hpp"
 
 namespace acme {
 
@@ -17,14 +18,6 @@ namespace {
 
 /// Outputs remembered. One stays until its cleanup has gone well, which may be never.
 constexpr std::size_t kPrintedMax = 1000;
-
-/// As certbot does it, which hands what auth has printed to cleanup without the white space around.
-std::string stripped(const std::string& text) {
-    constexpr const char* kBlank = " \t\r\n\v\f";
-    const auto begin = text.find_first_not_of(kBlank);
-    return begin == std::string::npos ? std::string()
-                                      : text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
 
 std::map<std::string, std::string> environment_for(const TxtRecord& record) {
     const std::string domain = domain_of(record);
@@ -48,7 +41,8 @@ class CertbotHooks final : public DnsProvider {
         if (cleanup_.empty()) return base::Seconds(0);
         const std::scoped_lock lock(mutex_);
         if (printed_.size() >= kPrintedMax) printed_.erase(printed_.begin());
-        printed_[key_of(record)] = stripped(completed.out);
+        // As certbot does it, which hands what auth has printed to cleanup without the white space around.
+        printed_[key_of(record)] = base::trimmed(completed.out, " \t\r\n\v\f");
         return base::Seconds(0);
     }
 

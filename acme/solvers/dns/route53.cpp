@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Amazon Route 53 (API 2013-04-01), which knows whole sets only, and answers before its name servers know.
 #include <algorithm>
-#include <charconv>
 #include <memory>
 
 #include "acme/solvers/dns/api.hpp"
@@ -10,6 +9,7 @@
 #include "acme/solvers/dns/sigv4.hpp"
 #include "acme/solvers/dns/xml_text.hpp"
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 
 namespace acme {
 namespace {
@@ -60,12 +60,6 @@ std::string words(const base::HttpResponse& response) {
 /// "Z1" of "/hostedzone/Z1".
 std::string last_part(const std::string& id) {
     return id.substr(id.rfind('/') + 1);
-}
-
-std::uint32_t ttl_in(const std::string& text) {
-    std::uint32_t ttl = 0;
-    std::from_chars(text.data(), text.data() + text.size(), ttl);
-    return ttl;
 }
 
 class Route53 final : public DnsProvider {
@@ -142,7 +136,7 @@ class Route53 final : public DnsProvider {
         for (const std::string_view each : *sets) {  // it lists on from the name that was asked for
             if (bare_name(xml_text(each, "Name")) != name || xml_text(each, "Type") != "TXT") continue;
             const auto values = xml_all(each, "Value");
-            set.ttl = ttl_in(xml_text(each, "TTL"));
+            set.ttl = base::parse_number<std::uint32_t>(xml_text(each, "TTL")).value_or(0);
             if (!values || values->empty()) return api_.strange(call, "a record set in it has no values");
             for (const std::string_view value : *values) {
                 const auto text = xml_unescape(value);

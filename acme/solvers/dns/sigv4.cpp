@@ -6,6 +6,7 @@
 
 #include "base/encoding.hpp"
 #include "base/mac.hpp"
+#include "base/text.hpp"
 
 namespace acme {
 namespace {
@@ -17,14 +18,6 @@ std::string compact(base::Instant now) {
     std::string text = base::format_instant(now);
     std::erase_if(text, [](char character) { return character == '-' || character == ':'; });
     return text;
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& character : out) {
-        if (character >= 'A' && character <= 'Z') character = static_cast<char>(character - 'A' + 'a');
-    }
-    return out;
 }
 
 /// Outer blanks go, inner ones count as one.
@@ -64,7 +57,7 @@ std::vector<std::pair<std::string, std::string>> sign_aws(const AwsRequest& requ
     const std::string time = compact(now);
     const std::string day = time.substr(0, 8);
     std::map<std::string, std::string> headers{{"host", request.host}, {"x-amz-date", time}};
-    for (const auto& [name, value] : request.headers) headers[lower(name)] = squeezed(value);
+    for (const auto& [name, value] : request.headers) headers[base::lower(name)] = squeezed(value);
     if (!keys.session_token.empty()) headers["x-amz-security-token"] = keys.session_token.reveal();
 
     std::string lines;

@@ -3,20 +3,15 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <system_error>
 #include <utility>
+
+#include "base/text.hpp"
 
 namespace acme {
 namespace {
 
 constexpr std::string_view kBlank = " \t\r\n";
-
-std::string_view trimmed(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(kBlank);
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
 
 constexpr std::array<std::pair<std::string_view, char>, 5> kReferences{
     {{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}}};
@@ -30,23 +25,20 @@ std::optional<char> character_of(std::string_view reference) {
     reference.remove_prefix(1);
     const bool is_hex = reference.starts_with('x');
     if (is_hex) reference.remove_prefix(1);
-    unsigned number = 0;
-    const char* begin = reference.data();
-    const char* end = begin + reference.size();
-    const auto [stop, problem] = std::from_chars(begin, end, number, is_hex ? 16 : 10);
-    if (problem != std::errc{} || stop != end || number == 0 || number > 127) return std::nullopt;
-    return static_cast<char>(number);
+    const auto number = base::parse_number<unsigned>(reference, is_hex ? 16 : 10);
+    if (!number || *number == 0 || *number > 127) return std::nullopt;
+    return static_cast<char>(*number);
 }
 
 }  // namespace
 
 std::optional<std::string_view> xml_root(std::string_view document, std::string_view root) {
     if (document.find("<!") != std::string_view::npos) return std::nullopt;
-    document = trimmed(document);
+    document = base::trimmed(document, kBlank);
     if (document.starts_with("<?xml")) {
         const std::size_t end = document.find("?>");
         if (end == std::string_view::npos) return std::nullopt;
-        document = trimmed(document.substr(end + 2));
+        document = base::trimmed(document.substr(end + 2), kBlank);
     }
     const std::string open = "<" + std::string(root);
     const std::string close = "</" + std::string(root) + ">";
