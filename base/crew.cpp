@@ -41,10 +41,11 @@ void Crew::serve() {
     while (true) {
         has_work_.wait(guard, [this] { return is_over_ || !handed_.empty(); });
         if (handed_.empty()) return;
-        const auto work = std::move(handed_.front());
+        auto work = std::move(handed_.front());
         handed_.pop_front();
         guard.unlock();
         work();
+        work = nullptr;  // what it held may take its time to go
         guard.lock();
         --busy_;
     }

@@ -150,6 +150,16 @@ Result<void> write_durably(Files& files, const std::string& path, std::string_vi
     return sync_directory(files, directory_of(path));
 }
 
+Result<void> append_durably(Files& files, const std::string& path, std::string_view lines, mode_t mode) {
+    auto file = files.open(path, O_WRONLY | O_APPEND, 0);
+    const bool is_new = !file && file.error().code == Code::FileNotFound;
+    if (is_new) file = files.open(path, O_WRONLY | O_APPEND | O_CREAT, mode);
+    if (!file) return Failure(std::move(file).error());
+    TRY(write_all(files, *file, "\n" + std::string(lines), path));
+    TRY(files.sync(*file));
+    return is_new ? sync_directory(files, directory_of(path)) : Result<void>{};
+}
+
 Result<void> sync_directory(Files& files, const std::string& path) {
     // "/.": the directory itself may well be a symbolic link of the administrator's.
     const Descriptor directory = TRY(files.open(path + "/.", O_RDONLY | O_DIRECTORY, 0));

@@ -132,6 +132,10 @@ struct FileAttributes {
 /// directory. Whoever reads `path` sees the old content or the new one, whatever happens.
 [[nodiscard]] Result<void> write_durably(Files& files, const std::string& path, std::string_view content,
                                          const FileAttributes& attributes);
+/// Adds whole lines to a file, durably; it is made, with this mode, if it is not there. An empty line goes
+/// before them, in case the last writer was cut off in the middle of his: readers pass over empty lines.
+[[nodiscard]] Result<void> append_durably(Files& files, const std::string& path, std::string_view lines,
+                                          mode_t mode);
 /// fsync of a directory, which makes the names in it durable.
 [[nodiscard]] Result<void> sync_directory(Files& files, const std::string& path);
 /// Makes the directory and its missing parents, each with `mode`, durably. What exists is left as it is.

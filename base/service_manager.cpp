@@ -8,6 +8,7 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 namespace base {
 
 namespace {
+
+constexpr Milliseconds kPatience{5'000};
 
 std::string take(const char* name) {
     const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread is started
@@ -43,7 +46,7 @@ ServiceManager ServiceManager::from_environment() {
 }
 
 void ServiceManager::ready(const std::string& text) const {
-    send("READY=1\nSTATUS=" + one_line(text));
+    send("READY=1\nSTATUS=" + one_line(text), kPatience);
 }
 
 void ServiceManager::reloading() const {
@@ -62,10 +65,11 @@ void ServiceManager::status(const std::string& text) const {
 }
 
 void ServiceManager::feed_watchdog() const {
-    send("WATCHDOG=1");
+    send("WATCHDOG=1", kPatience);
 }
 
-void ServiceManager::send(const std::string& message) const {
+/// Where its queue is full, it is waited for as long as `patience` says.
+void ServiceManager::send(const std::string& message, Milliseconds patience) const {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (socket_.empty() || socket_.size() >= sizeof address.sun_path) return;
@@ -73,8 +77,12 @@ void ServiceManager::send(const std::string& message) const {
     if (socket_.front() == '@') address.sun_path[0] = '\0';
     const Descriptor out(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket_.size());
-    // A manager that does not listen misses something; our work does not depend on it.
-    (void)::sendto(out.number(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
+    // A manager that does not listen misses something; our work does not depend on it. One that is busy would
+    // kill us for a word that it has not heard.
+    const timeval limit{.tv_sec = patience.count() / 1000, .tv_usec = 0};
+    (void)::setsockopt(out.number(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    const int flags = MSG_NOSIGNAL | (patience.count() == 0 ? MSG_DONTWAIT : 0);
+    (void)::sendto(out.number(), message.data(), message.size(), flags,
                    reinterpret_cast<const sockaddr*>(&address), size);
 }
 

@@ -16,6 +16,7 @@ class ServiceManager {
     /// ours may speak in our place.
     [[nodiscard]] static ServiceManager from_environment();
 
+    /// Like feed_watchdog() it waits for a few seconds where the manager is too busy to listen.
     void ready(const std::string& status) const;
     /// SIGHUP was heard; ready() says when it is done.
     void reloading() const;
@@ -29,7 +30,7 @@ class ServiceManager {
     [[nodiscard]] std::optional<Milliseconds> watchdog() const { return watchdog_; }
 
   private:
-    void send(const std::string& message) const;
+    void send(const std::string& message, Milliseconds patience = Milliseconds(0)) const;
 
     std::string socket_{};
     std::optional<Milliseconds> watchdog_{};

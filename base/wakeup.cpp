@@ -31,12 +31,14 @@ itimerspec alarm_at(std::int64_t seconds, std::int64_t nanoseconds) {
     return alarm;
 }
 
-void arm_wall(const Descriptor& timer, std::optional<Instant> at) {
+/// False: the clock was set since it was armed before, when nobody was waiting. It is armed all the same.
+bool arm_wall(const Descriptor& timer, std::optional<Instant> at) {
     // Armed even where no instant is waited for: a clock that is set is told through it, too.
     constexpr std::int64_t kNever = 4'102'444'800;  // 2100
     const std::int64_t seconds = at ? std::max<std::int64_t>(0, at->time_since_epoch().count()) : kNever;
     const itimerspec alarm = alarm_at(seconds, 0);
-    (void)::timerfd_settime(timer.number(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &alarm, nullptr);
+    constexpr int kFlags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+    return ::timerfd_settime(timer.number(), kFlags, &alarm, nullptr) == 0 || errno != ECANCELED;
 }
 
 void arm_boot(const Descriptor& timer, std::optional<Milliseconds> within) {
@@ -85,7 +87,7 @@ void Wakeup::call() const {
 }
 
 Woken Wakeup::wait(std::optional<Instant> at, std::optional<Milliseconds> within) {
-    arm_wall(wall_, at);
+    if (!arm_wall(wall_, at)) return {.clock_was_set = true};
     arm_boot(boot_, within);
     std::array<pollfd, 5> awaited{{{.fd = wall_.number(), .events = POLLIN, .revents = 0},
                                    {.fd = boot_.number(), .events = POLLIN, .revents = 0},

@@ -9,6 +9,7 @@
 #include "agent/cli/command.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/local_rights.hpp"
+#include "base/patience.hpp"
 #include "base/service_manager.hpp"
 
 namespace agent {
@@ -19,16 +20,11 @@ namespace {
 
 /// One agent a state directory. Held until the process ends.
 Result<base::Lock> take_agent_lock(Workshop& shop) {
-    const base::Steady patience = shop.clock.steady() + shop.options.wait;
-    while (true) {
-        auto lock = base::Lock::take(shop.files, shop.config.agent.state_dir + "/agent.lock");
-        if (lock || lock.error().code != base::Code::StateLocked) return lock;
-        if (shop.clock.steady() >= patience) {
-            return base::fail(base::Code::StateLocked,
-                              "another agent runs in this state directory: " + lock.error().message);
-        }
-        shop.clock.sleep(base::Milliseconds(200));
-    }
+    auto lock = base::take_patiently(shop.clock, shop.options.wait, base::Milliseconds(200), [&] {
+        return base::Lock::take(shop.files, shop.config.agent.state_dir + "/agent.lock");
+    });
+    if (lock || lock.error().code != base::Code::StateLocked) return lock;
+    return base::Failure(std::move(lock).error().within("another agent runs in this state directory"));
 }
 
 /// As a shell and a service manager know it from every other program.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/memory/index.hpp"
 
-#include <set>
+#include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "agent/memory/state_files.hpp"
+#include "base/patience.hpp"
 #include "base/text.hpp"
 
 namespace agent {
@@ -22,33 +22,33 @@ constexpr std::size_t kIndexMax = std::size_t{256} * 1024 * 1024;
 /// Without an agent nobody ever takes the notes away. Beyond this, reading all records costs less than they
 /// do.
 constexpr std::uint64_t kNotesMax = 1'048'576;
+constexpr base::Milliseconds kNotesPatience{10'000};  // each takes as long as the disk does for one line
 
 base::Failure damaged() {
     return base::fail(Code::StateCorrupt, "the index of due times is damaged");
 }
 
-/// The names in the notes; those of this process only where `ours_too`.
-std::set<std::string, std::less<>> noted(base::Files& files, const std::string& path, bool ours_too) {
-    std::set<std::string, std::less<>> names;
+/// The index without the names in the notes; those of this process only where `ours_too`. What cannot be
+/// read may have any name in it.
+Index without_noted(Index index, base::Files& files, const std::string& path, bool ours_too) {
     const auto text = base::read_file(files, path, 2 * kNotesMax);
-    std::string_view rest = text ? std::string_view(*text) : std::string_view();
+    if (!text) return text.error().code == Code::FileNotFound ? std::move(index) : Index{};
+    std::string_view rest = *text;
     const std::string ours = std::to_string(::getpid());
     while (!rest.empty()) {
         std::string_view line = base::take_until(rest, '\n');
         const std::string_view name = base::take_until(line, ' ');
-        if (ours_too || line != ours) names.emplace(name);
+        const auto place = ours_too || line != ours ? index.find(name) : index.end();
+        if (place != index.end()) index.erase(place);
     }
-    return names;
+    return index;
 }
 
 /// Held for the blink of an eye, by those who add a note and by the one who takes them away.
 Result<base::Lock> lock_notes(base::Files& files, const std::string& place) {
-    constexpr int kTries = 200;
-    for (int i = 1;; ++i) {
-        auto lock = base::Lock::take(files, place + ".lock");
-        if (lock || lock.error().code != Code::StateLocked || i == kTries) return as_state(std::move(lock));
-        ::usleep(5'000);
-    }
+    base::SystemClock clock;
+    return as_state(base::take_patiently(clock, kNotesPatience, base::Milliseconds(5),
+                                         [&] { return base::Lock::take(files, place + ".lock"); }));
 }
 
 }  // namespace
@@ -89,14 +89,13 @@ Index IndexFile::load() const {
     if (!text) return {};
     auto index = parse_index(*text);
     if (!index) return {};
-    for (const std::string& name : noted(files_, place_ + kNotes, /*ours_too=*/true)) index->erase(name);
-    return std::move(*index);
+    return without_noted(std::move(*index), files_, place_ + kNotes, /*ours_too=*/true);
 }
 
 Result<void> IndexFile::save(Index index) const {
     // Nobody notes anything meanwhile, so that what is missing in the index needs no note any more.
     const base::Lock lock = TRY(lock_notes(files_, place_));
-    for (const std::string& name : noted(files_, place_ + kNotes, /*ours_too=*/false)) index.erase(name);
+    index = without_noted(std::move(index), files_, place_ + kNotes, /*ours_too=*/false);
     TRY(as_state(base::write_durably(files_, place_, to_text(index), kPrivate)));
     return as_state(base::remove_tree(files_, place_ + kNotes));
 }
@@ -109,15 +108,8 @@ Result<void> IndexFile::note_change(const std::string& certificate) const {
         TRY(as_state(base::remove_tree(files_, place_ + kNotes)));
         return {};
     }
-    return append(certificate + " " + std::to_string(::getpid()) + "\n");
-}
-
-Result<void> IndexFile::append(const std::string& line) const {
-    const auto file = TRY(as_state(files_.open(place_ + kNotes, O_WRONLY | O_APPEND | O_CREAT, 0600)));
-    const std::size_t written = TRY(as_state(files_.write(file, line)));
-    if (written != line.size())
-        return base::fail(Code::StateNoSpace, place_ + ".changed: only a part of a line was taken");
-    return as_state(files_.sync(file));
+    const std::string note = certificate + " " + std::to_string(::getpid()) + "\n";
+    return as_state(base::append_durably(files_, place_ + kNotes, note, kPrivate.mode));
 }
 
 }  // namespace agent

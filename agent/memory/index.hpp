@@ -43,8 +43,6 @@ class IndexFile {
     [[nodiscard]] base::Result<void> note_change(const std::string& certificate) const;
 
   private:
-    [[nodiscard]] base::Result<void> append(const std::string& line) const;
-
     base::Files& files_;
     std::string place_;
 };

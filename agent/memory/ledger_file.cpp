@@ -129,19 +129,7 @@ Result<base::Lock> LedgerFile::lock() {
 }
 
 Result<void> LedgerFile::append(const std::string& lines) {
-    const auto added = [&]() -> Result<void> {
-        const base::Descriptor file = TRY(files_.open(place_ + kName, O_WRONLY | O_APPEND, 0));
-        // An empty line first, in case the one before was torn.
-        const std::string text = "\n" + lines;
-        std::string_view rest = text;
-        while (!rest.empty()) {
-            const std::size_t taken = TRY(files_.write(file, rest));
-            if (taken == 0) return base::fail(base::Code::FileIo, place_ + kName + ": no byte was taken");
-            rest.remove_prefix(taken);
-        }
-        return files_.sync(file);
-    };
-    return as_state(added());
+    return as_state(base::append_durably(files_, place_ + kName, lines, kPrivate.mode));
 }
 
 Result<void> LedgerFile::replace(const std::string& text) {

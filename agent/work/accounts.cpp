@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "acme/account_key.hpp"
+#include "base/patience.hpp"
 
 namespace agent {
 
@@ -53,13 +54,8 @@ Accounts::Accounts(Store& store, base::Clock& clock, spdlog::logger& log, Sessio
     : store_(store), clock_(clock), log_(log), session_of_(std::move(session_of)) {}
 
 Result<std::unique_ptr<Lease>> Accounts::take_turn(const CaConfig& ca) {
-    auto lease = store_.lease_account(ca.name, ca.directory);
-    const base::Steady patience = clock_.steady() + kPatience;
-    while (!lease && lease.error().code == Code::StateLocked && clock_.steady() < patience) {
-        clock_.sleep(base::Milliseconds(100));
-        lease = store_.lease_account(ca.name, ca.directory);
-    }
-    return lease;
+    return base::take_patiently(clock_, kPatience, base::Milliseconds(100),
+                                [&] { return store_.lease_account(ca.name, ca.directory); });
 }
 
 bool Accounts::is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) const {

@@ -14,6 +14,7 @@
 #include "agent/work/residue.hpp"
 #include "agent/work/run_hooks.hpp"
 #include "base/parallel.hpp"
+#include "base/patience.hpp"
 
 namespace agent {
 
@@ -198,14 +199,12 @@ class Pass {
     }
 
     Result<std::unique_ptr<Keeper>> take_turn() {
-        const base::Steady patience = s_.clock.steady() + options_.wait;
-        while (true) {
+        return base::take_patiently(s_.clock, options_.wait, base::Milliseconds(100), [&] {
             auto keeper = Keeper::open(s_.store, certificate_.name, s_.clock.now());
-            if (keeper || keeper.error().code != base::Code::StateLocked || s_.clock.steady() >= patience)
-                return keeper;
-            s_.progress.step(certificate_.name, "waiting", "for another renewd");
-            s_.clock.sleep(base::Milliseconds(100));
-        }
+            if (!keeper && keeper.error().code == base::Code::StateLocked && options_.wait.count() > 0)
+                s_.progress.step(certificate_.name, "waiting", "for another renewd");
+            return keeper;
+        });
     }
 
     Result<void> ask_ca_if_due() {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/encoding.hpp"
+#include "base/patience.hpp"
 #include "base/process.hpp"
 #include "deployers/hosts/places.hpp"
 #include "deployers/hosts/replacement.hpp"
@@ -66,13 +67,10 @@ base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& na
                           "remove it");
     }
     const std::string path = directory + "/" + name;
-    const base::Steady until = clock.steady() + patience;
-    for (;;) {
-        auto lock = base::Lock::take(files, path);
-        if (lock || lock.error().code != Code::StateLocked) return lock;
-        if (clock.steady() >= until) return base::Failure(std::move(lock).error().within(what));
-        clock.sleep(kLockPoll);
-    }
+    auto lock =
+        base::take_patiently(clock, patience, kLockPoll, [&] { return base::Lock::take(files, path); });
+    if (lock || lock.error().code != Code::StateLocked) return lock;
+    return base::Failure(std::move(lock).error().within(what));
 }
 
 class LocalSession final : public Session {

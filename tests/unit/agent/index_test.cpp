@@ -65,6 +65,19 @@ TEST_CASE("index: whoever changes a certificate notes it first; what is noted is
         expected.erase("b.example.com");
         CHECK(index.load() == expected);
     }
+    SUBCASE("a note that was cut short takes no other with it") {
+        append(directory / "index.changed", "c.exa");
+        REQUIRE(index.note_change("b.example.com"));
+        without.erase("b.example.com");
+        CHECK(index.load() == without);
+    }
+    SUBCASE("notes that cannot be read may have any name in them") {
+        REQUIRE(base::remove_tree(files, directory / "index.changed"));
+        REQUIRE(files.make_directory(directory / "index.changed", 0700));
+        CHECK(index.load().empty());
+        REQUIRE(index.save(three()));
+        CHECK(index.load().empty());
+    }
     SUBCASE("a save that was cut short loses no note") {
         REQUIRE(base::write_durably(files, directory / "index", agent::to_text(three()), {}));
         CHECK(index.load() == without);

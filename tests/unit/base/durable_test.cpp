@@ -170,6 +170,46 @@ TEST_CASE("write_durably: names that an earlier process of the same number left 
     CHECK(content_of(next) == "left behind");
 }
 
+TEST_CASE(
+    "append_durably: made with its name once, then one write and one fsync; a line that was cut off takes no "
+    "other along") {
+    const TemporaryDirectory directory;
+    FaultyFiles files;
+    REQUIRE(base::append_durably(files, directory / "notes", "first\n", 0600));
+    REQUIRE(base::append_durably(files, directory / "notes", "sec", 0600));
+    files.set_write_max(3);  // short writes are carried on with
+    REQUIRE(base::append_durably(files, directory / "notes", "third\n", 0600));
+    CHECK(content_of(directory / "notes") == "\nfirst\n\nsec\nthird\n");
+    SystemFiles system;
+    CHECK(system.info(directory / "notes").value().mode == 0600);
+    CHECK(golden(files.calls(), directory.path()) ==
+          std::vector<std::string>{"open notes", "open notes", "write", "sync", "open .", "sync",
+                                   "open notes", "write", "sync", "open notes", "write", "write", "write",
+                                   "sync"});
+    CHECK_FALSE(base::append_durably(files, directory / "missing/notes", "x\n", 0600));
+}
+
+TEST_CASE("append_durably: struck at any call, what stood there before stands there still") {
+    for (const Fault fault : {Fault::Fail, Fault::Kill}) {
+        const TemporaryDirectory directory;
+        const std::string path = directory / "notes";
+        const auto struck = tests::at_every_call(
+            fault,
+            [&](FaultyFiles& files) {
+                SystemFiles system;
+                REQUIRE(base::write_durably(system, path, "before\n", {}));
+                const auto added = base::append_durably(files, path, "after\n", 0600);
+                CHECK(added.has_value() == !files.struck());
+            },
+            [&](const FaultyFiles&, std::size_t number) {
+                CAPTURE(number);
+                CHECK(content_of(path).starts_with("before\n"));
+            });
+        CHECK(struck == 3);
+        CHECK(content_of(path) == "before\n\nafter\n");
+    }
+}
+
 TEST_CASE("write_new_file: never over something, and nothing half is left after a failure") {
     const TemporaryDirectory directory;
     write_old(directory / "there");
