@@ -1,11 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 // `renewd run --once`: all that is due, as from a timer.
+#include <functional>
+#include <memory>
+
+#include <spdlog/spdlog.h>
+
 #include "agent/cli/command.hpp"
+#include "agent/work/metrics_keeper.hpp"
 #include "agent/work/removed.hpp"
+#include "agent/work/status_now.hpp"
 
 namespace agent {
 
+namespace {
+
+/// Counts what this pass tries, where anybody wants to know.
+std::shared_ptr<MetricsKeeper> begin_metrics(Workshop& shop) {
+    const std::string& path = shop.config.agent.metrics_file;
+    if (path.empty()) return nullptr;
+    auto metrics = std::make_shared<MetricsKeeper>(shop.files, path);
+    shop.surroundings->on_attempt = std::bind_front(&MetricsKeeper::attempted, metrics);
+    return metrics;
+}
+
+void write_metrics(Workshop& shop, MetricsKeeper& metrics) {
+    const Overview overview = overview_of(shop, /*with_removed=*/false);
+    for (const CertificateStatus& status : overview.certificates)
+        metrics.note(figures_of(status), shop.clock.now());
+    const auto written = metrics.write({.limits = limits_now(*shop.surroundings),
+                                        .free_bytes = overview.store.free_bytes,
+                                        .config_ok = overview.agent.config_error.empty()});
+    if (!written) shop.log->error("{}", written.error().message);
+}
+
+}  // namespace
+
 int run_command(Workshop& shop) {
+    const auto metrics = begin_metrics(shop);
     // A pass of its own is started by a timer or a person: the time between two of them is the backoff of
     // deployments.
     const int code = work_on(shop, {.wishes = {.retry_now = true}, .wait = shop.options.wait});
@@ -13,6 +44,7 @@ int run_command(Workshop& shop) {
         *shop.surroundings,
         [&shop](const std::string& name) { return shop.config.certificates.contains(name); },
         /*eager=*/true);
+    if (metrics) write_metrics(shop, *metrics);
     return code;
 }
 

@@ -21,6 +21,7 @@
 #include "agent/tell/words.hpp"
 #include "agent/work/control.hpp"
 #include "agent/work/local_rights.hpp"
+#include "agent/work/status_now.hpp"
 #include "base/encoding.hpp"
 #include "base/service_manager.hpp"
 
@@ -260,23 +261,9 @@ Overview overview_of(Workshop& shop, bool with_removed) {
     };
     for (const std::string& name : shop.certificates) {
         const CertificateConfig& certificate = shop.config.certificates.at(name);
-        auto record = shop.store->load(name);
-        if (!record) note(record.error());
-        for (const std::string& finding : shop.store->findings(name)) note({.message = finding});
-        const auto order = shop.store->open_order(name);
-        Record known =
-            record && *record ? std::move(**record) : Record{.name = name, .first_seen = overview.now};
-        CertificateStatus status = status_of(certificate, known, order && order->has_value(),
-                                             shop.config.agent.verify_every, overview.now);
-        const bool is_placed = order && order->has_value() && !(*order)->url.empty();
-        if (status.plan.renewal_due(overview.now) && hold_of_clock(clock, status.record, overview.now)) {
-            hold_for_clock(status, *overview.clock, overview.now);
-        } else if (status.plan.renewal_due(overview.now) && !is_placed) {
-            const CaConfig& ca = shop.config.cas.at(certificate.ca.front());
-            const OrderAhead ahead = order_ahead(certificate, status.record, ca.name, overview.now);
-            if (const auto hold = shop.surroundings->ledgers().hold(ca, ahead)) hold_back(status, *hold);
-        }
-        overview.certificates.push_back(std::move(status));
+        StatusNow found = status_now(*shop.surroundings, certificate);
+        for (const base::Error& trouble : found.trouble) note(trouble);
+        overview.certificates.push_back(std::move(found.status));
     }
     if (with_removed) {
         for (const std::string& name : shop.store->certificates().value_or(std::vector<std::string>{})) {

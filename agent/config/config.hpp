@@ -35,6 +35,7 @@ struct AgentConfig {
     base::Seconds verify_every{3600};
     std::uint64_t min_free_bytes = 8ULL * 1024 * 1024;
     bool allow_volatile = false;             // state on tmpfs or under /tmp
+    std::string metrics_file{};              // for a Prometheus collector; empty: none
     std::string helper{};                    // the root helper's socket; empty: none
     std::vector<std::string> plugin_path{};  // directories, beside the built-in ones
 };

@@ -166,7 +166,8 @@ void Reading::read_agent(Config& config) {
     agent.helper = section.path("helper").value_or("");
     if (agent.helper.size() > kSocketPathMax)
         section.wrong("helper", "a socket's path has at most " + std::to_string(kSocketPathMax) + " bytes");
-    section.not_built({"listen", "listen_token_file", "metrics_file"});
+    agent.metrics_file = section.path("metrics_file").value_or("");
+    section.not_built({"listen", "listen_token_file"});
     section.finish();
 }
 

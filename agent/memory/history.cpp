@@ -1,11 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/memory/history.hpp"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include <nlohmann/json.hpp>
 
 #include "agent/memory/record.hpp"
 
 namespace agent {
+
+std::string_view step_of(const Happening& happening) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kSteps{
+        {{"issued", "order"},
+         {"not_issued", "order"},
+         {"deployed", "deploy"},
+         {"not_deployed", "deploy"},
+         {"hook", "hook"},
+         {"revoked", "revoke"},
+         {"not_revoked", "revoke"}}};
+    const auto* const known =
+        std::ranges::find(kSteps, happening.what, [](const auto& row) { return row.first; });
+    return known == kSteps.end() ? std::string_view() : known->second;
+}
 
 std::string to_line(const Happening& happening) {
     nlohmann::json line = {{"at", base::format_instant(happening.at)}, {"what", happening.what}};

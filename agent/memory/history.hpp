@@ -20,6 +20,9 @@ struct Happening {
     std::optional<base::Error> error{};
 };
 
+/// The step that was tried, as in the metrics: "order", "deploy", "hook", "revoke"; empty: it was none.
+[[nodiscard]] std::string_view step_of(const Happening& happening);
+
 /// One line of history.jsonl, without its newline.
 [[nodiscard]] std::string to_line(const Happening& happening);
 /// Reads what to_line() wrote; nothing for a line that is torn or somebody else's. Its texts came from

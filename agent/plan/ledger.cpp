@@ -344,6 +344,19 @@ std::vector<LimitLeft> limits_left(const Ledger& ledger, std::span<const CaLimit
     return told;
 }
 
+std::vector<LimitLeft> least_left(const Ledger& ledger, std::span<const CaLimit> limits, Instant now) {
+    std::vector<LimitLeft> told;
+    for (const CaLimit& limit : limits) {
+        LimitLeft least{.limit = &limit, .left = limit.most};
+        for (const auto& [name, full_at] : ledger.buckets()) {
+            const bool is_of_it = name == limit.id || name.starts_with(std::string(limit.id) + " ");
+            if (is_of_it) least.left = std::min(least.left, limit.most - in_use(limit, full_at, now));
+        }
+        told.push_back(least);
+    }
+    return told;
+}
+
 std::vector<PastOrder> past_orders(const Record& record, Instant since) {
     std::vector<PastOrder> orders;
     const GenerationRecord* before = nullptr;

@@ -150,6 +150,10 @@ void learn_refusal(Ledger& ledger, std::span<const CaLimit> limits, const OrderA
                                                  const std::vector<base::Identifier>& names,
                                                  base::Instant now);
 
+/// How each limit stands where least of it is left, whatever that is about.
+[[nodiscard]] std::vector<LimitLeft> least_left(const Ledger& ledger, std::span<const CaLimit> limits,
+                                                base::Instant now);
+
 /// The orders that this record's generations are the proof of, oldest first: what a ledger that was lost is
 /// put together from.
 struct PastOrder {

@@ -131,6 +131,7 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
             }
             note_verdicts(changed, name, *seen[i], moment.now);
             auto error = deployers::error_of(*seen[i], certificate.name);
+            s.count_attempt("verify", !error);
             if (error)
                 note_look(changed, certificate, name,
                           std::move(*error).within(certificate.name + " on " + name), moment);

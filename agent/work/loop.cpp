@@ -11,6 +11,7 @@
 #include "agent/plan/plan.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/removed.hpp"
+#include "agent/work/status_now.hpp"
 
 namespace agent {
 
@@ -26,10 +27,15 @@ constexpr base::Seconds kStorePause = 60s;    // a full disk is looked at again
 constexpr base::Seconds kShortestPause = 1s;  // what is due again at once does not turn the loop into a mill
 constexpr base::Milliseconds kPark = 8s;      // what a stop waits for
 constexpr base::Milliseconds kDrain = 30s;    // what a changed configuration waits for
-constexpr base::Milliseconds kLongestJob = 1h;  // beyond this, something hangs
-/// In the agenda, a name that no certificate has: those that are gone from the configuration.
-constexpr const char* kRemoved = "";
+constexpr base::Milliseconds kLongJob = 1h;   // beyond this, it is told
+constexpr base::Milliseconds kLongestJob = 24h;  // beyond this, something hangs
+// What is done beside the certificates stands in the agenda, too, under names that no certificate can have.
+constexpr const char* kRemoved = "removed certificates";
+constexpr const char* kMetrics = "metrics file";
 constexpr base::Seconds kTendRemovedEvery = 1h;
+constexpr base::Seconds kShowMetricsEvery = 1min;  // free space and limits change by themselves
+constexpr base::Seconds kShowMetricsSoon = 2s;
+constexpr int kShowMetricsShare = 50;  // at most one part in so many of a processor's time
 constexpr std::size_t kWorthSaving = 1000;
 constexpr base::Milliseconds kSaveEvery = 10min;
 constexpr Seconds kWorthPlanningAnew = 1min;
@@ -60,6 +66,7 @@ void Loop::enter(Accepted accepted) {
     epoch_->surroundings =
         std::make_unique<Surroundings>(epoch_->catalogue.ground(), parts_.store, parts_.files,
                                        parts_.transport, parts_.clock, parts_.progress, parts_.log);
+    keep_metrics(before.get());
     plan_all(accepted.is_new, before ? &before->catalogue : nullptr);
     tell_state();
     (void)::malloc_trim(0);  // reading a large configuration takes ten times what is kept of it
@@ -90,16 +97,13 @@ void Loop::plan_all(bool tries_again, const Catalogue* before) {
 }
 
 int Loop::run() {
-    parts_.manager.ready("");
-    tell_state();
+    parts_.manager.ready(state_words());
     while (true) {
         begin_what_is_due();
         keep_index(/*now=*/false);
         feed_watchdog();
-        const auto pause = parts_.manager.watchdog();
-        const auto beat = pause ? std::optional(*pause / 2) : std::nullopt;
-        const base::Woken woken = parts_.wakeup.wait(next_wake(), reloaded_at_ ? kDrain : beat);
-        if (woken.clock_was_set) plan_again_after_a_jump();
+        const base::Woken woken = parts_.wakeup.wait(next_wake(), next_beat());
+        plan_again_after_a_jump();
         take_back_finished();
         if (woken.has_visitor) hear();
         for (const int signal : woken.signals) {
@@ -117,8 +121,8 @@ int Loop::run() {
 /// else be due far too late.
 void Loop::plan_again_after_a_jump() {
     const Seconds offset = offset_of(parts_.clock);
-    const Seconds jump = offset - std::exchange(clock_offset_, offset);
-    if (std::chrono::abs(jump) < kWorthPlanningAnew) return;
+    if (std::chrono::abs(offset - clock_offset_) < kWorthPlanningAnew) return;
+    clock_offset_ = offset;
     parts_.log.warn("the clock was set: it is {} now", base::format_instant(parts_.clock.now()));
     for (const Listed& listed : epoch_->catalogue.list().certificates) agenda_.put(listed.name, Instant{});
     agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6);
@@ -128,6 +132,13 @@ void Loop::plan_again_after_a_jump() {
 std::optional<Instant> Loop::next_wake() const {
     const bool is_full = jobs_.size() >= settings().jobs;
     return is_full || reloaded_at_ ? std::nullopt : agenda_.next();
+}
+
+/// How long nothing but that may come: the watchdog wants to be fed, or an earlier epoch is waited for.
+std::optional<base::Milliseconds> Loop::next_beat() const {
+    const auto watchdog = parts_.manager.watchdog();
+    if (!watchdog) return reloaded_at_ ? std::optional(kDrain) : std::nullopt;
+    return reloaded_at_ ? std::min(kDrain, *watchdog / 2) : *watchdog / 2;
 }
 
 void Loop::begin_what_is_due() {
@@ -150,6 +161,11 @@ bool Loop::waits_for_an_earlier_epoch() {
 }
 
 void Loop::begin(const std::string& certificate) {
+    // Gone from the configuration and back in it while it was being worked on.
+    if (jobs_.contains(certificate)) {
+        agenda_.put_back(certificate, parts_.clock.now() + kBusyPause);
+        return;
+    }
     const Job job{.epoch = epoch_, .begun = parts_.clock.steady()};
     const PassOptions options{.wishes = {.mended = mended_.contains(certificate)}, .wait = base::Seconds(0)};
     const bool has_begun = crew_.begin([this, certificate, options, epoch = epoch_] {
@@ -168,6 +184,45 @@ void Loop::begin(const std::string& certificate) {
     }
 }
 
+void Loop::keep_metrics(const Epoch* before) {
+    config_ok_ = note_.config_error.empty();
+    const std::string& path = settings().metrics_file;
+    if (path.empty()) {
+        agenda_.drop(kMetrics);
+        return;
+    }
+    const bool goes_on = before != nullptr && before->metrics && before->metrics->path() == path;
+    epoch_->metrics = goes_on ? before->metrics : std::make_shared<MetricsKeeper>(parts_.files, path);
+    epoch_->surroundings->on_attempt = std::bind_front(&MetricsKeeper::attempted, epoch_->metrics);
+    agenda_.put(kMetrics, Instant{});
+}
+
+/// Soon; the more there is to write, the more is written at once.
+void Loop::metrics_have_changed() {
+    if (!epoch_->metrics || !agenda_.due(kMetrics)) return;
+    agenda_.put(kMetrics, std::max(parts_.clock.now() + kShowMetricsSoon, metrics_not_before_));
+}
+
+/// On a thread of the crew. Certificates that nothing has been due for yet are read, the first time.
+CertificateOutcome Loop::show_metrics(const Epoch& epoch) const {
+    Surroundings& surroundings = *epoch.surroundings;
+    epoch.metrics->keep_only([&](const std::string& name) { return epoch.catalogue.find(name) != nullptr; });
+    for (const Listed& listed : epoch.catalogue.list().certificates) {
+        if (surroundings.stopping) return {.name = kMetrics};
+        if (epoch.metrics->knows(listed.name)) continue;
+        const auto config = epoch.catalogue.certificate(listed.name);
+        if (config) epoch.metrics->note(figures_of(status_now(surroundings, *config).status), std::nullopt);
+    }
+    const auto free = parts_.store.free_bytes();
+    const auto written = epoch.metrics->write({.limits = limits_now(surroundings),
+                                               .free_bytes = free ? std::optional(*free) : std::nullopt,
+                                               .config_ok = config_ok_});
+    CertificateOutcome outcome{.name = kMetrics};
+    if (!written) outcome.error = written.error();
+    outcome.next = parts_.clock.now() + kShowMetricsEvery;
+    return outcome;
+}
+
 /// On a thread of the crew.
 CertificateOutcome Loop::work_on(const Epoch& epoch, const std::string& certificate,
                                  const PassOptions& options) const {
@@ -178,9 +233,15 @@ CertificateOutcome Loop::work_on(const Epoch& epoch, const std::string& certific
         tend_all_removed(*epoch.surroundings, is_configured, /*eager=*/false);
         return {.name = certificate, .next = parts_.clock.now() + kTendRemovedEvery};
     }
+    if (certificate == kMetrics) return show_metrics(epoch);
     auto config = epoch.catalogue.certificate(certificate);
     if (!config) return {.name = certificate, .error = std::move(config).error()};
-    return run_pass_on(*epoch.surroundings, *config, options);
+    CertificateOutcome outcome = run_pass_on(*epoch.surroundings, *config, options);
+    if (epoch.metrics) {
+        const StatusNow found = status_now(*epoch.surroundings, *config);
+        epoch.metrics->note(figures_of(found.status), parts_.clock.now());
+    }
+    return outcome;
 }
 
 void Loop::take_back_finished() {
@@ -193,8 +254,14 @@ void Loop::take_back_finished() {
 }
 
 void Loop::take_back(const CertificateOutcome& outcome) {
-    jobs_.erase(outcome.name);
     const Instant now = parts_.clock.now();
+    const auto job = jobs_.extract(outcome.name);
+    if (outcome.name == kMetrics) {
+        const auto took = parts_.clock.steady() - job.mapped().begun;
+        metrics_not_before_ = now + std::chrono::ceil<Seconds>(kShowMetricsShare * took);
+    } else {
+        metrics_have_changed();
+    }
     Instant at = outcome.next.value_or(now + kStorePause);
     if (outcome.error) {
         const bool is_busy = outcome.error->code == base::Code::StateLocked;
@@ -233,31 +300,37 @@ void Loop::reload() {
         parts_.log.error("the configuration is not taken: {}; the one before stays in force",
                          counted(accepted.error().size(), "problem"));
         note_.config_error = accepted.error().front().message;
+        config_ok_ = false;
+        metrics_have_changed();
         tell_state();
     }
-    parts_.manager.ready("");
-    tell_state();
+    parts_.manager.ready(state_words());
 }
 
 /// For `status`, and for `systemctl status`.
 void Loop::tell_state() {
     const auto noted = write_note(parts_.files, settings().state_dir, note_);
     if (!noted) parts_.log.warn("{}", noted.error().message);
-    std::string text = counted(epoch_->catalogue.list().certificates.size(), "certificate");
-    if (!note_.config_error.empty()) text += "; the configuration is not in force: " + note_.config_error;
-    parts_.manager.status(text);
+    parts_.manager.status(state_words());
 }
 
-/// Whoever does not come back within an hour hangs. Then nobody feeds the watchdog: a new process resumes
-/// everything.
+std::string Loop::state_words() const {
+    std::string text = counted(epoch_->catalogue.list().certificates.size(), "certificate");
+    if (!note_.config_error.empty()) text += "; the configuration is not in force: " + note_.config_error;
+    return text;
+}
+
+/// Long work is told once: a hook or a look may have been given hours. Whoever does not come back within a
+/// day hangs. Then nobody feeds the watchdog: a new process resumes everything.
 void Loop::feed_watchdog() {
     const base::Steady now = parts_.clock.steady();
-    for (const auto& [name, job] : jobs_) {
-        if (now - job.begun < kLongestJob) continue;
+    bool hangs = false;
+    for (auto& [name, job] : jobs_) {
+        hangs = hangs || now - job.begun >= kLongestJob;
+        if (now - job.begun < kLongJob || std::exchange(job.is_told, true)) continue;
         parts_.log.error("{}: the work on it has not come to an end within an hour", name);
-        return;
     }
-    parts_.manager.feed_watchdog();
+    if (!hangs) parts_.manager.feed_watchdog();
 }
 
 /// While nobody is waiting for it; what is being worked on is left out, and planned anew by the next start.
@@ -291,7 +364,8 @@ void Loop::stop(base::Milliseconds patience) {
     const base::Steady until = parts_.clock.steady() + patience;
     while (!jobs_.empty() && parts_.clock.steady() < until) {
         const auto left = std::chrono::ceil<base::Milliseconds>(until - parts_.clock.steady());
-        (void)parts_.wakeup.wait(std::nullopt, left);
+        const base::Woken woken = parts_.wakeup.wait(std::nullopt, left);
+        if (woken.has_visitor) (void)control_.hear();
         take_back_finished();
     }
     if (!jobs_.empty())

@@ -3,6 +3,7 @@
 // on certificates runs on a crew, each certificate by itself, so that none waits for another's trouble.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "agent/memory/index.hpp"
 #include "agent/plan/agenda.hpp"
 #include "agent/work/control.hpp"
+#include "agent/work/metrics_keeper.hpp"
 #include "agent/work/pass.hpp"
 #include "agent/work/surroundings.hpp"
 #include "base/crew.hpp"
@@ -62,11 +64,13 @@ class Loop {
 
         Catalogue catalogue;
         std::unique_ptr<Surroundings> surroundings{};
+        std::shared_ptr<MetricsKeeper> metrics{};  // nullptr: nobody wants any
     };
 
     struct Job {
         std::shared_ptr<Epoch> epoch{};
         base::Steady begun{};
+        bool is_told = false;  // that it takes long
     };
 
     void enter(Accepted accepted);
@@ -76,6 +80,9 @@ class Loop {
 
     [[nodiscard]] const AgentConfig& settings() const { return epoch_->catalogue.ground().agent; }
 
+    void keep_metrics(const Epoch* before);
+    void metrics_have_changed();
+    [[nodiscard]] CertificateOutcome show_metrics(const Epoch& epoch) const;
     void reload();
     void begin_what_is_due();
     [[nodiscard]] bool waits_for_an_earlier_epoch();
@@ -87,8 +94,10 @@ class Loop {
     void plan_again_after_a_jump();
     void feed_watchdog();
     void tell_state();
+    [[nodiscard]] std::string state_words() const;
     void stop(base::Milliseconds patience);
     [[nodiscard]] std::optional<base::Instant> next_wake() const;
+    [[nodiscard]] std::optional<base::Milliseconds> next_beat() const;
 
     LoopParts parts_;
     const ControlSocket& control_;
@@ -101,7 +110,9 @@ class Loop {
     std::optional<base::Steady> reloaded_at_;
     std::size_t unsaved_ = 0;  // changes that the index on disk does not have
     base::Steady saved_at_{};
-    base::Seconds clock_offset_{};  // of the wall clock from the boot clock
+    base::Instant metrics_not_before_{};
+    std::atomic<bool> config_ok_ = true;  // read by the crew
+    base::Seconds clock_offset_{};        // of the wall clock from the boot clock
     std::mutex finished_mutex_;
     std::vector<CertificateOutcome> finished_;  // by the crew, for this thread
     base::Crew crew_;                           // the last member: its threads end before what they use

@@ -150,7 +150,13 @@ Result<base::Anchors> Surroundings::anchors(const CertificateConfig& certificate
     return loaded;
 }
 
+void Surroundings::count_attempt(std::string_view step, bool has_succeeded) const {
+    if (on_attempt) on_attempt(step, has_succeeded);
+}
+
 void Surroundings::remember(const std::string& certificate, Happening happening) {
+    if (const std::string_view step = step_of(happening); !step.empty())
+        count_attempt(step, !happening.error);
     happening.at = clock.now();
     const auto kept = store.remember(certificate, to_line(happening));
     if (!kept) log.warn("{}: its history could not be written: {}", certificate, kept.error().message);

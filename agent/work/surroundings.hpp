@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include <spdlog/fwd.h>
 
@@ -77,6 +78,8 @@ class Surroundings {
     /// Adds to the certificate's history, and to the log where even that does not work: it never stops the
     /// work.
     void remember(const std::string& certificate, Happening happening);
+    /// Of what is not remembered: "verify". Others are counted when they are.
+    void count_attempt(std::string_view step, bool has_succeeded) const;
     /// Uniform in [0, 1): the jitter of retries.
     [[nodiscard]] double chance();
 
@@ -88,6 +91,8 @@ class Surroundings {
     Progress& progress;
     spdlog::logger& log;
     const base::Dns dns;  // asks whom [dns] names
+    /// Told of each attempt at a step, as in the metrics; set before any work begins. Empty: nobody counts.
+    std::function<void(std::string_view step, bool has_succeeded)> on_attempt{};
     /// The process is about to end: no step is begun any more.
     std::atomic<bool> stopping{false};
 
