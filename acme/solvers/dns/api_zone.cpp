@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <nlohmann/json.hpp>
+
 #include "base/encoding.hpp"
 
 namespace acme {
@@ -84,6 +86,21 @@ Result<ApiZone> find_zone(const Api& api, const TxtRecord& record, const ZoneSou
     }
     zone->name = bare_name(zone->name);
     return std::move(*zone);
+}
+
+Result<std::optional<ApiZone>> show_zone(const Api& api, const std::string& prefix, const std::string& name) {
+    const ApiCall call{
+        .path = prefix + escaped(name), .what = "show the zone " + name, .expects = {Verdict::Absent}};
+    const ApiAnswer answer = TRY(api.ask(call));
+    if (answer.verdict == Verdict::Absent) return std::nullopt;
+    TRY(api.read_json(call, answer));
+    return ApiZone{.id = name, .name = name};
+}
+
+std::optional<ApiZone> zone_among(const ZonePage& page, const std::string& name) {
+    const auto found =
+        std::ranges::find(page.zones, name, [](const ApiZone& zone) { return bare_name(zone.name); });
+    return found == page.zones.end() ? std::nullopt : std::optional(*found);
 }
 
 std::string quoted_txt(std::string_view value) {

@@ -43,6 +43,13 @@ struct ZoneSource {
 [[nodiscard]] base::Result<ApiZone> find_zone(const Api& api, const TxtRecord& record,
                                               const ZoneSource& source);
 
+/// The zone of this name that `prefix` and its name lead to, in an API that knows zones by their names alone;
+/// nothing where it is Absent.
+[[nodiscard]] base::Result<std::optional<ApiZone>> show_zone(const Api& api, const std::string& prefix,
+                                                             const std::string& name);
+/// The zone of this name on the page.
+[[nodiscard]] std::optional<ApiZone> zone_among(const ZonePage& page, const std::string& name);
+
 /// "_acme-challenge.www.example.com" of "_Acme-Challenge.www.example.com.".
 [[nodiscard]] std::string bare_name(std::string_view name);
 /// "_acme-challenge.www" of that in zone "example.com"; "@" for the zone's own name.

@@ -54,11 +54,7 @@ class Hetzner final : public DnsProvider {
 
     [[nodiscard]] Result<ApiZone> find_zone(const TxtRecord& record) const {
         const auto named = [this](const std::string& name) -> Result<std::optional<ApiZone>> {
-            const ZonePage page = TRY(zones("name=" + escaped(name)));
-            for (const ApiZone& zone : page.zones) {
-                if (bare_name(zone.name) == name) return zone;
-            }
-            return std::nullopt;
+            return zone_among(TRY(zones("name=" + escaped(name))), name);
         };
         const auto page = [this](const std::string& cursor) {
             return zones("page=" + (cursor.empty() ? "1" : cursor) + "&per_page=" + std::string(kZonesAPage));
