@@ -112,3 +112,21 @@ http {{
                 if path.is_file():
                     found[str(path.relative_to(self.directory))] = (path.read_bytes(), path.stat().st_ino)
         return found
+
+
+class SlowReload:
+    """A reload that takes its time when it is told to, so that something can happen during it."""
+
+    def __init__(self, nginx):
+        self.command = nginx.script('slow', 'test -e fast || { echo here >reloading; sleep 2; }\n$NGINX -s reload')
+        self._fast, self._begun = nginx.directory / 'fast', nginx.directory / 'reloading'
+        self._fast.touch()
+
+    def slow_down(self):
+        """The next one takes two seconds."""
+        self._fast.unlink()
+
+    def wait_until_begun(self):
+        """It is under way; the one after it is fast again."""
+        wait_until(self._begun.exists, 'the reload to begin', 30)
+        self._fast.touch()

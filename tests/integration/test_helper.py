@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 from helper import Helper
+from nginx import SlowReload
 from processes import ENVIRONMENT, free_port, run, wait_until
 from renewd import BINARY, NAME, certificate, nginx_target
 from sshd import User
@@ -111,16 +112,14 @@ def test_test_that_fails_takes_the_files_back(agent, helper, nginx):
 
 def test_renewd_killed_during_the_reload(agent, pebble, helper, nginx):
     """The agent dies while the helper reloads: the helper ends what it has begun, what is proven stays, and the next run sees it."""
-    slow = nginx.script('slow', 'test -e fast || { echo here >reloading; sleep 2; }\n$NGINX -s reload')
-    (nginx.directory / 'fast').touch()
-    helper.permit_nginx(nginx, slow)
-    configure(agent, helper, nginx_target(nginx, reload=slow, restart=[]))
+    slow = SlowReload(nginx)
+    helper.permit_nginx(nginx, slow.command)
+    configure(agent, helper, nginx_target(nginx, reload=slow.command, restart=[]))
     agent.run('renew', expect=0)
     first = served(nginx.port, NAME).sha256
-    (nginx.directory / 'fast').unlink()
+    slow.slow_down()
     process = agent.start('renew', NAME, '--force')
-    wait_until((nginx.directory / 'reloading').exists, 'the reload to begin', 30)
-    (nginx.directory / 'fast').touch()
+    slow.wait_until_begun()
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=10)
     wait_until(lambda: all(one.poll() is not None for one in helper.started), 'the helper to end', 20)

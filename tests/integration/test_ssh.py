@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from nginx import SlowReload
 from processes import children_of, free_port, run, wait_until
 from renewd import BINARY, NAME, certificate, nginx_target
 from tls import leaf_of, served
@@ -74,13 +75,11 @@ def test_ssh_killed_during_the_reload(renewd, pebble, make_nginx, sshd, make_lin
     """The files are published when the line dies: what is proven stays, the reload is not cut off, the outcome is asked for."""
     nginx = make_nginx('far')
     line = make_line(sshd.port)
-    slow = nginx.script('slow', 'test -e fast || { echo here >reloading; sleep 2; }\n$NGINX -s reload')
-    (nginx.directory / 'fast').touch()
-    _, first = deployed_over(line, renewd, nginx, sshd, reload=slow)
-    (nginx.directory / 'fast').unlink()
+    slow = SlowReload(nginx)
+    _, first = deployed_over(line, renewd, nginx, sshd, reload=slow.command)
+    slow.slow_down()
     process = renewd.start('renew', NAME, '--force')
-    wait_until((nginx.directory / 'reloading').exists, 'the reload to begin', 30)
-    (nginx.directory / 'fast').touch()
+    slow.wait_until_begun()
     os.kill(local_ssh(process), signal.SIGKILL)
     process.wait(timeout=60)
     wait_until(lambda: not sshd.remote_processes(), 'the remote side to end', 20)
@@ -93,15 +92,13 @@ def test_ssh_killed_during_the_reload(renewd, pebble, make_nginx, sshd, make_lin
 def test_renewd_killed_during_the_remote_reload(renewd, pebble, make_nginx, sshd):
     """renewd itself dies; the remote side keeps what is proven and ends; the next run sees it and writes nothing twice."""
     nginx = make_nginx('far')
-    slow = nginx.script('slow', 'test -e fast || { echo here >reloading; sleep 2; }\n$NGINX -s reload')
-    (nginx.directory / 'fast').touch()
-    renewd.configure(sshd.host_toml('far'), certificate(nginx_target(nginx, 'far', 'far', reload=slow)))
+    slow = SlowReload(nginx)
+    renewd.configure(sshd.host_toml('far'), certificate(nginx_target(nginx, 'far', 'far', reload=slow.command)))
     renewd.run('renew', expect=0)
     first = served(nginx.port, NAME).sha256
-    (nginx.directory / 'fast').unlink()
+    slow.slow_down()
     process = renewd.start('renew', NAME, '--force')
-    wait_until((nginx.directory / 'reloading').exists, 'the reload to begin', 30)
-    (nginx.directory / 'fast').touch()
+    slow.wait_until_begun()
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=10)
     wait_until(lambda: not sshd.remote_processes(), 'the remote side to end', 20)
