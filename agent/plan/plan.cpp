@@ -353,7 +353,7 @@ Plan plan(const CertificateConfig& certificate, const Record& record, const Circ
     Plan plan{.renewal = plan_renewal(certificate, record, circumstances),
               .ask_ca_at = plan_question(record, now),
               .revoke_at = next_revocation(certificate, record, now, wishes.retry_now || wishes.by_hand),
-              .warn_at = next_warning(record)};
+              .warn_at = next_warning(certificate, record)};
     if (plan.warn_at) *plan.warn_at -= circumstances.plan_by.value_or(now) - now;
     for (const TargetConfig& target : certificate.targets) {
         plan.targets.push_back(TargetPlanner(certificate, target, record, circumstances).plan());

@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "agent/plan/keeping.hpp"
 #include "agent/tell/status.hpp"
 #include "agent/work/deploy.hpp"
 #include "agent/work/look.hpp"
@@ -292,28 +293,15 @@ class Pass {
         return {};
     }
 
-    /// The newest `keep` generations stay, and every one that some target still has or serves.
+    /// What nobody needs any more goes, the record's word for it first.
     Result<void> prune() {
         const Record record = keeper_->record();
-        std::vector<int> kept;
-        const auto& generations = record.generations;
-        const auto newest = static_cast<std::size_t>(s_.config.agent.keep);
-        for (std::size_t i = generations.size() - std::min(generations.size(), newest);
-             i < generations.size(); ++i) {
-            kept.push_back(generations[i].number);
-        }
-        for (const TargetRecord& target : record.targets) {
-            for (const int number : {target.installed, target.serving, target.attempting})
-                kept.push_back(number);
-        }
-        for (const Revocation& waiting : record.revocations) kept.push_back(waiting.generation);
-        const auto is_kept = [&](const GenerationRecord& g) {
-            return std::ranges::find(kept, g.number) != kept.end();
-        };
-        if (std::ranges::all_of(generations, is_kept)) return {};
-        TRY(keeper_->change([&](Record& changed) {
-            std::erase_if(changed.generations, [&](const GenerationRecord& g) { return !is_kept(g); });
-        }));
+        const std::vector<int> kept = generations_to_keep(certificate_, record, s_.config.agent.keep);
+        Record left = record;
+        let_go(certificate_, left, kept);
+        if (left == record) return {};
+        TRY(keeper_->change([&](Record& changed) { let_go(certificate_, changed, kept); }));
+        if (left.generations.size() == record.generations.size()) return {};
         return s_.store.prune(certificate_.name, kept);
     }
 
