@@ -269,8 +269,10 @@ Overview overview_of(Workshop& shop, bool with_removed) {
         CertificateStatus status = status_of(certificate, known, order && order->has_value(),
                                              shop.config.agent.verify_every, overview.now);
         const bool is_placed = order && order->has_value() && !(*order)->url.empty();
-        if (status.plan.renewal_due(overview.now) && hold_of_clock(clock, status.record, overview.now)) {
-            hold_for_clock(status, *overview.clock, overview.now);
+        const ClockVerdict its_clock =
+            shop.surroundings->clock_watch().judge(status.record, certificate.ca.front());
+        if (status.plan.renewal_due(overview.now) && hold_of_clock(its_clock, status.record, overview.now)) {
+            hold_for_clock(status, clock_error(its_clock), overview.now);
         } else if (status.plan.renewal_due(overview.now) && !is_placed) {
             const CaConfig& ca = shop.config.cas.at(certificate.ca.front());
             const OrderAhead ahead = order_ahead(certificate, status.record, ca.name, overview.now);
@@ -359,7 +361,14 @@ int work_on(Workshop& shop, const PassOptions& pass) {
         beside = std::max(beside, tell_outcome(shop, outcome, pass.wishes.by_hand));
         if (outcome.error || (outcome.held && pass.wishes.by_hand)) untouched.insert(outcome.name);
     }
-    const Overview overview = overview_of(shop, /*with_removed=*/false);
+    Overview overview = overview_of(shop, /*with_removed=*/false);
+    for (const CertificateOutcome& outcome : outcomes) {
+        if (overview.clock || !outcome.held || !outcome.held->is_of_clock) continue;
+        // By its own CA alone; another one agrees with the clock.
+        const std::string& ca = shop.config.certificates.at(outcome.name).ca.front();
+        overview.clock = clock_error(shop.surroundings->clock_watch().judge({}, ca));
+        overview.clock_holds_orders = true;
+    }
     for (const CertificateStatus& status : overview.certificates) {
         if (untouched.contains(status.record.name)) continue;
         code = lowest(code, exit_code_of(status));

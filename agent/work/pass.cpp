@@ -52,9 +52,9 @@ class Pass {
 
   private:
     Result<std::optional<double>> judge() {
-        if (options_.may_renew) s_.ask_for_time(s_.config.cas.at(certificate_.ca.front()));
         const auto known = TRY(s_.store.load(certificate_.name));
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
+        if (options_.may_renew) ask_for_time(record);
         const bool is_damaged = !s_.store.findings(certificate_.name).empty();
         const auto order = TRY(open_order());
         // By hand, and not due: the last of a limit is not for this.
@@ -69,6 +69,16 @@ class Pass {
         outcome_.next = first.next();
         if (!options_.revocation && !waits && !is_damaged && !has_work(first)) return std::optional<double>{};
         return std::optional(urgency_rank(record, s_.clock.now()));
+    }
+
+    /// Of the CA that what is held came from, and of the one that would be asked for more.
+    void ask_for_time(const Record& record) {
+        std::set<std::string> cas{certificate_.ca.front()};
+        if (record.wanted() != nullptr) cas.insert(record.wanted()->ordered_for.ca);
+        for (const std::string& name : cas) {
+            const auto ca = s_.config.cas.find(name);
+            if (ca != s_.config.cas.end()) s_.ask_for_time(ca->second);
+        }
     }
 
     Result<void> work() {
@@ -132,7 +142,8 @@ class Pass {
         if (made.renewal.held_until) {
             hold_ = OrderHold{.until = *made.renewal.held_until, .reason = record.issuance->error.message};
         } else if (options_.may_renew && made.renewal_due(s_.clock.now())) {
-            hold_ = hold_of_clock(s_.clock_watch().judge(record), record, s_.clock.now());
+            hold_ = hold_of_clock(s_.clock_watch().judge(record, certificate_.ca.front()), record,
+                                  s_.clock.now());
             if (!hold_) hold_ = hold_of_ledger(record, order);
             if (hold_) made.renewal.held_until = hold_->until;
         }

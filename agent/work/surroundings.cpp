@@ -70,8 +70,8 @@ Result<acme::Account> Surroundings::renew_account(const CaConfig& ca) {
     return accounts_.find_again(ca);
 }
 
-base::Instant Surroundings::right_time(const Record& record) {
-    const ClockVerdict verdict = clock_watch_.judge(record);
+base::Instant Surroundings::right_time(const Record& record, const std::string& ca) {
+    const ClockVerdict verdict = clock_watch_.judge(record, ca);
     const bool is_wrong = verdict.state == ClockState::Ahead || verdict.state == ClockState::Behind;
     return is_wrong ? verdict.plan_by : clock.now();
 }
@@ -79,17 +79,17 @@ base::Instant Surroundings::right_time(const Record& record) {
 Result<void> Surroundings::hear_time(const CaConfig& ca) {
     acme::Session& asked = session(ca);
     TRY(asked.get_ready());
-    clock_watch_.hear(asked.seen_date());
+    clock_watch_.hear(ca.name, asked.seen_date());
     return {};
 }
 
 void Surroundings::ask_for_time(const CaConfig& ca) {
     const std::scoped_lock guard(asks_for_time_);
-    if (!clock_watch_.wants_to_ask()) return;
+    if (!clock_watch_.wants_to_ask(ca.name)) return;
     acme::Session& asked = session(ca);
     const auto answer = asked.fetch(ca.directory);
     if (!answer) log.info("{} cannot be asked for the time: {}", ca.name, answer.error().message);
-    clock_watch_.hear(asked.seen_date());
+    clock_watch_.hear(ca.name, asked.seen_date());
 }
 
 acme::Solver* Surroundings::solver(const CertificateConfig& certificate, const base::Identifier& name) {

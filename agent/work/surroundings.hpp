@@ -53,8 +53,9 @@ class Surroundings {
     /// Whether this machine's clock may be planned by.
     [[nodiscard]] ClockWatch& clock_watch() { return clock_watch_; }
 
-    /// What the clock shows; where that is known to be wrong, the best that is known.
-    [[nodiscard]] base::Instant right_time(const Record& record);
+    /// What the clock shows; where that is known to be wrong, the best that is known: for this CA, as
+    /// ClockWatch::judge().
+    [[nodiscard]] base::Instant right_time(const Record& record, const std::string& ca = {});
     /// Has the CA tell the time, where it has not done so yet: nothing is sent that the next order would not
     /// send. Errors as those of Session::get_ready().
     [[nodiscard]] base::Result<void> hear_time(const CaConfig& ca);
