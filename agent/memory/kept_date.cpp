@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/memory/kept_date.hpp"
 
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 
@@ -40,6 +41,9 @@ std::string boot_id() {
     std::ifstream file("/proc/sys/kernel/random/boot_id");
     std::string id;
     std::getline(file, id);
+    const char* const told = std::getenv("RENEWD_BOOT_ID");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+    if (id.empty() && told != nullptr) id = told;
+    std::erase(id, '-');  // the kernel writes it with them, the service manager without
     return id;
 }
 

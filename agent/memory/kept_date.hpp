@@ -20,7 +20,8 @@ struct KeptDate {
     friend bool operator==(const KeptDate&, const KeptDate&) = default;
 };
 
-/// Of this start of the machine (random(4)); empty where the kernel does not say.
+/// Of this start of the machine (random(4)), 32 hexadecimal digits. Where /proc holds processes alone, as in
+/// the sandbox of our units, the service manager says it, in RENEWD_BOOT_ID. Empty where nobody does.
 [[nodiscard]] std::string boot_id();
 
 /// Replaces them all. state/….

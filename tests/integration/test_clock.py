@@ -136,6 +136,24 @@ def test_a_ca_whose_date_is_a_day_behind_holds_its_own_orders_alone(make_pebble,
     assert (pebble.orders(), internal.orders()) == (2, 0)
 
 
+@pytest.mark.parametrize('unit', ['renewd.service', 'renewd-once.service'])
+def test_what_was_heard_is_believed_in_the_sandbox(make_due_in_months, off_by, unit):
+    """Where /proc shows processes alone, as under our units, the next process still knows which start of the machine this is."""
+    renewd = make_due_in_months()
+    heard, = json.loads((renewd.state / 'clock.json').read_text())['dates']
+    text = (pathlib.Path(__file__).parents[2] / 'agent/systemd' / f'{unit}.in').read_text()
+    assert 'ProcSubset=pid\n' in text and '\nEnvironment=RENEWD_BOOT_ID=%b\n' in text
+    renewd.wrapper = ['unshare', '--mount', 'sh', '-c', 'mount -t proc -o subset=pid proc /proc && exec "$@"', 'sh']
+    told = {'RENEWD_BOOT_ID': heard['boot']}  # as systemd writes it: 32 digits
+    assert len(heard['boot']) == 32
+    assert '90 days ahead of' in renewd.run('status', environment={**off_by(90), **told}, expect=3).text
+    renewd.run('status', environment=off_by(90))  # without it nobody knows, and the order would ask first
+    (renewd.state / 'clock.json').unlink()
+    renewd.run('renew', NAME, '--force', environment=told, expect=0)
+    again, = json.loads((renewd.state / 'clock.json').read_text())['dates']
+    assert again['boot'] == heard['boot']
+
+
 def test_agent_under_a_clock_90_days_ahead(make_due_in_months, off_by, start_agent):
     """It holds, and says so in `status`; an agent with the right clock then finds everything as it was."""
     renewd = make_due_in_months()
