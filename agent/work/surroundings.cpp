@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/surroundings.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <random>
 
@@ -74,6 +75,11 @@ base::Instant Surroundings::right_time(const Record& record, const std::string& 
     const ClockVerdict verdict = clock_watch_.judge(record, ca);
     const bool is_wrong = verdict.state == ClockState::Ahead || verdict.state == ClockState::Behind;
     return is_wrong ? verdict.plan_by : clock.now();
+}
+
+RightClock Surroundings::clock_for(const Record& record) {
+    const base::Instant now = clock.now();
+    return {clock, std::max(base::Seconds(0), clock_watch_.judge(record).plan_by - now)};
 }
 
 Result<void> Surroundings::hear_time(const CaConfig& ca) {

@@ -9,7 +9,7 @@ import pytest
 from caproxy import CaProxy
 from renewd import NAME, certificate, nginx_target
 from test_agent import fixture_start_agent, wait_for_state  # noqa: F401 (a fixture)
-from tls import leaf_of
+from tls import leaf_of, served
 
 LIFE = 30  # seconds; the CA suggests when to renew within it
 SHORT = {'profiles': {'default': {'description': 'a minute', 'validityPeriod': LIFE}}}
@@ -86,11 +86,11 @@ def test_held_by_the_clock_in_json(make_due_in_months, off_by):
     assert not shown['clock']['ok'] and '2 h ahead of' in shown['clock']['message']
 
 
-def test_30_days_behind(make_pebble, make_renewd, newest_binaries, off_by):
-    """#23: what is due by the CA's time is renewed, once; told in the log."""
+def test_30_days_behind(make_pebble, make_renewd, newest_binaries, nginx, off_by):
+    """#23: what is due by the CA's time is renewed, once, deployed and seen served; told in the log."""
     pebble = make_pebble(binaries=newest_binaries, settings=SHORT)
     renewd = make_renewd(pebble)
-    renewd.configure(certificate())
+    renewd.configure(certificate(nginx_target(nginx)))
     renewd.run('renew', expect=0)
     renewd.run('run', '--once', environment=off_by(-30), expect=0)
     assert pebble.orders() == 1, 'not due by the CA\'s time either'
@@ -98,8 +98,18 @@ def test_30_days_behind(make_pebble, make_renewd, newest_binaries, off_by):
     outcome = renewd.run('run', '--once', environment=off_by(-30), expect=0)
     assert '30 days behind the Date of the CA test' in outcome.err
     assert pebble.orders() == 2 and renewd.certificate()['generation'] == 2
+    assert served(nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256
+    assert renewd.target('web')['serving'] == 2
     renewd.run('run', '--once', environment=off_by(-30), expect=0)
     assert pebble.orders() == 2
+
+
+def test_half_an_hour_behind(renewd, nginx, off_by):
+    """Less than is told, and more than a certificate may be too new: what its CA has issued is deployed all the same."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    renewd.run('renew', environment=off_by(minutes=-30), expect=0)
+    assert served(nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256
+    assert renewd.target('web')['serving'] == 1
 
 
 def test_a_ca_whose_date_is_a_year_ahead_renews_no_other_ones(make_pebble, make_renewd, newest_binaries, open_for_test):
