@@ -145,6 +145,7 @@ class Pass {
             hold_ = hold_of_clock(s_.clock_watch().judge(record, certificate_.ca.front()), record,
                                   s_.clock.now());
             if (!hold_) hold_ = hold_of_ledger(record, order);
+            if (!hold_ && turned_away_ && turned_away_->until > s_.clock.now()) hold_ = turned_away_;
             if (hold_) made.renewal.held_until = hold_->until;
         }
         return made;
@@ -255,7 +256,8 @@ class Pass {
         outcome_.has_worked = true;
         auto renewed = renew(s_, certificate_, *keeper_, wish_);
         if (renewed) {
-            outcome_.held = *renewed;
+            turned_away_ = *renewed;
+            outcome_.held = turned_away_;
             return {};
         }
         const base::Error& error = renewed.error();
@@ -333,7 +335,9 @@ class Pass {
     const PassOptions& options_;
     OrderWish wish_{};
     std::optional<OrderHold> hold_{};  // of the last plan
-    base::Seconds waited_{0};          // for limits
+    /// What held an order only when it was about to be sent: the plan may have thought better of it.
+    std::optional<OrderHold> turned_away_{};
+    base::Seconds waited_{0};  // for limits
     std::unique_ptr<Keeper> keeper_;
     CertificateOutcome outcome_;
     std::set<int> tried_;  // to be revoked, in this pass
