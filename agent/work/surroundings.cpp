@@ -28,7 +28,8 @@ Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Fil
       log(the_log),
       dns(the_config.dns.servers),
       accounts_(the_store, the_clock, the_log, std::bind_front(&Surroundings::session, this)),
-      ledgers_(the_store, the_files, the_clock, the_log),
+      ledgers_(the_store, the_files, the_clock, the_log,
+               [this](const std::string& ca) { return right_time({}, ca); }),
       clock_watch_(the_files, the_config.agent.state_dir, the_clock, the_log) {}
 
 Surroundings::~Surroundings() = default;
