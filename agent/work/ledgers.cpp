@@ -158,13 +158,15 @@ void Ledgers::change(const CaConfig& ca, const Change& edit) {
     }
     Known& known = refresh(ca, /*may_rebuild=*/true);
     edit(known.ledger, limits_of(ca.directory), now_at(ca));
-    // Somebody holds it for longer than a change takes: the line is added all the same, and what both have
-    // counted at once may be counted once.
-    auto written = lock || lock.error().code == Code::StateLocked ? write(ca, known)
-                                                                  : Result<void>(base::Failure(lock.error()));
+    const bool is_busy = !lock && lock.error().code == Code::StateLocked;
+    auto written = lock      ? write(ca, known)
+                   : is_busy ? add_out_of_turn(ca, known)
+                             : Result<void>(base::Failure(lock.error()));
     if (written) {
         known.is_told = known.is_newer;
-        known.is_ahead = false;
+        // What was added out of turn may be lost to whoever has the turn: it is written again with the rest.
+        known.is_ahead = is_busy;
+        if (is_busy) known.lines = 0;
         return;
     }
     known.is_ahead = true;
@@ -175,6 +177,16 @@ void Ledgers::change(const CaConfig& ca, const Change& edit) {
     }
 }
 
+/// Somebody holds the ledger for longer than a change takes, perhaps putting a lost one together: nothing of
+/// his is replaced. What both have counted at once may be counted once.
+Result<void> Ledgers::add_out_of_turn(const CaConfig& ca, Known& known) {
+    const std::string lines = to_lines(known.ledger, known.ledger.take_changes());
+    LedgerFile file = file_of(ca);
+    if (known.is_newer || lines.empty() || !file.size()) return {};
+    return file.append(lines);
+}
+
+/// Under the file's lock.
 Result<void> Ledgers::write(const CaConfig& ca, Known& known) {
     const Ledger::Changes changes = known.ledger.take_changes();
     const std::string lines = to_lines(known.ledger, changes);

@@ -75,6 +75,7 @@ class Ledgers {
     [[nodiscard]] Ledger rebuilt(const CaConfig& ca, Ledger from);
     void change(const CaConfig& ca, const Change& edit);
     [[nodiscard]] base::Result<void> write(const CaConfig& ca, Known& known);
+    [[nodiscard]] base::Result<void> add_out_of_turn(const CaConfig& ca, Known& known);
 
     Store& store_;
     base::Files& files_;

@@ -152,6 +152,31 @@ TEST_CASE("ledgers: another renewd that holds the lock for long does not stop an
     CHECK(Run(stage).left("new-orders") == 298);
 }
 
+TEST_CASE("ledgers: what another renewd holds and puts together for long is not replaced under its hands") {
+    Stage stage;
+    Run run(stage);
+    base::SystemFiles files;
+    agent::LedgerFile file(files, base::directory_of(stage.path()));
+    {
+        const auto lock = file.lock();
+        REQUIRE(lock);
+        CHECK(run.order());
+        CHECK(stage.text().empty());
+        Ledger theirs;
+        OrderAhead other = order("other.example");
+        agent::count_order(theirs, agent::limits_of(kCa.directory), other, kNow);
+        REQUIRE(file.replace(agent::to_text(theirs)));
+        CHECK(run.order(order("third.example")));
+    }
+    CHECK(run.order(order("fourth.example")));
+    Run next(stage);
+    for (const char* name : {"example.com", "other.example", "third.example", "fourth.example"}) {
+        CAPTURE(name);
+        CHECK(next.left("same-names", order(name)) < 5);
+    }
+    CHECK(agent::parse_ledger(stage.text()).is_whole);
+}
+
 TEST_CASE("ledgers: a clock that is behind counts as the CA does, and takes nothing away") {
     Stage stage;
     base::SystemFiles files;
