@@ -60,13 +60,14 @@ void Loop::enter(Accepted accepted) {
     epoch_->surroundings =
         std::make_unique<Surroundings>(epoch_->catalogue.ground(), parts_.store, parts_.files,
                                        parts_.transport, parts_.clock, parts_.progress, parts_.log);
-    plan_all(accepted.is_new, before ? &before->catalogue : nullptr);
+    plan_all(accepted.is_new || before, before ? &before->catalogue : nullptr);
     tell_state();
     (void)::malloc_trim(0);  // reading a large configuration takes ten times what is kept of it
 }
 
 /// At a start, what the index knows of the same configuration is taken from there. Everything else is looked
-/// into now; after a change of the configuration, with another try for what only a person could mend.
+/// into now; after a change of the configuration, and after every reload, with another try for what only a
+/// person could mend: it may have been in a file that is none of the configuration's, a secret or a request.
 void Loop::plan_all(bool tries_again, const Catalogue* before) {
     const bool is_start = before == nullptr;
     const Index known = is_start ? index_file_.load() : Index{};

@@ -99,7 +99,7 @@ class Pass {
         }
         TRY(clean_up_if_due());
         TRY(raise_expiring(s_, certificate_, *keeper_));
-        TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.retry_now || options_.wishes.by_hand));
+        TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.is_eager()));
         const Plan last = TRY(plan_again());
         note_hold(last);
         outcome_.next = last.next();
@@ -229,15 +229,13 @@ class Pass {
 
     Result<void> revoke_what_is_due() {
         if (!options_.may_renew) return {};
-        const bool eager = options_.wishes.retry_now || options_.wishes.by_hand;
-        return revoke_due(s_, certificate_, *keeper_, eager, tried_, outcome_.remarks);
+        return revoke_due(s_, certificate_, *keeper_, options_.wishes.is_eager(), tried_, outcome_.remarks);
     }
 
     Result<void> clean_up_if_due() {
         const Plan now_due = TRY(plan_again());
         if (!options_.may_renew || !now_due.clean_up_at || *now_due.clean_up_at > s_.clock.now()) return {};
-        return clean_up_residue(s_, certificate_, *keeper_,
-                                options_.wishes.retry_now || options_.wishes.by_hand);
+        return clean_up_residue(s_, certificate_, *keeper_, options_.wishes.is_eager());
     }
 
     /// At most one order, but for what a limit held that was soon over.
