@@ -346,7 +346,14 @@ int work_on(Workshop& shop, const PassOptions& pass) {
         beside = std::max(beside, tell_outcome(shop, outcome, pass.wishes.by_hand));
         if (outcome.error || (outcome.held && pass.wishes.by_hand)) untouched.insert(outcome.name);
     }
-    const Overview overview = overview_of(shop, /*with_removed=*/false);
+    Overview overview = overview_of(shop, /*with_removed=*/false);
+    for (const CertificateOutcome& outcome : outcomes) {
+        if (overview.clock || !outcome.held || !outcome.held->is_of_clock) continue;
+        // By its own CA alone; another one agrees with the clock.
+        const std::string& ca = shop.config.certificates.at(outcome.name).ca.front();
+        overview.clock = clock_error(shop.surroundings->clock_watch().judge({}, ca));
+        overview.clock_holds_orders = true;
+    }
     for (const CertificateStatus& status : overview.certificates) {
         if (untouched.contains(status.record.name)) continue;
         code = lowest(code, exit_code_of(status));

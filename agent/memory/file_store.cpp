@@ -360,13 +360,25 @@ Result<void> FileStore::forget(const std::string& certificate) {
     return as_state(base::remove_tree(files_, place));
 }
 
+/// Whoever holds the lease writes: threads of one process, each for a target of its own.
 Result<void> FileStore::remember(const std::string& certificate, const std::string& line) {
     const std::string path = home(certificate) + "/history.jsonl";
+    const std::scoped_lock turn(history_mutex_);
     if (const auto info = files_.info(path); info && info->size > kHistoryMax) {
         TRY(as_state(files_.rename(path, path + ".1")));
+        torn_histories_.erase(path);
     }
     const auto file = TRY(as_state(files_.open(path, O_WRONLY | O_APPEND | O_CREAT, 0600)));
-    TRY(as_state(files_.write(file, line + "\n")));
+    // Half of a line that could not be written to its end spoils none but itself.
+    const std::string text = (torn_histories_.contains(path) ? "\n" : "") + line + "\n";
+    std::string_view rest = text;
+    while (!rest.empty()) {
+        auto taken = files_.write(file, rest);
+        if (taken && *taken == 0) taken = base::fail(Code::FileIo, path + ": no byte was taken");
+        if (!taken && rest.size() < text.size()) torn_histories_.insert(path);
+        rest.remove_prefix(TRY(as_state(std::move(taken))));
+    }
+    torn_histories_.erase(path);
     return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,8 @@ class FileStore final : public Store {
     bool may_write_;
     std::mutex findings_mutex_{};
     std::map<std::string, std::vector<std::string>> findings_{};
+    std::mutex history_mutex_{};
+    std::set<std::string> torn_histories_{};  // files that end within a line
 };
 
 }  // namespace agent

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a CA said of the time last, for the next process: a small file in the state directory that may be lost
-// at any time.
+// What each CA said of the time last, for the next process: a small file in the state directory that may be
+// lost at any time.
 #pragma once
 
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/file.hpp"
@@ -12,6 +12,7 @@
 namespace agent {
 
 struct KeptDate {
+    std::string ca{};
     base::Instant date{};         // of the CA
     base::Instant now{};          // by our wall clock, when it came; for people
     std::string boot{};           // which start of this machine that was; empty: not known
@@ -19,13 +20,14 @@ struct KeptDate {
     friend bool operator==(const KeptDate&, const KeptDate&) = default;
 };
 
-/// Of this start of the machine (random(4)); empty where the kernel does not say.
+/// Of this start of the machine (random(4)), 32 hexadecimal digits. Where /proc holds processes alone, as in
+/// the sandbox of our units, the service manager says it, in RENEWD_BOOT_ID. Empty where nobody does.
 [[nodiscard]] std::string boot_id();
 
-/// Replaces it. state/….
-[[nodiscard]] base::Result<void> write_date(base::Files& files, const std::string& state_dir,
-                                            const KeptDate& kept);
-/// Nothing where there is none, or none that can be read.
-[[nodiscard]] std::optional<KeptDate> read_date(base::Files& files, const std::string& state_dir);
+/// Replaces them all. state/….
+[[nodiscard]] base::Result<void> write_dates(base::Files& files, const std::string& state_dir,
+                                             const std::vector<KeptDate>& kept);
+/// None where there is no file, or none that can be read.
+[[nodiscard]] std::vector<KeptDate> read_dates(base::Files& files, const std::string& state_dir);
 
 }  // namespace agent

@@ -2,6 +2,7 @@
 #include "agent/plan/clock_check.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "agent/plan/plan.hpp"
 
@@ -38,19 +39,31 @@ ClockVerdict wrong(ClockState state, const ClockEvidence& evidence, Instant know
 
 }  // namespace
 
+std::optional<HeardDate> nearest_date(const std::vector<HeardDate>& heard, Instant now) {
+    const auto distance = [&](const HeardDate& one) {
+        // One of before this machine was started is only too early where our clock is behind it.
+        const Seconds off = one.date + one.ago.value_or(Seconds(0)) - now;
+        return std::pair(!one.ago.has_value(), one.ago ? std::chrono::abs(off) : std::max(off, Seconds(0)));
+    };
+    const auto nearest = std::ranges::min_element(heard, {}, distance);
+    return nearest == heard.end() ? std::nullopt : std::optional(*nearest);
+}
+
 ClockVerdict check_clock(const ClockEvidence& evidence) {
     const auto& heard = evidence.heard;
+    const std::string source =
+        "the Date of the CA" + (heard && !heard->ca.empty() ? " " + heard->ca : std::string());
     const std::optional<Instant> by_ca =
         heard && heard->ago ? std::optional(heard->date + *heard->ago) : std::nullopt;
     if (by_ca && evidence.now > *by_ca + kTolerated)
-        return wrong(ClockState::Ahead, evidence, *by_ca, "the CA's Date");
+        return wrong(ClockState::Ahead, evidence, *by_ca, source);
     // It is no earlier than whatever has been seen of the true time.
     const Instant heard_then = heard ? by_ca.value_or(heard->date) : Instant{};
     const Instant issued_then = evidence.latest_not_before.value_or(Instant{});
     const Instant earliest = std::max(heard_then, issued_then);
     if (evidence.now < earliest - kTolerated)
         return wrong(ClockState::Behind, evidence, earliest,
-                     heard_then >= issued_then ? "the CA's Date" : "a certificate that has been issued");
+                     heard_then >= issued_then ? source : "a certificate that has been issued");
     const bool is_unheard = !by_ca;
     return {.state = is_unheard ? ClockState::Unheard : ClockState::Right,
             .plan_by = std::max(evidence.now, earliest),

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/memory/record.hpp"
 #include "agent/plan/ledger.hpp"
@@ -18,6 +19,7 @@ struct HeardDate {
     /// How long ago, by a clock that runs on in sleep and that nobody sets (CLOCK_BOOTTIME); nothing where
     /// that is not known, because it was before this machine was started.
     std::optional<base::Seconds> ago{};
+    std::string ca{};  // whose
 };
 
 struct ClockEvidence {
@@ -49,6 +51,10 @@ struct ClockVerdict {
 };
 
 [[nodiscard]] ClockVerdict check_clock(const ClockEvidence& evidence);
+
+/// Of several dates the one that is nearest to what our clock shows; nothing of none. One CA whose own clock
+/// is wrong does not make ours so while another agrees with it.
+[[nodiscard]] std::optional<HeardDate> nearest_date(const std::vector<HeardDate>& heard, base::Instant now);
 
 /// What a clock that is ahead does to an order of this certificate: it waits a few minutes, and is looked at
 /// again. It goes out all the same where the last of the lifetime has begun by the true time, too: it may be

@@ -33,10 +33,13 @@ int given(const Record& record, const GenerationRecord& served) {
 
 }  // namespace
 
-const GenerationRecord* oldest_served(const Record& record) {
+const GenerationRecord* oldest_served(const CertificateConfig& certificate, const Record& record) {
     const GenerationRecord* oldest = nullptr;
-    for (const TargetRecord& target : record.targets) find_oldest(record, target.endpoints, oldest);
-    find_oldest(record, record.endpoints, oldest);
+    for (const TargetConfig& target : certificate.targets) {
+        const TargetRecord* known = record.target(target.name);
+        if (known != nullptr && !target.endpoints.empty()) find_oldest(record, known->endpoints, oldest);
+    }
+    if (!certificate.endpoints.empty()) find_oldest(record, record.endpoints, oldest);
     return oldest != nullptr ? oldest : record.wanted();
 }
 
@@ -50,8 +53,9 @@ Instant warning_time(const GenerationRecord& generation, int stage) {
     return generation.not_after - (stage == 1 ? std::max(tenth, kLastDays) : std::min(tenth, kLastDays));
 }
 
-std::optional<ExpiryWarning> due_warning(const Record& record, Instant now) {
-    const GenerationRecord* served = oldest_served(record);
+std::optional<ExpiryWarning> due_warning(const CertificateConfig& certificate, const Record& record,
+                                         Instant now) {
+    const GenerationRecord* served = oldest_served(certificate, record);
     if (served == nullptr) return std::nullopt;
     for (int stage = stages_of(*served); stage > given(record, *served); --stage) {
         if (warning_time(*served, stage) <= now)
@@ -60,8 +64,8 @@ std::optional<ExpiryWarning> due_warning(const Record& record, Instant now) {
     return std::nullopt;
 }
 
-std::optional<Instant> next_warning(const Record& record) {
-    const GenerationRecord* served = oldest_served(record);
+std::optional<Instant> next_warning(const CertificateConfig& certificate, const Record& record) {
+    const GenerationRecord* served = oldest_served(certificate, record);
     if (served == nullptr || given(record, *served) >= stages_of(*served)) return std::nullopt;
     return warning_time(*served, given(record, *served) + 1);
 }

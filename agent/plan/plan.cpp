@@ -210,7 +210,7 @@ std::optional<Instant> plan_question(const Record& record, Instant now) {
     return current->issued_at + std::min(kFirst, (current->not_after - current->not_before) / 20);
 }
 
-/// What time alone does not mend: somebody has to change something, and has (DESIGN.md §4).
+/// What time alone does not mend: somebody has to change something, and may have (DESIGN.md §4).
 bool waits_for_a_person(const base::Error& error) {
     using base::ErrorClass;
     const ErrorClass error_class = base::class_of(error.code);
@@ -306,13 +306,13 @@ class TargetPlanner {
         return next_look(*target_.verified_at, c_.verify_every, record_.name + "/" + config_.name);
     }
 
-    /// Now; after a failure with backoff, but for somebody who waits. What somebody else keeps putting back
-    /// is left alone by all that come by themselves: a timer, a renewal by hand.
+    /// Now; after a failure with backoff, but for somebody who waits or has mended something. What somebody
+    /// else keeps putting back is left alone by all that come by themselves: a timer, a renewal by hand.
     [[nodiscard]] Instant deployment_time() const {
         const Wishes& wishes = c_.wishes;
         if (wishes.deploy_again) return c_.now;
         Instant at = c_.now;
-        if (target_.failure && !wishes.retry_now && !wishes.by_hand)
+        if (target_.failure && !wishes.is_eager())
             at = std::max(at, believed_attempt(*target_.failure, c_.now));
         if (is_in_place_) at = std::max(at, repair_time(target_.drift, c_.now).value_or(at));
         return at;
@@ -330,8 +330,7 @@ class TargetPlanner {
             plan_.at.reset();
         }
         if (!waits_for_others || !looks) return;
-        const bool tries_again =
-            (c_.wishes.retry_now || c_.wishes.by_hand || c_.wishes.mended) && is_in_place_ && target_.failure;
+        const bool tries_again = c_.wishes.is_eager() && is_in_place_ && target_.failure;
         const Instant look = tries_again || c_.wishes.look_again ? c_.now : next_look_time();
         if (!plan_.at || (*plan_.at > c_.now && look < *plan_.at)) plan_look(look);
     }
@@ -352,8 +351,8 @@ Plan plan(const CertificateConfig& certificate, const Record& record, const Circ
     const Wishes& wishes = circumstances.wishes;
     Plan plan{.renewal = plan_renewal(certificate, record, circumstances),
               .ask_ca_at = plan_question(record, now),
-              .revoke_at = next_revocation(certificate, record, now, wishes.retry_now || wishes.by_hand),
-              .warn_at = next_warning(record)};
+              .revoke_at = next_revocation(certificate, record, now, wishes.is_eager()),
+              .warn_at = next_warning(certificate, record)};
     if (plan.warn_at) *plan.warn_at -= circumstances.plan_by.value_or(now) - now;
     for (const TargetConfig& target : certificate.targets) {
         plan.targets.push_back(TargetPlanner(certificate, target, record, circumstances).plan());
@@ -361,18 +360,18 @@ Plan plan(const CertificateConfig& certificate, const Record& record, const Circ
     if (!certificate.endpoints.empty() && record.wanted() != nullptr) {
         const bool all_well = deployers::all_serving(record.endpoints);
         plan.look_at =
-            wishes.look_again || (wishes.retry_now && !all_well) || !record.endpoints_verified_at ||
-                    *record.endpoints_verified_at > now || waits_for_a_look(record, now)
+            wishes.look_again || ((wishes.retry_now || wishes.mended) && !all_well) ||
+                    !record.endpoints_verified_at || *record.endpoints_verified_at > now ||
+                    waits_for_a_look(record, now)
                 ? now
                 : next_look(*record.endpoints_verified_at, circumstances.verify_every, record.name);
     }
     for (const Residue& residue : record.residue) {
-        const Instant at = wishes.retry_now || wishes.by_hand ? now : believed_attempt(residue.failure, now);
+        const Instant at = wishes.is_eager() ? now : believed_attempt(residue.failure, now);
         plan.clean_up_at = std::min(plan.clean_up_at.value_or(at), at);
     }
     for (const PendingHook& hook : record.hooks) {
-        const Instant at =
-            hook.failure && !wishes.retry_now && !wishes.by_hand ? believed_attempt(*hook.failure, now) : now;
+        const Instant at = hook.failure && !wishes.is_eager() ? believed_attempt(*hook.failure, now) : now;
         plan.hooks_at = std::min(plan.hooks_at.value_or(at), at);
     }
     return plan;

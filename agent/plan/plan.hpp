@@ -26,9 +26,12 @@ struct Wishes {
     bool over_limit = false;    // whatever is known of a limit of the CA
     bool deploy_again = false;  // `deploy`: every target, whatever is known of it
     bool look_again = false;    // `verify`: every endpoint
-    bool mended = false;        // the configuration was changed: what waits for a person is tried again
+    bool mended = false;        // the configuration was read again: what may have been mended is tried again
     bool retry_now = false;     // a pass of its own (run --once): what is not well is tried without backoff
     bool past_holds = false;    // `deploy --now`, `replace`: windows and pauses hold nothing back
+
+    /// Whatever has failed and is no order is tried again without backoff.
+    [[nodiscard]] bool is_eager() const { return by_hand || mended || retry_now; }
 };
 
 enum class HoldBy { Window, Pause, Limit };

@@ -47,7 +47,22 @@ class Sight {
     std::vector<std::string> places_;
 };
 
+std::vector<deployers::Endpoint> endpoints_in(const std::vector<EndpointVerdict>& seen) {
+    std::vector<deployers::Endpoint> endpoints;
+    endpoints.reserve(seen.size());
+    for (const EndpointVerdict& endpoint : seen) endpoints.push_back({.text = endpoint.endpoint});
+    return endpoints;
+}
+
 }  // namespace
+
+CertificateConfig as_remembered(const Record& record) {
+    CertificateConfig gone{.name = record.name, .endpoints = endpoints_in(record.endpoints)};
+    gone.targets.reserve(record.targets.size());
+    for (const TargetRecord& target : record.targets)
+        gone.targets.push_back({.name = target.name, .endpoints = endpoints_in(target.endpoints)});
+    return gone;
+}
 
 std::vector<std::string> places_of(const CertificateConfig& certificate, const Record& record, int number) {
     const GenerationRecord* generation = record.generation(number);

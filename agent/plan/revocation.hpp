@@ -17,6 +17,10 @@ namespace agent {
 [[nodiscard]] std::vector<std::string> places_of(const CertificateConfig& certificate, const Record& record,
                                                  int generation);
 
+/// A certificate that is gone from the configuration, as far as its record tells of it: the places where it
+/// was put and looked at. Nobody looks there any more, so what was seen last stands.
+[[nodiscard]] CertificateConfig as_remembered(const Record& record);
+
 /// The instant from which this revocation is due: now where a newer generation is wanted and this one is out
 /// of sight, else its deadline; after a failure not before the next attempt, unless somebody is `eager`.
 /// Absent: not before something else happens.

@@ -2,6 +2,8 @@
 #include "agent/work/clock_watch.hpp"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -30,66 +32,124 @@ ClockWatch::ClockWatch(base::Files& files, std::string state_dir, base::Clock& c
                        std::string boot)
     : files_(files), state_dir_(std::move(state_dir)), clock_(clock), log_(log), boot_(std::move(boot)) {}
 
-void ClockWatch::hear(const std::optional<acme::Session::SeenDate>& seen) {
+void ClockWatch::hear(const std::string& ca, const std::optional<acme::Session::SeenDate>& seen) {
     if (!seen) return;
     const std::scoped_lock guard(mutex_);
-    if (heard_ && heard_->at >= seen->at) return;
-    heard_ = Heard{.date = seen->date, .at = seen->at};
+    const auto [known, is_first] = heard_.try_emplace(ca);
+    Heard& heard = known->second;
+    if (!is_first && heard.at >= seen->at) return;
+    heard.date = seen->date;
+    heard.now = seen->now;
+    heard.at = seen->at;
     const base::Steady now = clock_.steady();
-    if (written_at_ && now - *written_at_ < kWriteEvery) return;
-    written_at_ = now;
-    const auto written =
-        write_date(files_, state_dir_,
-                   {.date = seen->date, .now = seen->now, .boot = boot_, .since_boot = since_boot(seen->at)});
+    if (heard.written_at && now - *heard.written_at < kWriteEvery) return;
+    heard.written_at = now;
     // The next process asks before it orders; nothing else comes of it.
-    if (!written) log_.debug("the CA's date could not be kept: {}", written.error().message);
+    if (const auto written = write(); !written)
+        log_.debug("the CA's date could not be kept: {}", written.error().message);
+}
+
+/// Under mutex_. Another process may have heard other CAs meanwhile.
+base::Result<void> ClockWatch::write() {
+    std::map<std::string, KeptDate> dates;
+    for (KeptDate& kept : read_dates(files_, state_dir_)) dates.insert_or_assign(kept.ca, std::move(kept));
+    for (const auto& [ca, heard] : heard_)
+        dates.insert_or_assign(ca, KeptDate{.ca = ca,
+                                            .date = heard.date,
+                                            .now = heard.now,
+                                            .boot = boot_,
+                                            .since_boot = since_boot(heard.at)});
+    std::vector<KeptDate> all;
+    all.reserve(dates.size());
+    for (auto& [ca, kept] : dates) all.push_back(std::move(kept));
+    return write_dates(files_, state_dir_, all);
 }
 
 /// Under mutex_.
-std::optional<HeardDate> ClockWatch::heard() {
-    const base::Steady now = clock_.steady();
-    if (heard_) return HeardDate{.date = heard_->date, .ago = std::chrono::floor<Seconds>(now - heard_->at)};
-    if (!is_read_) kept_ = read_date(files_, state_dir_);
-    is_read_ = true;
-    if (!kept_) return std::nullopt;
-    const Seconds ago = since_boot(now) - kept_->since_boot;
-    const bool is_of_this_start = !boot_.empty() && kept_->boot == boot_ && ago >= Seconds(0);
-    return HeardDate{.date = kept_->date, .ago = is_of_this_start ? std::optional(ago) : std::nullopt};
+void ClockWatch::read() {
+    if (std::exchange(is_read_, true)) return;
+    for (KeptDate& kept : read_dates(files_, state_dir_)) kept_.insert_or_assign(kept.ca, std::move(kept));
 }
 
-ClockVerdict ClockWatch::judge(const Record& record) {
+/// Under mutex_.
+std::optional<HeardDate> ClockWatch::heard(const std::string& ca) {
+    const base::Steady now = clock_.steady();
+    if (const auto heard = heard_.find(ca); heard != heard_.end()) {
+        return HeardDate{
+            .date = heard->second.date, .ago = std::chrono::floor<Seconds>(now - heard->second.at), .ca = ca};
+    }
+    read();
+    const auto kept = kept_.find(ca);
+    if (kept == kept_.end()) return std::nullopt;
+    const Seconds ago = since_boot(now) - kept->second.since_boot;
+    const bool is_of_this_start = !boot_.empty() && kept->second.boot == boot_ && ago >= Seconds(0);
+    return HeardDate{
+        .date = kept->second.date, .ago = is_of_this_start ? std::optional(ago) : std::nullopt, .ca = ca};
+}
+
+/// Under mutex_.
+std::vector<HeardDate> ClockWatch::all_heard() {
+    read();
+    std::set<std::string> cas;
+    for (const auto& [ca, one] : heard_) cas.insert(ca);
+    for (const auto& [ca, one] : kept_) cas.insert(ca);
+    std::vector<HeardDate> all;
+    all.reserve(cas.size());
+    for (const std::string& ca : cas) {
+        if (auto date = heard(ca)) all.push_back(std::move(*date));
+    }
+    return all;
+}
+
+ClockVerdict ClockWatch::judge(const Record& record, const std::string& ca) {
     const std::scoped_lock guard(mutex_);
-    ClockEvidence evidence{.now = clock_.now(), .heard = heard()};
+    std::string whose = ca;
+    if (const GenerationRecord* held = record.wanted(); held != nullptr && whose.empty())
+        whose = held->ordered_for.ca;
+    const base::Instant now = clock_.now();
+    ClockEvidence evidence{.now = now,
+                           .heard = whose.empty() ? nearest_date(all_heard(), now) : heard(whose)};
     for (const GenerationRecord& generation : record.generations) {
+        if (generation.ordered_for.ca != whose) continue;
         evidence.latest_not_before =
             std::max(evidence.latest_not_before.value_or(generation.not_before), generation.not_before);
     }
     ClockVerdict verdict = check_clock(evidence);
-    tell(verdict);
+    tell(evidence.heard ? evidence.heard->ca : whose, verdict);
     return verdict;
 }
 
 /// Under mutex_.
-void ClockWatch::tell(const ClockVerdict& verdict) {
+void ClockWatch::tell(const std::string& ca, const ClockVerdict& verdict) {
     const base::Steady now = clock_.steady();
-    const bool is_due = !told_at_ || now - *told_at_ >= kTellEvery;
-    if (is_wrong(verdict.state) && (verdict.state != told_ || is_due)) {
+    Told& told = told_[ca];
+    if (is_wrong(verdict.state) && (verdict.state != told.state || now - told.at >= kTellEvery)) {
         log_.warn("{}; {}", verdict.message, verdict.hint);
-        told_at_ = now;
-        told_ = verdict.state;
-    } else if (verdict.state == ClockState::Right && is_wrong(told_)) {
+        told = {.state = verdict.state, .at = now};
+    } else if (verdict.state == ClockState::Right && is_wrong(told.state)) {
         log_.info("this machine's clock is right again");
-        told_ = verdict.state;
+        told.state = verdict.state;
     }
 }
 
-bool ClockWatch::wants_to_ask() {
+bool ClockWatch::wants_to_ask(const std::string& ca) {
     const std::scoped_lock guard(mutex_);
+    const base::Instant shown = clock_.now();
+    const auto state_by = [&](const HeardDate& date) {
+        return check_clock({.now = shown, .heard = date}).state;
+    };
+    const auto own = heard(ca);
+    const bool is_doubtful = own && own->ago ? state_by(*own) == ClockState::Ahead
+                                             : std::ranges::any_of(all_heard(), [&](const HeardDate& date) {
+                                                   return is_wrong(state_by(date));
+                                               });
+    if (!is_doubtful) return false;
     const base::Steady now = clock_.steady();
-    if (check_clock({.now = clock_.now(), .heard = heard()}).state != ClockState::Ahead) return false;
-    if (heard_ && now - heard_->at < kAskEvery) return false;
-    if (asked_at_ && now - *asked_at_ < kAskEvery) return false;
-    asked_at_ = now;
+    if (const auto heard = heard_.find(ca); heard != heard_.end() && now - heard->second.at < kAskEvery)
+        return false;
+    const auto [asked, is_first] = asked_at_.try_emplace(ca, now);
+    if (!is_first && now - asked->second < kAskEvery) return false;
+    asked->second = now;
     return true;
 }
 

@@ -116,7 +116,8 @@ class Deployment {
         const bool is_in_place = known != nullptr && known->installed == wanted_.number &&
                                  known->attempting == 0 && known->fingerprint == fingerprint(target);
         if (!is_in_place || also_what_is_well_ || target.endpoints.empty()) return false;
-        const auto verdicts = deployers::look(target.endpoints, expectation_, anchors, s_.clock);
+        RightClock clock = s_.clock_for(record);
+        const auto verdicts = deployers::look(target.endpoints, expectation_, anchors, clock);
         if (!deployers::all_serving(verdicts)) return false;
         return keeper_
             .change([&](Record& changed) { note_verdicts(changed, target.name, verdicts, s_.clock.now()); })
@@ -163,7 +164,8 @@ class Deployment {
             s_.progress.step(certificate_.name, target.name,
                              std::string(step) + (detail.empty() ? "" : " ") + std::string(detail));
         };
-        DeploymentOutcome outcome = deployers::deploy(request, *host, s_.clock);
+        RightClock clock = s_.clock_for(keeper_.record());
+        DeploymentOutcome outcome = deployers::deploy(request, *host, clock);
         if (outcome.error)
             outcome.error = with_rights_explained(s_.config, target, std::move(*outcome.error));
         return outcome;

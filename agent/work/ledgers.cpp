@@ -24,16 +24,26 @@ LedgerFile Ledgers::file_of(const CaConfig& ca) const {
     return {files_, store_.account_place(ca.name, ca.directory)};
 }
 
+base::Instant Ledgers::now_at(const CaConfig& ca) const {
+    return time_at_ ? time_at_(ca.name) : clock_.now();
+}
+
+OrderHold Ledgers::as_our_clock_shows(OrderHold hold, base::Instant now) const {
+    hold.until -= now - clock_.now();
+    return hold;
+}
+
 /// What the generations tell, on top of what is there. Names that were ordered with another renewd are not
 /// in it; the CA tells of them.
 Ledger Ledgers::rebuilt(const CaConfig& ca, Ledger from) {
     const auto limits = limits_of(ca.directory);
     if (limits.empty()) return from;
+    const base::Instant now = now_at(ca);
     std::vector<PastOrder> orders;
     for (const std::string& name : store_.certificates().value_or(std::vector<std::string>{})) {
         const auto record = store_.load(name);
         if (!record || !*record) continue;
-        for (PastOrder& past : past_orders(**record, clock_.now() - kLookBack)) {
+        for (PastOrder& past : past_orders(**record, now - kLookBack)) {
             if (past.ca == ca.name) orders.push_back(std::move(past));
         }
     }
@@ -42,7 +52,7 @@ Ledger Ledgers::rebuilt(const CaConfig& ca, Ledger from) {
     for (PastOrder& past : orders) count_order(again, limits, past.order, past.at);
     for (const auto& [name, full_at] : again.buckets())
         from.set_bucket(name, std::max(from.bucket(name), full_at));
-    from.prune(limits, clock_.now());
+    from.prune(limits, now);
     return from;
 }
 
@@ -74,7 +84,7 @@ Ledgers::Known& Ledgers::refresh(const CaConfig& ca, bool may_rebuild) {
     if (known.is_newer && !std::exchange(known.is_told, true))
         log_.error("{}: the ledger of its limits was written by a later renewd, and is left as it is",
                    ca.name);
-    known.ledger.prune(limits_of(ca.directory), clock_.now());
+    known.ledger.prune(limits_of(ca.directory), now_at(ca));
     if (is_lost && may_rebuild && !known.is_newer) {
         if (*read) log_.warn("{}: the ledger of its limits is damaged, and put together anew", ca.name);
         known.ledger = rebuilt(ca, std::move(known.ledger));
@@ -94,41 +104,47 @@ std::optional<Ledger> Ledgers::look(const CaConfig& ca) {
 
 std::optional<OrderHold> Ledgers::hold(const CaConfig& ca, const OrderAhead& order) {
     const std::scoped_lock guard(mutex_);
-    return hold_of(refresh(ca, /*may_rebuild=*/false).ledger, limits_of(ca.directory), order, clock_.now());
+    const base::Instant now = now_at(ca);
+    auto hold = hold_of(refresh(ca, /*may_rebuild=*/false).ledger, limits_of(ca.directory), order, now);
+    return hold ? std::optional(as_our_clock_shows(std::move(*hold), now)) : std::nullopt;
 }
 
 Admission Ledgers::admit(const CaConfig& ca, const std::string& account, OrderAhead& order, bool over_limit) {
     Admission admission;
-    change(ca, [&](Ledger& ledger, std::span<const CaLimit> limits) {
+    change(ca, [&](Ledger& ledger, std::span<const CaLimit> limits, base::Instant now) {
         ledger.belong_to(account);
-        admission = agent::admit(ledger, limits, order, over_limit, clock_.now());
+        admission = agent::admit(ledger, limits, order, over_limit, now);
+        if (auto* hold = std::get_if<OrderHold>(&admission)) *hold = as_our_clock_shows(*hold, now);
     });
     return admission;
 }
 
 void Ledgers::placed(const CaConfig& ca, const OrderAhead& order) {
-    change(ca, [&](Ledger& ledger, auto limits) { count_placed(ledger, limits, order, clock_.now()); });
+    change(ca, [&](Ledger& ledger, auto limits, auto now) { count_placed(ledger, limits, order, now); });
 }
 
 void Ledgers::taken_back(const CaConfig& ca, const OrderAhead& order) {
-    change(ca, [&](Ledger& ledger, auto limits) { take_back(ledger, limits, order, clock_.now()); });
+    change(ca, [&](Ledger& ledger, auto limits, auto now) { take_back(ledger, limits, order, now); });
 }
 
 void Ledgers::unissued(const CaConfig& ca, const OrderAhead& order) {
-    change(ca, [&](Ledger& ledger, auto limits) { count_unissued(ledger, limits, order, clock_.now()); });
+    change(ca, [&](Ledger& ledger, auto limits, auto now) { count_unissued(ledger, limits, order, now); });
 }
 
 void Ledgers::issued(const CaConfig& ca, const OrderAhead& order) {
-    change(ca, [&](Ledger& ledger, auto limits) { count_issued(ledger, limits, order, clock_.now()); });
+    change(ca, [&](Ledger& ledger, auto limits, auto now) { count_issued(ledger, limits, order, now); });
 }
 
 void Ledgers::failed(const CaConfig& ca, const std::vector<std::string>& names) {
-    change(ca, [&](Ledger& ledger, auto limits) { count_failed(ledger, limits, names, clock_.now()); });
+    change(ca, [&](Ledger& ledger, auto limits, auto now) { count_failed(ledger, limits, names, now); });
 }
 
 void Ledgers::refused(const CaConfig& ca, const OrderAhead& order, const base::Error& error) {
-    change(ca,
-           [&](Ledger& ledger, auto limits) { learn_refusal(ledger, limits, order, error, clock_.now()); });
+    change(ca, [&](Ledger& ledger, auto limits, auto now) {
+        base::Error told = error;
+        if (told.retry_at) *told.retry_at += now - clock_.now();
+        learn_refusal(ledger, limits, order, told, now);
+    });
 }
 
 void Ledgers::change(const CaConfig& ca, const Change& edit) {
@@ -141,14 +157,16 @@ void Ledgers::change(const CaConfig& ca, const Change& edit) {
         lock = file.lock();
     }
     Known& known = refresh(ca, /*may_rebuild=*/true);
-    edit(known.ledger, limits_of(ca.directory));
-    // Somebody holds it for longer than a change takes: the line is added all the same, and what both have
-    // counted at once may be counted once.
-    auto written = lock || lock.error().code == Code::StateLocked ? write(ca, known)
-                                                                  : Result<void>(base::Failure(lock.error()));
+    edit(known.ledger, limits_of(ca.directory), now_at(ca));
+    const bool is_busy = !lock && lock.error().code == Code::StateLocked;
+    auto written = lock      ? write(ca, known)
+                   : is_busy ? add_out_of_turn(ca, known)
+                             : Result<void>(base::Failure(lock.error()));
     if (written) {
         known.is_told = known.is_newer;
-        known.is_ahead = false;
+        // What was added out of turn may be lost to whoever has the turn: it is written again with the rest.
+        known.is_ahead = is_busy;
+        if (is_busy) known.lines = 0;
         return;
     }
     known.is_ahead = true;
@@ -159,6 +177,16 @@ void Ledgers::change(const CaConfig& ca, const Change& edit) {
     }
 }
 
+/// Somebody holds the ledger for longer than a change takes, perhaps putting a lost one together: nothing of
+/// his is replaced. What both have counted at once may be counted once.
+Result<void> Ledgers::add_out_of_turn(const CaConfig& ca, Known& known) {
+    const std::string lines = to_lines(known.ledger, known.ledger.take_changes());
+    LedgerFile file = file_of(ca);
+    if (known.is_newer || lines.empty() || !file.size()) return {};
+    return file.append(lines);
+}
+
+/// Under the file's lock.
 Result<void> Ledgers::write(const CaConfig& ca, Known& known) {
     const Ledger::Changes changes = known.ledger.take_changes();
     const std::string lines = to_lines(known.ledger, changes);
@@ -168,7 +196,7 @@ Result<void> Ledgers::write(const CaConfig& ca, Known& known) {
     if (!known.is_read) return base::fail(Code::StateUnwritable, "it could not be read");
     const std::size_t live = known.ledger.buckets().size() + known.ledger.learned().size();
     if (known.lines == 0 || known.lines > 2 * live + kLinesToSpare) {
-        known.ledger.prune(limits_of(ca.directory), clock_.now());
+        known.ledger.prune(limits_of(ca.directory), now_at(ca));
         TRY(file.replace(to_text(known.ledger)));
         known.lines = 1 + known.ledger.buckets().size() + known.ledger.learned().size();
     } else {

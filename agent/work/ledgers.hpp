@@ -4,6 +4,7 @@
 // renewal.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -25,9 +26,15 @@ namespace agent {
 /// Thread safe. Every call blocks on storage, and up to 2 s for another renewd that writes the same ledger.
 class Ledgers {
   public:
-    /// Everything is borrowed for as long as this lives.
-    Ledgers(Store& store, base::Files& files, base::Clock& clock, spdlog::logger& log)
-        : store_(store), files_(files), clock_(clock), log_(log) {}
+    /// The best that is known of the time at a CA.
+    using TimeAt = std::function<base::Instant(const std::string& ca)>;
+
+    /// Everything is borrowed for as long as this lives. A CA counts by its own clock, and so do we, where
+    /// ours is known to be wrong: what was counted neither seems to be over nor to lie in the future when
+    /// somebody sets it right. Without `time_at` the clock is. Instants that come in and go out are what
+    /// `clock` shows, or will.
+    Ledgers(Store& store, base::Files& files, base::Clock& clock, spdlog::logger& log, TimeAt time_at = {})
+        : store_(store), files_(files), clock_(clock), log_(log), time_at_(std::move(time_at)) {}
 
     /// The ledger as it stands, for telling and planning; nothing where nothing has been counted yet. Changes
     /// nothing.
@@ -59,18 +66,22 @@ class Ledgers {
         bool is_told = false;   // that it cannot be written
     };
 
-    using Change = std::function<void(Ledger&, std::span<const CaLimit>)>;
+    using Change = std::function<void(Ledger&, std::span<const CaLimit>, base::Instant now)>;
 
     [[nodiscard]] LedgerFile file_of(const CaConfig& ca) const;
+    [[nodiscard]] base::Instant now_at(const CaConfig& ca) const;
+    [[nodiscard]] OrderHold as_our_clock_shows(OrderHold hold, base::Instant now) const;
     Known& refresh(const CaConfig& ca, bool may_rebuild);
     [[nodiscard]] Ledger rebuilt(const CaConfig& ca, Ledger from);
     void change(const CaConfig& ca, const Change& edit);
     [[nodiscard]] base::Result<void> write(const CaConfig& ca, Known& known);
+    [[nodiscard]] base::Result<void> add_out_of_turn(const CaConfig& ca, Known& known);
 
     Store& store_;
     base::Files& files_;
     base::Clock& clock_;
     spdlog::logger& log_;
+    TimeAt time_at_;
     std::mutex mutex_;
     std::map<std::string, Known> known_;  // by the directory of the CA
 };

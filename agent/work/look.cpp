@@ -103,13 +103,14 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
     std::vector<Result<std::vector<EndpointVerdict>>> seen(looked_at.size());
     s.progress.step(certificate.name, "verify",
                     std::to_string(looked_at.size()) + (looked_at.size() == 1 ? " target" : " targets"));
+    RightClock clock = s.clock_for(record);
     base::in_parallel(looked_at.size(), kTargetsAtOnce, [&](std::size_t i) {
         const auto anchors = s.anchors(certificate, looked_at[i]->roots);
         if (!anchors) {
             seen[i] = tl::make_unexpected(anchors.error());
             return;
         }
-        seen[i] = deployers::look(looked_at[i]->endpoints, expectation_of(record), *anchors, s.clock);
+        seen[i] = deployers::look(looked_at[i]->endpoints, expectation_of(record), *anchors, clock);
     });
     const auto has_drifted = [](const Record& known, const std::string& name) {
         const TargetRecord* target = known.target(name);
@@ -155,7 +156,8 @@ Result<void> look_at_certificate(Surroundings& s, const CertificateConfig& certi
     const Record record = keeper.record();
     const base::Anchors anchors = TRY(s.anchors(certificate, ""));
     s.progress.step(certificate.name, "verify", std::to_string(certificate.endpoints.size()) + " public");
-    const auto verdicts = deployers::look(certificate.endpoints, expectation_of(record), anchors, s.clock);
+    RightClock clock = s.clock_for(record);
+    const auto verdicts = deployers::look(certificate.endpoints, expectation_of(record), anchors, clock);
     return keeper.change([&](Record& changed) {
         changed.endpoints = verdicts;
         changed.endpoints_verified_at = s.clock.now();

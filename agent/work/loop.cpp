@@ -67,31 +67,43 @@ void Loop::enter(Accepted accepted) {
         std::make_unique<Surroundings>(epoch_->catalogue.ground(), parts_.store, parts_.files,
                                        parts_.transport, parts_.clock, parts_.progress, parts_.log);
     keep_metrics(before.get());
-    plan_all(accepted.is_new, before ? &before->catalogue : nullptr);
+    if (before) {
+        plan_anew(before->catalogue);
+    } else {
+        plan_start(accepted.is_new);
+    }
     tell_state();
     (void)::malloc_trim(0);  // reading a large configuration takes ten times what is kept of it
 }
 
-/// At a start, what the index knows of the same configuration is taken from there. Everything else is looked
-/// into now; after a change of the configuration, with another try for what only a person could mend.
-void Loop::plan_all(bool tries_again, const Catalogue* before) {
-    const bool is_start = before == nullptr;
-    const Index known = is_start ? index_file_.load() : Index{};
+/// At a start. What the index knows of the same configuration is taken from there, everything else is looked
+/// into now.
+void Loop::plan_start(bool tries_again) {
+    const Index known = index_file_.load();
     // Whatever was noted until now is missing in it, and is about to be planned anew.
-    if (is_start && !index_file_.save(known)) parts_.log.warn("the index of due times cannot be written");
+    if (!index_file_.save(known)) parts_.log.warn("the index of due times cannot be written");
     for (const Listed& listed : epoch_->catalogue.list().certificates) {
         const auto entry = known.find(listed.name);
         const bool is_known = entry != known.end() && entry->second.fingerprint == listed.fingerprint;
         // It may have been noted under a clock that was ahead: nothing of it is believed for more than a day.
         const Instant believed = parts_.clock.now() + 1h + Seconds(listed.fingerprint % 82'800);
-        agenda_.put(listed.name,
-                    is_known && !tries_again ? std::min(entry->second.due, believed) : Instant{});
+        const bool is_put_off = is_known && !tries_again;
+        agenda_.put(listed.name, is_put_off ? std::min(entry->second.due, believed) : Instant{});
         if (!is_known) ++unsaved_;
         if (tries_again) mended_.insert(listed.name);
     }
-    if (is_start) agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6);
-    if (is_start) return;
-    for (const Listed& listed : before->list().certificates) {
+    agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6);
+}
+
+/// After a reload everything is looked into, with another try for what only a person could mend: it may have
+/// been in a file that is none of the configuration's, a secret or a request.
+void Loop::plan_anew(const Catalogue& before) {
+    for (const Listed& listed : epoch_->catalogue.list().certificates) {
+        agenda_.put(listed.name, Instant{});
+        mended_.insert(listed.name);
+        ++unsaved_;
+    }
+    for (const Listed& listed : before.list().certificates) {
         if (epoch_->catalogue.find(listed.name) == nullptr) agenda_.drop(listed.name);
     }
 }

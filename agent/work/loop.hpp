@@ -74,7 +74,8 @@ class Loop {
     };
 
     void enter(Accepted accepted);
-    void plan_all(bool tries_again, const Catalogue* before);
+    void plan_start(bool tries_again);
+    void plan_anew(const Catalogue& before);
     [[nodiscard]] CertificateOutcome work_on(const Epoch& epoch, const std::string& certificate,
                                              const PassOptions& options) const;
 

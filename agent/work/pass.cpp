@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "agent/plan/keeping.hpp"
 #include "agent/tell/status.hpp"
 #include "agent/work/deploy.hpp"
 #include "agent/work/look.hpp"
@@ -52,9 +53,9 @@ class Pass {
 
   private:
     Result<std::optional<double>> judge() {
-        if (options_.may_renew) s_.ask_for_time(s_.config.cas.at(certificate_.ca.front()));
         const auto known = TRY(s_.store.load(certificate_.name));
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
+        if (options_.may_renew) ask_for_time(record);
         const bool is_damaged = !s_.store.findings(certificate_.name).empty();
         const auto order = TRY(open_order());
         // By hand, and not due: the last of a limit is not for this.
@@ -69,6 +70,16 @@ class Pass {
         outcome_.next = first.next();
         if (!options_.revocation && !waits && !is_damaged && !has_work(first)) return std::optional<double>{};
         return std::optional(urgency_rank(record, s_.clock.now()));
+    }
+
+    /// Of the CA that what is held came from, and of the one that would be asked for more.
+    void ask_for_time(const Record& record) {
+        std::set<std::string> cas{certificate_.ca.front()};
+        if (record.wanted() != nullptr) cas.insert(record.wanted()->ordered_for.ca);
+        for (const std::string& name : cas) {
+            const auto ca = s_.config.cas.find(name);
+            if (ca != s_.config.cas.end()) s_.ask_for_time(ca->second);
+        }
     }
 
     Result<void> work() {
@@ -89,7 +100,7 @@ class Pass {
         }
         TRY(clean_up_if_due());
         TRY(raise_expiring(s_, certificate_, *keeper_));
-        TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.retry_now || options_.wishes.by_hand));
+        TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.is_eager()));
         const Plan last = TRY(plan_again());
         note_hold(last);
         outcome_.next = last.next();
@@ -132,8 +143,10 @@ class Pass {
         if (made.renewal.held_until) {
             hold_ = OrderHold{.until = *made.renewal.held_until, .reason = record.issuance->error.message};
         } else if (options_.may_renew && made.renewal_due(s_.clock.now())) {
-            hold_ = hold_of_clock(s_.clock_watch().judge(record), record, s_.clock.now());
+            hold_ = hold_of_clock(s_.clock_watch().judge(record, certificate_.ca.front()), record,
+                                  s_.clock.now());
             if (!hold_) hold_ = hold_of_ledger(record, order);
+            if (!hold_ && turned_away_ && turned_away_->until > s_.clock.now()) hold_ = turned_away_;
             if (hold_) made.renewal.held_until = hold_->until;
         }
         return made;
@@ -215,15 +228,13 @@ class Pass {
 
     Result<void> revoke_what_is_due() {
         if (!options_.may_renew) return {};
-        const bool eager = options_.wishes.retry_now || options_.wishes.by_hand;
-        return revoke_due(s_, certificate_, *keeper_, eager, tried_, outcome_.remarks);
+        return revoke_due(s_, certificate_, *keeper_, options_.wishes.is_eager(), tried_, outcome_.remarks);
     }
 
     Result<void> clean_up_if_due() {
         const Plan now_due = TRY(plan_again());
         if (!options_.may_renew || !now_due.clean_up_at || *now_due.clean_up_at > s_.clock.now()) return {};
-        return clean_up_residue(s_, certificate_, *keeper_,
-                                options_.wishes.retry_now || options_.wishes.by_hand);
+        return clean_up_residue(s_, certificate_, *keeper_, options_.wishes.is_eager());
     }
 
     /// At most one order, but for what a limit held that was soon over.
@@ -242,7 +253,8 @@ class Pass {
         outcome_.has_worked = true;
         auto renewed = renew(s_, certificate_, *keeper_, wish_);
         if (renewed) {
-            outcome_.held = *renewed;
+            turned_away_ = *renewed;
+            outcome_.held = turned_away_;
             return {};
         }
         const base::Error& error = renewed.error();
@@ -291,28 +303,15 @@ class Pass {
         return {};
     }
 
-    /// The newest `keep` generations stay, and every one that some target still has or serves.
+    /// What nobody needs any more goes, the record's word for it first.
     Result<void> prune() {
         const Record record = keeper_->record();
-        std::vector<int> kept;
-        const auto& generations = record.generations;
-        const auto newest = static_cast<std::size_t>(s_.config.agent.keep);
-        for (std::size_t i = generations.size() - std::min(generations.size(), newest);
-             i < generations.size(); ++i) {
-            kept.push_back(generations[i].number);
-        }
-        for (const TargetRecord& target : record.targets) {
-            for (const int number : {target.installed, target.serving, target.attempting})
-                kept.push_back(number);
-        }
-        for (const Revocation& waiting : record.revocations) kept.push_back(waiting.generation);
-        const auto is_kept = [&](const GenerationRecord& g) {
-            return std::ranges::find(kept, g.number) != kept.end();
-        };
-        if (std::ranges::all_of(generations, is_kept)) return {};
-        TRY(keeper_->change([&](Record& changed) {
-            std::erase_if(changed.generations, [&](const GenerationRecord& g) { return !is_kept(g); });
-        }));
+        const std::vector<int> kept = generations_to_keep(certificate_, record, s_.config.agent.keep);
+        Record left = record;
+        let_go(certificate_, left, kept);
+        if (left == record) return {};
+        TRY(keeper_->change([&](Record& changed) { let_go(certificate_, changed, kept); }));
+        if (left.generations.size() == record.generations.size()) return {};
         return s_.store.prune(certificate_.name, kept);
     }
 
@@ -333,7 +332,9 @@ class Pass {
     const PassOptions& options_;
     OrderWish wish_{};
     std::optional<OrderHold> hold_{};  // of the last plan
-    base::Seconds waited_{0};          // for limits
+    /// What held an order only when it was about to be sent: the plan may have thought better of it.
+    std::optional<OrderHold> turned_away_{};
+    base::Seconds waited_{0};  // for limits
     std::unique_ptr<Keeper> keeper_;
     CertificateOutcome outcome_;
     std::set<int> tried_;  // to be revoked, in this pass

@@ -32,13 +32,15 @@ bool owes_anything(const CertificateConfig& gone, const Record& record, base::In
            });
 }
 
-Result<void> tend(Surroundings& s, const CertificateConfig& gone, bool eager) {
-    const auto record = TRY(s.store.load(gone.name));
-    if (!record || !owes_anything(gone, *record, s.clock.now(), eager)) return {};
-    const auto keeper = TRY(Keeper::open(s.store, gone.name, s.clock.now()));
+Result<void> tend(Surroundings& s, const std::string& certificate, bool eager) {
+    const auto known = TRY(s.store.load(certificate));
+    if (!known || !owes_anything(as_remembered(*known), *known, s.clock.now(), eager)) return {};
+    const auto keeper = TRY(Keeper::open(s.store, certificate, s.clock.now()));
+    const Record record = keeper->record();  // another renewd may have been at work on it until now
+    const CertificateConfig gone = as_remembered(record);
     std::set<int> tried;
     std::vector<std::string> remarks;
-    if (may_revoke(*record)) TRY(revoke_due(s, gone, *keeper, eager, tried, remarks));
+    if (may_revoke(record)) TRY(revoke_due(s, gone, *keeper, eager, tried, remarks));
     for (const std::string& remark : remarks) s.log.warn("{}", remark);
     return clean_up_residue(s, gone, *keeper, eager);
 }
@@ -53,7 +55,7 @@ Result<std::vector<std::string>> removed_certificates(Store& store, const IsConf
 }
 
 void tend_removed(Surroundings& s, const std::string& certificate, bool eager) {
-    const auto done = tend(s, CertificateConfig{.name = certificate}, eager);
+    const auto done = tend(s, certificate, eager);
     if (!done)
         s.log.warn("{}, which is removed from the configuration: {}", certificate, done.error().message);
 }

@@ -42,7 +42,7 @@ class Issuance {
             TRY(forget_order_url());
             issued = issue_once();
         }
-        s_.clock_watch().hear(s_.session(ca_).seen_date());
+        s_.clock_watch().hear(ca_.name, s_.session(ca_).seen_date());
         if (!issued) return give_up_order(std::move(issued).error());
         s_.ledgers().issued(ca_, counted_.value_or(ahead()));
         return keep(*issued);
@@ -66,14 +66,14 @@ class Issuance {
     /// Before anything is begun: what is due only because the clock is wrong must leave nothing behind. What
     /// the CA is asked for is what the order would ask for next.
     Result<void> check_clock() {
-        ClockVerdict verdict = s_.clock_watch().judge(keeper_.record());
+        ClockVerdict verdict = s_.clock_watch().judge(keeper_.record(), ca_.name);
         if (verdict.ask_first) {
             auto heard = s_.hear_time(ca_);
             if (!heard) {
                 settle_count(heard.error());
                 return heard;
             }
-            verdict = s_.clock_watch().judge(keeper_.record());
+            verdict = s_.clock_watch().judge(keeper_.record(), ca_.name);
         }
         held_ = hold_of_clock(verdict, keeper_.record(), s_.clock.now());
         if (!held_) return {};
@@ -243,7 +243,7 @@ class Issuance {
                                           .serial = leaf.serial(),
                                           .not_before = leaf.not_before(),
                                           .not_after = leaf.not_after(),
-                                          .issued_at = s_.right_time(keeper_.record())};
+                                          .issued_at = s_.right_time(keeper_.record(), ca_.name)};
         TRY(write(generation, issued.chain));
         TRY(keeper_.change([&](Record& record) {
             record.generations.push_back(generation);

@@ -21,9 +21,10 @@ struct OrderWish {
 [[nodiscard]] OrderAhead order_wished(const CertificateConfig& certificate, const Record& record,
                                       const std::string& ca, const OrderWish& wish, base::Instant now);
 
-/// Blocks for as long as the CA takes. Nothing: it is issued. What holds it: a limit, as the ledger knows it;
-/// nothing was asked of the CA and nothing has changed. A failure is in the record, with the time of the next
-/// attempt, when this returns it.
+/// Blocks for as long as the CA takes. Nothing: it is issued. What holds it: a limit, as the ledger knows it,
+/// or the clock; no order was placed, and the record is as it was. The CA may have been asked for its
+/// directory and its time, an account may have been registered, and key or request may be in `next/`, for the
+/// next try. A failure is in the record, with the time of the next attempt, when this returns it.
 [[nodiscard]] base::Result<std::optional<OrderHold>> renew(Surroundings& surroundings,
                                                            const CertificateConfig& certificate,
                                                            Keeper& keeper, const OrderWish& wish);

@@ -68,7 +68,7 @@ Result<void> ask_for_renewal_window(Surroundings& s, Keeper& keeper) {
     const auto answer = ca == s.config.cas.end()
                             ? Result<acme::RenewalAnswer>(acme::RenewalAnswer{})  // nobody to ask any more
                             : acme::fetch_renewal_window(s.session(ca->second), current->renewal_id);
-    if (ca != s.config.cas.end()) s.clock_watch().hear(s.session(ca->second).seen_date());
+    if (ca != s.config.cas.end()) s.clock_watch().hear(ca->first, s.session(ca->second).seen_date());
     if (!answer) s.log.info("{}: renewal information: {}", record.name, answer.error().message);
     const Suggestion next =
         next_suggestion(record.suggestion, current->number, answer, s.clock.now(), s.chance());

@@ -100,9 +100,9 @@ Result<void> raise_served(const CertificateConfig& certificate, Keeper& keeper) 
 
 Result<void> raise_expiring(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper) {
     const Record record = keeper.record();
-    const auto warning = due_warning(record, s.right_time(record));
+    const auto warning = due_warning(certificate, record, s.right_time(record));
     if (!warning) return {};
-    const GenerationRecord& served = *oldest_served(record);
+    const GenerationRecord& served = *oldest_served(certificate, record);
     const std::string text = "generation " + std::to_string(served.number) + " is served and lasts until " +
                              base::format_instant(served.not_after);
     s.log.warn("{}: {}", certificate.name, text);

@@ -22,7 +22,7 @@ StatusNow status_now(Surroundings& s, const CertificateConfig& certificate) {
         status_of(certificate, known, order && order->has_value(), s.config.agent.verify_every, now);
     CertificateStatus& status = found.status;
     if (!status.plan.renewal_due(now)) return found;
-    const ClockVerdict clock = s.clock_watch().judge();
+    const ClockVerdict clock = s.clock_watch().judge(status.record, certificate.ca.front());
     const bool is_placed = order && order->has_value() && !(*order)->url.empty();
     if (hold_of_clock(clock, status.record, now)) {
         hold_for_clock(status, clock_error(clock), now);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/surroundings.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <random>
 
@@ -27,7 +28,8 @@ Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Fil
       log(the_log),
       dns(the_config.dns.servers),
       accounts_(the_store, the_clock, the_log, std::bind_front(&Surroundings::session, this)),
-      ledgers_(the_store, the_files, the_clock, the_log),
+      ledgers_(the_store, the_files, the_clock, the_log,
+               [this](const std::string& ca) { return right_time({}, ca); }),
       clock_watch_(the_files, the_config.agent.state_dir, the_clock, the_log) {}
 
 Surroundings::~Surroundings() = default;
@@ -70,26 +72,31 @@ Result<acme::Account> Surroundings::renew_account(const CaConfig& ca) {
     return accounts_.find_again(ca);
 }
 
-base::Instant Surroundings::right_time(const Record& record) {
-    const ClockVerdict verdict = clock_watch_.judge(record);
+base::Instant Surroundings::right_time(const Record& record, const std::string& ca) {
+    const ClockVerdict verdict = clock_watch_.judge(record, ca);
     const bool is_wrong = verdict.state == ClockState::Ahead || verdict.state == ClockState::Behind;
     return is_wrong ? verdict.plan_by : clock.now();
+}
+
+RightClock Surroundings::clock_for(const Record& record) {
+    const base::Instant now = clock.now();
+    return {clock, std::max(base::Seconds(0), clock_watch_.judge(record).plan_by - now)};
 }
 
 Result<void> Surroundings::hear_time(const CaConfig& ca) {
     acme::Session& asked = session(ca);
     TRY(asked.get_ready());
-    clock_watch_.hear(asked.seen_date());
+    clock_watch_.hear(ca.name, asked.seen_date());
     return {};
 }
 
 void Surroundings::ask_for_time(const CaConfig& ca) {
     const std::scoped_lock guard(asks_for_time_);
-    if (!clock_watch_.wants_to_ask()) return;
+    if (!clock_watch_.wants_to_ask(ca.name)) return;
     acme::Session& asked = session(ca);
     const auto answer = asked.fetch(ca.directory);
     if (!answer) log.info("{} cannot be asked for the time: {}", ca.name, answer.error().message);
-    clock_watch_.hear(asked.seen_date());
+    clock_watch_.hear(ca.name, asked.seen_date());
 }
 
 acme::Solver* Surroundings::solver(const CertificateConfig& certificate, const base::Identifier& name) {

@@ -21,6 +21,7 @@
 #include "agent/work/accounts.hpp"
 #include "agent/work/clock_watch.hpp"
 #include "agent/work/ledgers.hpp"
+#include "agent/work/right_clock.hpp"
 #include "base/certificate.hpp"
 #include "base/dns.hpp"
 #include "base/file.hpp"
@@ -54,8 +55,12 @@ class Surroundings {
     /// Whether this machine's clock may be planned by.
     [[nodiscard]] ClockWatch& clock_watch() { return clock_watch_; }
 
-    /// What the clock shows; where that is known to be wrong, the best that is known.
-    [[nodiscard]] base::Instant right_time(const Record& record);
+    /// What the clock shows; where that is known to be wrong, the best that is known: for this CA, as
+    /// ClockWatch::judge().
+    [[nodiscard]] base::Instant right_time(const Record& record, const std::string& ca = {});
+    /// The clock to judge the certificates of this record by: ours, but never earlier than what is known. One
+    /// that its CA has issued is not too new because our clock is slow.
+    [[nodiscard]] RightClock clock_for(const Record& record);
     /// Has the CA tell the time, where it has not done so yet: nothing is sent that the next order would not
     /// send. Errors as those of Session::get_ready().
     [[nodiscard]] base::Result<void> hear_time(const CaConfig& ca);

@@ -103,6 +103,19 @@ def test_a_changed_configuration_is_taken_on_sighup(renewd, make_nginx, start_ag
     assert renewd.live(NAME).exists()
 
 
+def test_a_reload_of_unchanged_files_tries_again_what_a_person_may_have_mended(renewd, nginx, start_agent):
+    """A config test that failed is tried again at once on SIGHUP, although no file of the configuration is another."""
+    broken = renewd.directory / 'broken'
+    broken.touch()
+    test = ['/bin/sh', '-c', f'test ! -e {broken}']
+    renewd.configure(certificate(nginx_target(nginx, test=test)))
+    agent = start_agent()
+    wait_until(lambda: (renewd.state / 'certificates' / NAME).exists() and renewd.target('web')['failures'] > 0, 'a failure')
+    broken.unlink()
+    agent.hang_up()
+    wait_for_state(renewd, 'ok', seconds=15)  # by itself it would have come back after 22 s, at the earliest
+
+
 def test_a_broken_configuration_never_stops_renewals(renewd, nginx, start_agent):
     """On reload the one before stays in force; on a start the last accepted one is used; log and status say so, and why."""
     renewd.configure(certificate(nginx_target(nginx)))

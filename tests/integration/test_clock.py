@@ -6,9 +6,10 @@ import pathlib
 import time
 
 import pytest
+from caproxy import CaProxy
 from renewd import NAME, certificate, nginx_target
 from test_agent import fixture_start_agent, wait_for_state  # noqa: F401 (a fixture)
-from tls import leaf_of
+from tls import leaf_of, served
 
 LIFE = 30  # seconds; the CA suggests when to renew within it
 SHORT = {'profiles': {'default': {'description': 'a minute', 'validityPeriod': LIFE}}}
@@ -37,6 +38,16 @@ def fixture_make_due_in_months(make_pebble, make_renewd, newest_binaries, nginx)
     return make
 
 
+def http_date(**from_now):
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(**from_now)).strftime('%a, %d %b %Y %H:%M:%S GMT')
+
+
+def ca_behind(proxy, pebble):
+    """[ca.internal], another CA, behind a proxy, with [solver.internal] for it: each looks for challenges at a port of its own."""
+    return (f'[ca.internal]\ndirectory = "{proxy.url}"\nroots = "{pebble.roots}"\nagree_tos = true\n'
+            f'[solver.internal]\ntype = "http-01"\nlisten = "127.0.0.1:{pebble.http_port}"\n')
+
+
 def kept(renewd):
     """What a run under a wrong clock must leave as it is."""
     leaf = leaf_of(renewd.live() / 'fullchain.pem')
@@ -53,7 +64,7 @@ def test_90_days_ahead_and_back(make_due_in_months, off_by, knows):
         if knows == 'by asking first':
             (renewd.state / 'clock.json').unlink()
         outcome = renewd.run('run', '--once', environment=off_by(days), expect=3)
-        assert 'ahead of the CA\'s Date' in outcome.err and 'timedatectl' in outcome.err
+        assert 'ahead of the Date of the CA test' in outcome.err and 'timedatectl' in outcome.err
         assert renewd.pebble.orders() == 1
     for command in (['status'], ['renew', NAME], ['renew', NAME, '--force']):
         outcome = renewd.run(*command, environment=off_by(90), expect=3)
@@ -75,20 +86,82 @@ def test_held_by_the_clock_in_json(make_due_in_months, off_by):
     assert not shown['clock']['ok'] and '2 h ahead of' in shown['clock']['message']
 
 
-def test_30_days_behind(make_pebble, make_renewd, newest_binaries, off_by):
-    """#23: what is due by the CA's time is renewed, once; told in the log."""
+def test_30_days_behind(make_pebble, make_renewd, newest_binaries, nginx, off_by):
+    """#23: what is due by the CA's time is renewed, once, deployed and seen served; told in the log."""
     pebble = make_pebble(binaries=newest_binaries, settings=SHORT)
     renewd = make_renewd(pebble)
-    renewd.configure(certificate())
+    renewd.configure(certificate(nginx_target(nginx)))
     renewd.run('renew', expect=0)
     renewd.run('run', '--once', environment=off_by(-30), expect=0)
     assert pebble.orders() == 1, 'not due by the CA\'s time either'
     time.sleep(LIFE)
     outcome = renewd.run('run', '--once', environment=off_by(-30), expect=0)
-    assert '30 days behind the CA\'s Date' in outcome.err
+    assert '30 days behind the Date of the CA test' in outcome.err
     assert pebble.orders() == 2 and renewd.certificate()['generation'] == 2
+    assert served(nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256
+    assert renewd.target('web')['serving'] == 2
     renewd.run('run', '--once', environment=off_by(-30), expect=0)
     assert pebble.orders() == 2
+
+
+def test_half_an_hour_behind(renewd, nginx, off_by):
+    """Less than is told, and more than a certificate may be too new: what its CA has issued is deployed all the same."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    renewd.run('renew', environment=off_by(minutes=-30), expect=0)
+    assert served(nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256
+    assert renewd.target('web')['serving'] == 1
+
+
+def test_a_ca_whose_date_is_a_year_ahead_renews_no_other_ones(make_pebble, make_renewd, newest_binaries, open_for_test):
+    """It speaks last, and the next process knows: its Date counts for its own certificates alone."""
+    pebble, internal = make_pebble(binaries=newest_binaries, settings=LONG), make_pebble('internal')
+    proxy = CaProxy(internal)
+    open_for_test(proxy, proxy.close)
+    proxy.on('', None, times=None, set_headers={'Date': http_date(days=365)})
+    renewd = make_renewd(pebble)
+    renewd.configure(ca_behind(proxy, internal), certificate(),
+                     certificate(name='shop.example.test', ca='internal', solver='internal'))
+    renewd.run('renew', NAME, expect=0)
+    renewd.run('renew', 'shop.example.test', expect=0)
+    renewd.run('run', '--once', expect=0)
+    assert pebble.orders() == 1 and renewd.status()['clock']['ok']
+    renewd.run('renew', 'shop.example.test', '--force', expect=0)
+    renewd.run('renew', expect=0)
+    assert (pebble.orders(), internal.orders()) == (1, 2)
+
+
+def test_a_ca_whose_date_is_a_day_behind_holds_its_own_orders_alone(make_pebble, make_renewd, open_for_test):
+    """Those of the other CA go out, also when it is not the one that has spoken last."""
+    pebble, internal = make_pebble(), make_pebble('internal')
+    proxy = CaProxy(internal)
+    open_for_test(proxy, proxy.close)
+    proxy.on('', None, times=None, set_headers={'Date': http_date(hours=-30)})
+    renewd = make_renewd(pebble)
+    renewd.configure(ca_behind(proxy, internal), certificate(),
+                     certificate(name='shop.example.test', ca='internal', solver='internal'))
+    renewd.run('renew', NAME, expect=0)
+    for words in (['renew', 'shop.example.test'], ['run', '--once']):
+        assert '30 h ahead of the Date of the CA internal' in renewd.run(*words, expect=3).text
+    renewd.run('renew', NAME, '--force', expect=0)
+    assert (pebble.orders(), internal.orders()) == (2, 0)
+
+
+@pytest.mark.parametrize('unit', ['renewd.service', 'renewd-once.service'])
+def test_what_was_heard_is_believed_in_the_sandbox(make_due_in_months, off_by, unit):
+    """Where /proc shows processes alone, as under our units, the next process still knows which start of the machine this is."""
+    renewd = make_due_in_months()
+    heard, = json.loads((renewd.state / 'clock.json').read_text())['dates']
+    text = (pathlib.Path(__file__).parents[2] / 'agent/systemd' / f'{unit}.in').read_text()
+    assert 'ProcSubset=pid\n' in text and '\nEnvironment=RENEWD_BOOT_ID=%b\n' in text
+    renewd.wrapper = ['unshare', '--mount', 'sh', '-c', 'mount -t proc -o subset=pid proc /proc && exec "$@"', 'sh']
+    told = {'RENEWD_BOOT_ID': heard['boot']}  # as systemd writes it: 32 digits
+    assert len(heard['boot']) == 32
+    assert '90 days ahead of' in renewd.run('status', environment={**off_by(90), **told}, expect=3).text
+    renewd.run('status', environment=off_by(90))  # without it nobody knows, and the order would ask first
+    (renewd.state / 'clock.json').unlink()
+    renewd.run('renew', NAME, '--force', environment=told, expect=0)
+    again, = json.loads((renewd.state / 'clock.json').read_text())['dates']
+    assert again['boot'] == heard['boot']
 
 
 def test_agent_under_a_clock_90_days_ahead(make_due_in_months, off_by, start_agent):
@@ -96,7 +169,7 @@ def test_agent_under_a_clock_90_days_ahead(make_due_in_months, off_by, start_age
     renewd = make_due_in_months()
     before = kept(renewd)
     agent = start_agent(renewd=renewd, environment=off_by(90))
-    agent.wait_for('90 days ahead of the CA\'s Date')
+    agent.wait_for('90 days ahead of the Date of the CA test')
     time.sleep(2)
     told = renewd.run('status', environment=off_by(90), expect=3)
     assert told.out.startswith('! this machine\'s clock says ') and NAME in told.out
@@ -113,10 +186,9 @@ def test_a_ca_whose_date_is_a_day_behind(pebble, ca_proxy, make_renewd):
     renewd = make_renewd(pebble)
     renewd.ca_url = ca_proxy.url
     renewd.configure(certificate())
-    date = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=30)).strftime('%a, %d %b %Y %H:%M:%S GMT')
-    ca_proxy.on('', None, times=None, set_headers={'Date': date})
+    ca_proxy.on('', None, times=None, set_headers={'Date': http_date(hours=-30)})
     outcome = renewd.run('renew', expect=3)
-    assert '30 h ahead of the CA\'s Date' in outcome.text, outcome
+    assert '30 h ahead of the Date of the CA test' in outcome.text, outcome
     assert pebble.orders() == 0 and pebble.accounts() == 0
     ca_proxy.heal()
     renewd.run('renew', expect=0)

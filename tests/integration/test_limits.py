@@ -11,10 +11,14 @@ import time
 
 import pytest
 
+from caproxy import CaProxy
 from connect_proxy import ConnectProxy
 from pebble import Since
 from processes import ENVIRONMENT, free_port
 from renewd import NAME, certificate
+from test_agent import fixture_start_agent  # noqa: F401 (a fixture)
+from test_renewal import window
+from tls import leaf_of
 
 ORDERS = '^/order-plz'
 
@@ -73,6 +77,31 @@ def test_fifth_certificate_with_the_same_names_is_told_before_it_is_ordered(lets
     outcome = letsencrypt.run('renew', NAME, '--force', expect=8)
     assert 'the limit of 5 certificates for the same names in 7 days is used up' in outcome.text
     assert pebble.issued() == 5
+
+
+def test_an_order_that_a_limit_stops_only_when_it_is_sent_is_not_tried_every_second(make_pebble, make_renewd, newest_binaries,
+                                                                                    start_agent, open_for_test):
+    """In the CA's own window, which would spare it, but of an account that is ours no more: held for as long as the limit says."""
+    pebble = make_pebble(binaries=newest_binaries, settings={'profiles': {'default': {'description': 'minutes', 'validityPeriod': 200}}})
+    ca_proxy = CaProxy(pebble)
+    open_for_test(ca_proxy, ca_proxy.close)
+    proxy = ConnectProxy(int(ca_proxy.url.split(':')[2].split('/')[0]))
+    open_for_test(proxy, proxy.close)
+    renewd = make_renewd(pebble)
+    renewd.ca_url = 'https://acme-v02.api.letsencrypt.org/dir'
+    renewd.configure(certificate(), ca=f'proxy = "{proxy.url}"')
+    for _ in range(5):
+        renewd.run('renew', NAME, '--force', '--over-limit', expect=0)
+    pebble.set_renewal_info(leaf_of(renewd.live() / 'fullchain.pem').pem, window(-100_000_000, 600))
+    renewd.run('account', 'deactivate', 'test', '--yes', expect=0)
+    renewd.run('account', 'register', 'test', '--new', expect=0)
+    agent = start_agent(renewd=renewd)
+    agent.wait_for('suggests to renew', 30)
+    time.sleep(4)
+    agent.stop()
+    due = next(line.split()[1] for line in (renewd.state / 'index').read_text().splitlines() if line.startswith(NAME))
+    assert int(due) > time.time() + 20, (renewd.state / 'index').read_text()
+    assert pebble.orders() == 5
 
 
 def test_refused_orders_cost_no_certificate(letsencrypt, pebble, ca_proxy):

@@ -87,6 +87,19 @@ def test_revoke_waits_for_a_place_that_serves_the_old_one(renewd, pebble, nginx)
     assert pebble.certificate_status(first) == ('Revoked', 0) and pending(renewd) == []
 
 
+def test_a_removed_certificate_is_revoked_at_its_deadline_and_not_before(renewd, pebble, nginx):
+    """It leaves the configuration while a place still serves what is to be revoked: that has until its deadline."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    renewd.run('renew', expect=0)
+    first = serial_of(renewd)
+    renewd.configure(certificate(nginx_target(nginx, reload=['/bin/true'], verify_for='1s')))
+    renewd.run('replace', NAME, '--reason', 'superseded', '--revoke-within', '24h', '--no-wait', expect=5)
+    renewd.configure()
+    renewd.run('run', '--once', expect=0)
+    assert 'is to be revoked (superseded) and is not yet' in renewd.run('forget', NAME, expect=2).err
+    assert pebble.certificate_status(first) == ('Valid', None) and pending(renewd) == [1]
+
+
 def test_revoke_now(renewd, pebble, nginx):
     """First revoked, told who still serves it, and then replaced."""
     renewd.configure(certificate(nginx_target(nginx)))

@@ -65,15 +65,31 @@ TEST_CASE("clock: what is planned by, and whether orders may be placed") {
 }
 
 TEST_CASE("clock: a person is told which is off, by how much, and against what") {
-    const HeardDate heard{.date = kNow, .ago = 0s};
+    const HeardDate heard{.date = kNow, .ago = 0s, .ca = "letsencrypt"};
     CHECK(agent::check_clock({.now = kNow + 90 * 24h, .heard = heard}).message ==
-          "this machine's clock says 2027-02-19T12:00:00Z, 90 days ahead of the CA's Date "
+          "this machine's clock says 2027-02-19T12:00:00Z, 90 days ahead of the Date of the CA letsencrypt "
           "(2026-11-21T12:00:00Z). No order is "
           "placed until they agree; nothing is due by the clock alone");
     CHECK(agent::check_clock({.now = kNow - 5h, .heard = heard}).message ==
-          "this machine's clock says 2026-11-21T07:00:00Z, 5 h behind the CA's Date (2026-11-21T12:00:00Z). "
+          "this machine's clock says 2026-11-21T07:00:00Z, 5 h behind the Date of the CA letsencrypt "
+          "(2026-11-21T12:00:00Z). "
           "Renewals go by the "
           "later time");
+}
+
+TEST_CASE("clock: of several CAs the one that is nearest to it is believed") {
+    const HeardDate right{.date = kNow - 10min, .ago = 10min, .ca = "right"};
+    const HeardDate a_year_ahead{.date = kNow + 365 * 24h, .ago = 0s, .ca = "ahead"};
+    const HeardDate a_day_behind{.date = kNow - 24h, .ago = 0s, .ca = "behind"};
+    const HeardDate before_the_start{.date = kNow - 90 * 24h, .ca = "before"};
+    using Dates = std::vector<HeardDate>;
+    CHECK_FALSE(agent::nearest_date({}, kNow));
+    CHECK(agent::nearest_date(Dates{a_year_ahead, right, a_day_behind}, kNow)->ca == "right");
+    CHECK(agent::nearest_date(Dates{a_year_ahead, a_day_behind}, kNow)->ca == "behind");
+    CHECK(agent::nearest_date(Dates{before_the_start, a_day_behind}, kNow)->ca == "behind");
+    CHECK(agent::nearest_date(Dates{before_the_start}, kNow)->ca == "before");
+    // All agree that the clock is wrong.
+    CHECK(agent::nearest_date(Dates{a_year_ahead, right}, kNow - 30 * 24h)->ca == "right");
 }
 
 TEST_CASE("clock: one that is ahead holds an order for minutes, and none that would come too late") {

@@ -61,9 +61,9 @@ TEST_CASE("clock watch: a date is believed by later processes, until the machine
     {
         agent::ClockWatch first = stage.process();
         CHECK(state_of(first) == ClockState::Unheard);
-        first.hear(std::nullopt);
+        first.hear("letsencrypt", std::nullopt);
         CHECK(state_of(first) == ClockState::Unheard);
-        first.hear(stage.date());
+        first.hear("letsencrypt", stage.date());
         CHECK(state_of(first) == ClockState::Right);
     }
     stage.clock.sleep(std::chrono::hours(5));  // the boot clock goes on while the machine is asleep
@@ -79,24 +79,26 @@ TEST_CASE("clock watch: a date is believed by later processes, until the machine
 TEST_CASE("clock watch: the file is written once an hour, and a damaged one is none") {
     Stage stage;
     agent::ClockWatch watch = stage.process();
-    watch.hear(stage.date());
-    const auto first = agent::read_date(stage.files, stage.directory.path());
-    REQUIRE(first);
-    CHECK(first->boot == "first");
+    watch.hear("letsencrypt", stage.date());
+    const auto first = agent::read_dates(stage.files, stage.directory.path());
+    REQUIRE(first.size() == 1);
+    CHECK(first[0].boot == "first");
     stage.clock.sleep(std::chrono::minutes(59));
-    watch.hear(stage.date());
-    CHECK(agent::read_date(stage.files, stage.directory.path()) == first);
+    watch.hear("letsencrypt", stage.date());
+    CHECK(agent::read_dates(stage.files, stage.directory.path()) == first);
     stage.clock.sleep(std::chrono::minutes(1));
-    watch.hear(stage.date());
-    CHECK(agent::read_date(stage.files, stage.directory.path()) != first);
+    watch.hear("letsencrypt", stage.date());
+    CHECK(agent::read_dates(stage.files, stage.directory.path()) != first);
 
     const std::string path = stage.directory / "clock.json";
-    for (const char* text :
-         {"", "[]", "{", R"({"version":1,"date":"soon","now":"","boot":"","since_boot":1})",
-          R"({"version":2})", R"({"version":1,"date":7})"}) {
+    for (
+        const char* text :
+        {"", "[]", "{", R"({"version":1,"date":"soon","now":"","boot":"","since_boot":1})",
+         R"({"version":2})", R"({"version":2,"dates":7})", R"({"version":2,"dates":[{"ca":"x"}]})",
+         R"({"version":2,"dates":[{"ca":"letsencrypt","date":"soon","now":"","boot":"","since_boot":1}]})"}) {
         CAPTURE(text);
         std::ofstream(path) << text;
-        CHECK_FALSE(agent::read_date(stage.files, stage.directory.path()));
+        CHECK(agent::read_dates(stage.files, stage.directory.path()).empty());
         agent::ClockWatch after = stage.process();
         CHECK(state_of(after) == ClockState::Unheard);
     }
@@ -105,14 +107,14 @@ TEST_CASE("clock watch: the file is written once an hour, and a damaged one is n
 TEST_CASE("clock watch: what is wrong is logged when it begins, and when it ends") {
     Stage stage;
     agent::ClockWatch watch = stage.process();
-    watch.hear(stage.date(std::chrono::days(90)));
+    watch.hear("letsencrypt", stage.date(std::chrono::days(90)));
     CHECK(state_of(watch) == ClockState::Ahead);
     CHECK(state_of(watch) == ClockState::Ahead);
     const std::string once = stage.said.str();
-    CHECK(once.find("90 days ahead of the CA's Date") != std::string::npos);
+    CHECK(once.find("90 days ahead of the Date of the CA letsencrypt") != std::string::npos);
     CHECK(once.find("ahead") == once.rfind("ahead"));
     stage.clock.sleep(std::chrono::seconds(1));
-    watch.hear(stage.date());
+    watch.hear("letsencrypt", stage.date());
     CHECK(state_of(watch) == ClockState::Right);
     CHECK(stage.said.str().find("is right again") != std::string::npos);
 
@@ -135,22 +137,60 @@ TEST_CASE("clock watch: what is held has been no earlier than it was issued") {
 TEST_CASE("clock watch: a clock that seems to be ahead is asked about, by one, every few minutes") {
     Stage stage;
     agent::ClockWatch watch = stage.process();
-    CHECK_FALSE(watch.wants_to_ask());
-    watch.hear(stage.date(std::chrono::days(2)));
-    CHECK_FALSE(watch.wants_to_ask());  // that was just now
+    CHECK_FALSE(watch.wants_to_ask("letsencrypt"));
+    watch.hear("letsencrypt", stage.date(std::chrono::days(2)));
+    CHECK_FALSE(watch.wants_to_ask("letsencrypt"));  // that was just now
     stage.clock.sleep(std::chrono::minutes(5));
-    CHECK(watch.wants_to_ask());
-    CHECK_FALSE(watch.wants_to_ask());  // somebody does
+    CHECK(watch.wants_to_ask("letsencrypt"));
+    CHECK_FALSE(watch.wants_to_ask("letsencrypt"));  // somebody does
     stage.clock.sleep(std::chrono::minutes(5));
-    CHECK(watch.wants_to_ask());
-    watch.hear(stage.date());
-    CHECK_FALSE(watch.wants_to_ask());
+    CHECK(watch.wants_to_ask("letsencrypt"));
+    watch.hear("letsencrypt", stage.date());
+    CHECK_FALSE(watch.wants_to_ask("letsencrypt"));
 
     // A virtual machine that was stopped for two days: its boot clock was, too, and has been kept.
     stage.clock.wall += std::chrono::days(2);
     agent::ClockWatch later = stage.process();
-    CHECK(later.wants_to_ask());
+    CHECK(later.wants_to_ask("letsencrypt"));
     stage.clock.sleep(std::chrono::seconds(1));
-    later.hear(stage.date());
+    later.hear("letsencrypt", stage.date());
     CHECK(state_of(later) == ClockState::Right);
+}
+
+TEST_CASE("clock watch: what one CA says of the time counts for its own certificates alone") {
+    Stage stage;
+    agent::Record ours = fixtures::well();  // of letsencrypt
+    agent::Record theirs = fixtures::well();
+    for (agent::GenerationRecord& generation : theirs.generations) generation.ordered_for.ca = "internal";
+    agent::ClockWatch watch = stage.process();
+    watch.hear("letsencrypt", stage.date());
+    stage.clock.sleep(std::chrono::seconds(1));
+    watch.hear("internal", stage.date(-std::chrono::days(365)));
+    CHECK(watch.judge(ours).state == ClockState::Right);
+    CHECK(watch.judge(theirs).state == ClockState::Behind);
+    CHECK(watch.judge({}, "letsencrypt").state == ClockState::Right);
+    CHECK(watch.judge({}, "internal").state == ClockState::Behind);
+    CHECK(watch.judge().state == ClockState::Right);
+    // Nor does a generation that it has dated.
+    ours.generations.front().ordered_for.ca = "internal";
+    ours.generations.front().not_before = stage.clock.now() + std::chrono::days(365);
+    CHECK(watch.judge(ours).state == ClockState::Right);
+
+    // The next process knows of both.
+    agent::ClockWatch next = stage.process();
+    CHECK(next.judge(ours).state == ClockState::Right);
+    CHECK(next.judge(theirs).state == ClockState::Behind);
+}
+
+TEST_CASE("clock watch: what another CA says of the clock makes a CA that has not spoken yet be asked") {
+    Stage stage;
+    agent::ClockWatch watch = stage.process();
+    watch.hear("internal", stage.date(-std::chrono::days(30)));
+    CHECK(watch.judge(fixtures::well()).state == ClockState::Unheard);
+    CHECK(watch.wants_to_ask("letsencrypt"));
+    CHECK_FALSE(watch.wants_to_ask("letsencrypt"));  // somebody does
+    CHECK_FALSE(watch.wants_to_ask("internal"));
+    watch.hear("letsencrypt", stage.date());
+    stage.clock.sleep(std::chrono::hours(1));
+    CHECK_FALSE(watch.wants_to_ask("letsencrypt"));
 }

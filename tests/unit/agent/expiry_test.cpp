@@ -2,6 +2,7 @@
 // When it is told that what is served runs out: once for each generation and threshold.
 #include "agent/plan/expiry.hpp"
 
+#include <functional>
 #include <ostream>
 
 #include <doctest/doctest.h>
@@ -43,7 +44,7 @@ TEST_CASE("expiry: the thresholds of long and short lives") {
          }) {
         CAPTURE(c.name);
         const agent::Record record = with_left(c.lifetime, c.left);
-        const auto warning = agent::due_warning(record, kNow);
+        const auto warning = agent::due_warning(fixtures::certificate(), record, kNow);
         CHECK((warning ? warning->stage : 0) == c.stage);
         const auto plan = agent::plan(fixtures::certificate(), record, {.now = kNow});
         REQUIRE(plan.warn_at);
@@ -53,22 +54,65 @@ TEST_CASE("expiry: the thresholds of long and short lives") {
 
 TEST_CASE("expiry: each is told once, and another generation begins anew") {
     agent::Record record = with_left(90 * 24h, 200h);
-    record.warned = agent::due_warning(record, kNow).value();
-    CHECK_FALSE(agent::due_warning(record, kNow));
-    CHECK(agent::next_warning(record) == record.generations[0].not_after - 72h);
-    record.warned = agent::due_warning(record, kNow + 150h).value();
+    record.warned = agent::due_warning(fixtures::certificate(), record, kNow).value();
+    CHECK_FALSE(agent::due_warning(fixtures::certificate(), record, kNow));
+    CHECK(agent::next_warning(fixtures::certificate(), record) == record.generations[0].not_after - 72h);
+    record.warned = agent::due_warning(fixtures::certificate(), record, kNow + 150h).value();
     CHECK(record.warned.stage == 2);
-    CHECK_FALSE(agent::next_warning(record));
+    CHECK_FALSE(agent::next_warning(fixtures::certificate(), record));
     record.generations.push_back(fixtures::generation(4));
     record.targets[0].endpoints = fixtures::seen(Verdict::Serving, "leaf4");
-    CHECK(agent::next_warning(record) == record.generations[1].not_after - 216h);
+    CHECK(agent::next_warning(fixtures::certificate(), record) == record.generations[1].not_after - 216h);
 }
 
 TEST_CASE("expiry: the oldest that is served counts, not the newest that is held") {
     agent::Record record = with_left(90 * 24h, 200h);
     record.generations.push_back(fixtures::generation(4));
-    CHECK(agent::due_warning(record, kNow)->generation == 3);  // "web" was last seen with it
+    CHECK(agent::due_warning(fixtures::certificate(), record, kNow)->generation ==
+          3);  // "web" was last seen with it
     record.targets[0].endpoints = fixtures::seen(Verdict::Serving, "leaf4");
-    CHECK_FALSE(agent::due_warning(record, kNow));
-    CHECK_FALSE(agent::due_warning(agent::Record{.name = "example.com"}, kNow));
+    CHECK_FALSE(agent::due_warning(fixtures::certificate(), record, kNow));
+    CHECK_FALSE(agent::due_warning(fixtures::certificate(), agent::Record{.name = "example.com"}, kNow));
+}
+
+TEST_CASE("expiry: where nobody looks any more, what was seen there last does not count") {
+    struct Case {
+        std::string_view name;
+        std::function<void(agent::CertificateConfig&)> bend;
+        int generation;  // 0: no warning
+    };
+
+    agent::Record record = with_left(90 * 24h, 200h);
+    record.generations.push_back(fixtures::generation(4));
+    record.endpoints = fixtures::seen(Verdict::Stale, "leaf3");
+    // "web" was last seen with generation 3, and so were the public names.
+    for (const Case& c : {
+             Case{"both are configured", [](auto&) {}, 3},
+             Case{"the target was renamed", [](auto& config) { config.targets[0].name = "front"; }, 3},
+             Case{"nobody looks at the target", [](auto& config) { config.targets[0].endpoints.clear(); }, 3},
+             Case{"nobody looks at the public names", [](auto& config) { config.endpoints.clear(); }, 3},
+             Case{"the target is gone, and so are the public names",
+                  [](auto& config) {
+                      config.targets.clear();
+                      config.endpoints.clear();
+                  },
+                  0},
+         }) {
+        CAPTURE(c.name);
+        agent::CertificateConfig config = fixtures::certificate();
+        config.endpoints = config.targets[0].endpoints;
+        c.bend(config);
+        const auto warning = agent::due_warning(config, record, kNow);
+        CHECK((warning ? warning->generation : 0) == c.generation);
+    }
+}
+
+TEST_CASE("expiry: a target that was renamed silences no later warning") {
+    agent::Record record = with_left(90 * 24h, 200h);
+    record.warned = {.generation = 3, .stage = 2};
+    record.generations.push_back(fixtures::generation(4));
+    record.targets.push_back({.name = "front", .installed = 4, .serving = 4});
+    record.targets.back().endpoints = fixtures::seen(Verdict::Serving, "leaf4");
+    CHECK(agent::next_warning(fixtures::certificate({"front"}), record) ==
+          record.generations[1].not_after - 216h);
 }

@@ -2,6 +2,8 @@
 // The store on a real file system, and under every fault its calls can have.
 #include "agent/memory/file_store.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,8 +12,10 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include "base/parallel.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 #include "tests/unit/agent/store_home.hpp"
+#include "tests/unit/base/faulty_files.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
 
 using fixtures::certificate;
@@ -241,6 +245,55 @@ TEST_CASE("store: the newest lines of what happened are read, the file before in
     CHECK(home.store().history("example.com", 1).value() == std::vector<std::string>{"fourth"});
     CHECK(home.store().history("example.com", 40).value() ==
           std::vector<std::string>{"first", long_line, long_line, "fourth"});
+}
+
+TEST_CASE("store: a history that many threads add to at once loses no line when a new file begins") {
+    Home home;
+    const auto lease = home.store().lease("example.com").value();
+    constexpr std::size_t kThreads = 8;
+    const std::string filler(1'048'570, 'x');  // the next one but one begins a new file
+    REQUIRE(home.store().remember("example.com", filler));
+    std::atomic<int> failures{0};
+    base::in_parallel(kThreads, kThreads, [&](std::size_t i) {
+        if (!home.store().remember("example.com", "line " + std::to_string(i))) ++failures;
+    });
+    CHECK(failures == 0);
+    const auto lines = home.store().history("example.com", 40).value();
+    CHECK(lines.size() == kThreads + 1);
+    CHECK(std::ranges::find(lines, filler) != lines.end());
+}
+
+TEST_CASE("store: a disk that takes part of a line spoils no other") {
+    const tests::TemporaryDirectory directory;
+    tests::FaultyFiles files;
+    const auto store = agent::FileStore::open(files, directory / "state", /*allow_volatile=*/true).value();
+    const auto lease = store->lease("example.com").value();
+    files.set_write_max(3);
+    REQUIRE(store->remember("example.com", "in many parts"));
+    files.set_write_max(0);
+    CHECK(base::to_string(store->remember("example.com", "nothing").error().code) == "state/unwritable");
+    files.set_write_max(tests::FaultyFiles::kNever);
+    REQUIRE(store->remember("example.com", "whole"));
+    CHECK(store->history("example.com", 40).value() == std::vector<std::string>{"in many parts", "whole"});
+}
+
+TEST_CASE("store: a line that was begun and could not be ended does not take the next one with it") {
+    for (std::size_t at = 1;; ++at) {
+        CAPTURE(at);
+        const tests::TemporaryDirectory directory;
+        tests::FaultyFiles files(tests::Fault::Fail, at, base::Code::StateNoSpace);
+        files.set_write_max(3);
+        auto store = agent::FileStore::open(files, directory / "state", /*allow_volatile=*/true);
+        if (!store || !base::make_directories(files, directory / "state/certificates/example.com", 0700))
+            continue;
+        const bool was_written = (*store)->remember("example.com", "in many parts").has_value();
+        if (!files.struck()) break;
+        REQUIRE((*store)->remember("example.com", "whole"));
+        const auto lines = (*store)->history("example.com", 40).value();
+        REQUIRE_FALSE(lines.empty());
+        CHECK(lines.back() == "whole");
+        CHECK((lines.front() == "in many parts") == was_written);
+    }
 }
 
 TEST_CASE("store: wildcards have a directory that no shell expands") {

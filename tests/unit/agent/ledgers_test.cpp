@@ -54,6 +54,21 @@ struct Stage {
     void write(const std::string& text) const { std::ofstream(path()) << text; }
 };
 
+/// A wall clock that shows one instant.
+class StoppedClock final : public base::Clock {
+  public:
+    explicit StoppedClock(base::Instant shown) : shown_(shown) {}
+
+    [[nodiscard]] base::Instant now() const override { return shown_; }
+
+    [[nodiscard]] base::Steady steady() const override { return {}; }
+
+    void sleep(base::Milliseconds) override {}
+
+  private:
+    base::Instant shown_;
+};
+
 /// One run of renewd.
 class Run {
   public:
@@ -135,6 +150,64 @@ TEST_CASE("ledgers: another renewd that holds the lock for long does not stop an
     CHECK(run.order());
     CHECK(stage.clock.passed() >= 2s);
     CHECK(Run(stage).left("new-orders") == 298);
+}
+
+TEST_CASE("ledgers: what another renewd holds and puts together for long is not replaced under its hands") {
+    Stage stage;
+    Run run(stage);
+    base::SystemFiles files;
+    agent::LedgerFile file(files, base::directory_of(stage.path()));
+    {
+        const auto lock = file.lock();
+        REQUIRE(lock);
+        CHECK(run.order());
+        CHECK(stage.text().empty());
+        Ledger theirs;
+        OrderAhead other = order("other.example");
+        agent::count_order(theirs, agent::limits_of(kCa.directory), other, kNow);
+        REQUIRE(file.replace(agent::to_text(theirs)));
+        CHECK(run.order(order("third.example")));
+    }
+    CHECK(run.order(order("fourth.example")));
+    Run next(stage);
+    for (const char* name : {"example.com", "other.example", "third.example", "fourth.example"}) {
+        CAPTURE(name);
+        CHECK(next.left("same-names", order(name)) < 5);
+    }
+    CHECK(agent::parse_ledger(stage.text()).is_whole);
+}
+
+TEST_CASE("ledgers: a clock that is behind counts as the CA does, and takes nothing away") {
+    Stage stage;
+    base::SystemFiles files;
+    spdlog::logger log("test");
+    const auto store = agent::FileStore::open_read_only(files, stage.directory / "state");
+    CHECK(Run(stage).order());  // under a clock that is right
+    const base::Seconds behind = 30 * 24h;
+    StoppedClock clock{kNow - behind};
+    agent::Ledgers ledgers(*store, files, clock, log,
+                           [&](const std::string&) { return clock.now() + behind; });
+    for (int i = 0; i < 4; ++i) {
+        OrderAhead one = order();
+        CHECK(std::holds_alternative<base::Seconds>(ledgers.admit(kCa, kAccount, one, false)));
+        ledgers.issued(kCa, one);
+    }
+    // The sixth: told as what this clock will show then.
+    const auto hold = ledgers.hold(kCa, order());
+    REQUIRE(hold);
+    CHECK(hold->until > clock.now() + 24h);
+    CHECK(hold->until < clock.now() + 48h);
+    OrderAhead sixth = order();
+    const auto admission = ledgers.admit(kCa, kAccount, sixth, false);
+    REQUIRE(std::holds_alternative<OrderHold>(admission));
+    CHECK(std::get<OrderHold>(admission).until == hold->until);
+    ledgers.refused(kCa, order("other.example"),
+                    {.code = base::Code::CaRateLimited, .message = "slower", .retry_at = clock.now() + 1h});
+    CHECK(ledgers.hold(kCa, order("other.example"))->until == clock.now() + 1h);
+    // And when it has been set right.
+    Run right(stage);
+    CHECK(right.left("same-names") == 0);
+    CHECK(right->hold(kCa, order("other.example"))->until == kNow + 1h);
 }
 
 TEST_CASE("ledgers: a torn or damaged line costs no more than itself") {

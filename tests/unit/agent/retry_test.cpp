@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/plan/retry.hpp"
 
+#include <functional>
 #include <ostream>
 
 #include <doctest/doctest.h>
 
+#include "agent/plan/plan.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 
 using namespace std::chrono_literals;
@@ -102,4 +104,66 @@ TEST_CASE("retry: an instant that no right clock can have written is now") {
     CHECK(believed(31h, false) == 0s);
     CHECK(believed(7 * 24h, true) == 7 * 24h);
     CHECK(believed(90 * 24h, true) == 0s);
+}
+
+TEST_CASE("retry: what has failed is tried again at once when somebody may have mended it") {
+    struct Case {
+        std::string_view name;
+        std::function<void(agent::Record&)> bend;
+        bool is_due;  // once the configuration has been read again
+    };
+
+    const auto fails_to_deploy = [](base::Code code, int installed) {
+        return [=](agent::Record& record) {
+            record.targets[0].installed = installed;
+            record.targets[0].failure = fixtures::failure(code);
+        };
+    };
+    for (const Case& c : {
+             Case{"well", [](auto&) {}, false},
+             Case{"a failed test", fails_to_deploy(base::Code::DeployTestFailed, 2), true},
+             Case{"a host that was not reached", fails_to_deploy(base::Code::HostUnreachable, 2), true},
+             Case{"in place, and a failed reload", fails_to_deploy(base::Code::DeployReloadFailed, 3), true},
+             Case{"a refused order",
+                  [](auto& r) {
+                      r.generations.clear();
+                      r.issuance = fixtures::failure(base::Code::CaRefused);
+                  },
+                  true},
+             Case{"an order that the CA was too busy for",
+                  [](auto& r) {
+                      r.generations.clear();
+                      r.issuance = fixtures::failure(base::Code::CaServerError);
+                  },
+                  false},
+             Case{"a hook",
+                  [](auto& r) {
+                      r.hooks = {{.event = "served", .failure = fixtures::failure(base::Code::HookFailed)}};
+                  },
+                  true},
+             Case{"a challenge that is left",
+                  [](auto& r) {
+                      r.residue = {
+                          {.solver = "dns", .failure = fixtures::failure(base::Code::DnsUnreachable)}};
+                  },
+                  true},
+             Case{"a revocation",
+                  [](auto& r) {
+                      r.revocations = {{.generation = 2,
+                                        .reason = "superseded",
+                                        .failure = fixtures::failure(base::Code::ConfigMissing)}};
+                  },
+                  true},
+         }) {
+        CAPTURE(c.name);
+        agent::Record record = fixtures::well();
+        c.bend(record);
+        const auto next = [&](agent::Wishes wishes) {
+            return agent::plan(fixtures::certificate(), record,
+                               {.now = kNow, .verify_every = 1h, .wishes = wishes})
+                .next();
+        };
+        CHECK(next({}) > kNow);
+        CHECK((next({.mended = true}) <= kNow) == c.is_due);
+    }
 }

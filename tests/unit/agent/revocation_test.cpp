@@ -101,6 +101,35 @@ TEST_CASE("revocation: where it still is, for people") {
     CHECK(agent::places_of(certificate({"web", "other"}), record, 3).size() <= 1);
 }
 
+TEST_CASE("revocation: of a certificate that is gone, the places that its record knows count") {
+    struct Case {
+        std::string_view name;
+        std::function<void(agent::Record&)> bend;
+        base::Instant at;
+    };
+
+    const base::Instant deadline = kNow + 24h;
+    for (const Case& c : {
+             Case{"out of sight", [](auto&) {}, kNow},
+             Case{"its files are still there", [](auto& r) { r.targets[0].installed = 2; }, deadline},
+             Case{"was shown last", [](auto& r) { r.targets[0].endpoints = seen(Verdict::Stale, "leaf2"); },
+                  deadline},
+             Case{"not looked at since", [](auto& r) { r.targets[0].verified_at = kNow - 48h; }, deadline},
+             Case{"shown by a public name",
+                  [](auto& r) {
+                      r.endpoints = seen(Verdict::Stale, "leaf2");
+                      r.endpoints_verified_at = kNow;
+                  },
+                  deadline},
+             Case{"was never put anywhere", [](auto& r) { r.targets.clear(); }, kNow},
+         }) {
+        CAPTURE(c.name);
+        agent::Record record = to_revoke(deadline);
+        c.bend(record);
+        CHECK(agent::next_revocation(agent::as_remembered(record), record, kNow, /*eager=*/true) == c.at);
+    }
+}
+
 TEST_CASE("revocation: what is wanted and revoked, or to be, is renewed now and not deployed") {
     const auto plan = [](const agent::Record& record) {
         return agent::plan(certificate(), record, {.now = kNow, .verify_every = 1h});
