@@ -28,8 +28,7 @@ Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Fil
       log(the_log),
       dns(the_config.dns.servers),
       accounts_(the_store, the_clock, the_log, std::bind_front(&Surroundings::session, this)),
-      ledgers_(the_store, the_files, the_clock, the_log,
-               [this](const std::string& ca) { return right_time({}, ca); }),
+      ledgers_(the_store, the_files, the_clock, the_log, std::bind_front(&Surroundings::time_at, this)),
       clock_watch_(the_files, the_config.agent.state_dir, the_clock, the_log) {}
 
 Surroundings::~Surroundings() = default;
@@ -76,6 +75,10 @@ base::Instant Surroundings::right_time(const Record& record, const std::string& 
     const ClockVerdict verdict = clock_watch_.judge(record, ca);
     const bool is_wrong = verdict.state == ClockState::Ahead || verdict.state == ClockState::Behind;
     return is_wrong ? verdict.plan_by : clock.now();
+}
+
+base::Instant Surroundings::time_at(const std::string& ca) {
+    return right_time({}, ca);
 }
 
 RightClock Surroundings::clock_for(const Record& record) {

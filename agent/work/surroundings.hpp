@@ -102,6 +102,8 @@ class Surroundings {
     std::atomic<bool> stopping{false};
 
   private:
+    [[nodiscard]] base::Instant time_at(const std::string& ca);
+
     std::mutex mutex_;
     std::mutex asks_for_time_;  // whoever comes meanwhile waits for the answer
     std::map<std::string, std::unique_ptr<acme::Session>> sessions_;
