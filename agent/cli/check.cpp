@@ -244,8 +244,11 @@ class Checker {
     }
 
     void check_program(const std::string& subject, const std::vector<std::string>& argv) {
-        if (argv.empty() || !base::find_program(argv.front()).empty()) return;
-        fail(subject, "there is no program " + argv.front() + " here", exit_code::kNotDeployed);
+        if (argv.empty() || !base::find_program(argv.front(), base::kSystemPath).empty()) return;
+        fail(subject,
+             "there is no program " + argv.front() +
+                 (argv.front().starts_with('/') ? " here" : " in " + std::string(base::kSystemPath)),
+             exit_code::kNotDeployed);
     }
 
     [[nodiscard]] std::size_t failures() const {
