@@ -294,6 +294,17 @@ def test_root_becomes_the_owner_of_the_state(renewd, user, helper, nginx):
     assert {path.lstat().st_uid for path in renewd.state.rglob('*')} == {pwd.getpwnam(user.name).pw_uid}
 
 
+def test_root_becomes_the_owner_behind_a_link(renewd, user):
+    """The configuration is a link, as into a store: its state_dir is found all the same."""
+    renewd.state.mkdir()
+    user.own(renewd.state, renewd.webroot)
+    renewd.configure(certificate())
+    real = renewd.config.rename(renewd.config.with_name('real.toml'))
+    renewd.config.symlink_to(real)
+    renewd.run('renew', expect=0)
+    assert {path.lstat().st_uid for path in renewd.state.rglob('*')} == {pwd.getpwnam(user.name).pw_uid}
+
+
 def test_root_with_a_state_of_its_own_needs_no_helper(renewd, helper, nginx):
     """The state is root's: root it stays, and does everything itself."""
     configure(renewd, helper, nginx_target(nginx))
