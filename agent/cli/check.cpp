@@ -3,8 +3,10 @@
 // every path's directory, every program of an argv, every host's name.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <set>
 #include <span>
+#include <system_error>
 
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -88,13 +90,32 @@ class Checker {
             ok(subject, "looks for records that you have added; a missing one is named when it is needed");
         } else if (solver.webroot.empty()) {
             ok(subject, "will listen on " + solver.listen + " while a challenge is open");
-        } else if (!is_directory(solver.webroot)) {
+        } else if (std::error_code none; !std::filesystem::is_directory(solver.webroot, none)) {
             fail(subject, "webroot " + solver.webroot + " is no directory", exit_code::kNotIssued);
-        } else if (::access(solver.webroot.c_str(), W_OK | X_OK) != 0) {
-            fail(subject, "webroot " + solver.webroot + " cannot be written by this user",
+        } else {
+            check_webroot(subject, solver.webroot);
+        }
+    }
+
+    /// Only the deepest directory that is there is written to: what is missing is made in it.
+    void check_webroot(const std::string& subject, const std::string& webroot) {
+        std::string directory = webroot;
+        for (const char* step : {"/.well-known", "/acme-challenge"}) {
+            if (!base::exists(shop_.files, directory + step)) break;
+            directory += step;
+            if (is_directory(directory)) continue;
+            fail(subject, directory + " is no directory of its own; below the webroot no link is followed",
+                 exit_code::kNotIssued);
+            return;
+        }
+        if (::access(directory.c_str(), W_OK | X_OK) != 0) {
+            fail(subject,
+                 directory + " cannot be written by user " + std::to_string(::geteuid()) +
+                     ";  install -d -o " + std::to_string(::geteuid()) + " " + webroot +
+                     "/.well-known/acme-challenge",
                  exit_code::kNotIssued);
         } else {
-            ok(subject, "webroot " + solver.webroot + " can be written");
+            ok(subject, "challenges can be written to " + directory);
         }
     }
 
