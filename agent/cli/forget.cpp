@@ -41,12 +41,6 @@ std::vector<std::string> last_places(const Record& record, const GenerationRecor
     return places;
 }
 
-std::string listed(const std::vector<std::string>& texts) {
-    std::string list;
-    for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + text;
-    return list;
-}
-
 /// What goes with it, and what a person should know about that.
 std::vector<std::string> account_of(const Record& record, base::Instant now) {
     std::vector<std::string> lines;

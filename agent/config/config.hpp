@@ -162,6 +162,8 @@ struct ConfigFiles {
 /// All problems found, not only the first; each message begins with file:line:column and says what would be
 /// accepted. Touches nothing.
 [[nodiscard]] tl::expected<Config, std::vector<base::Error>> parse_config(const ConfigFiles& files);
+/// The first of them, and in its message how many more there are. There is at least one.
+[[nodiscard]] base::Error as_one(const std::vector<base::Error>& problems);
 /// Both.
 [[nodiscard]] tl::expected<Config, std::vector<base::Error>> read_config(const std::string& file);
 

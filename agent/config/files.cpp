@@ -18,6 +18,12 @@ base::Result<ConfigText> load_config_text(const std::string& path) {
                       .text = TRY(base::read_file(files, none ? path : real.string(), kFileSizeMax))};
 }
 
+base::Error as_one(const std::vector<base::Error>& problems) {
+    base::Error error = problems.front();
+    if (problems.size() > 1) error.message += " (and " + std::to_string(problems.size() - 1) + " more)";
+    return error;
+}
+
 tl::expected<ConfigFiles, std::vector<base::Error>> load_config_files(const std::string& file) {
     base::SystemFiles files;
     ConfigFiles loaded{.main = file};

@@ -62,11 +62,7 @@ std::string expiry_words(const CertificateStatus& status, Instant now, bool is_w
 }
 
 std::string looked_of(const CertificateStatus& status, Instant now) {
-    std::optional<Instant> last;
-    for (const TargetStatus& target : status.targets) {
-        if (target.record.verified_at)
-            last = std::max(last.value_or(*target.record.verified_at), *target.record.verified_at);
-    }
+    const auto last = looked_at(status);
     return last ? relative(*last, now) : "never";
 }
 

@@ -18,12 +18,6 @@ using deployers::Verdict;
 
 namespace {
 
-std::string listed(const std::vector<std::string>& texts) {
-    std::string list;
-    for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + text;
-    return list;
-}
-
 /// What is left meanwhile, and how bad that is.
 std::string still_words(const CertificateStatus& status, Instant now) {
     const GenerationRecord* wanted = status.record.wanted();

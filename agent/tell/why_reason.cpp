@@ -22,12 +22,6 @@ std::string or_none(const std::string& text) {
     return text.empty() ? "none" : text;
 }
 
-std::string listed(const std::vector<std::string>& texts) {
-    std::string list;
-    for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + text;
-    return list;
-}
-
 std::string key_change(const OrderedFor& before, const OrderedFor& wanted) {
     if (before.request_key.empty()) return "its key: renewd's own, now that of a request (csr)";
     if (wanted.request_key.empty()) return "its key: that of a request (csr), now renewd's own";
