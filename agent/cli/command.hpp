@@ -94,8 +94,8 @@ struct Options {
 /// The configuration a command works with.
 struct Configured {
     Config config{};
-    std::string error{};  // why the files are not this; empty: they are
-    std::optional<base::Instant> accepted_at{};
+    std::string error{};                         // why the files are not this; empty: they are
+    std::optional<base::Instant> accepted_at{};  // where the files are not it: when it was
 };
 
 /// What a command works with; made once the configuration has been read.
@@ -110,8 +110,9 @@ class Workshop {
 
     Options options;
     Config config;
-    std::string config_error;               // why the files are not in force; empty: they are
-    std::vector<std::string> certificates;  // the selected ones
+    std::string config_error;                         // why the files are not in force; empty: they are
+    std::optional<base::Instant> config_accepted_at;  // of what is in force in their place
+    std::vector<std::string> certificates;            // the selected ones
     base::SystemFiles files;
     base::SystemClock clock;
     std::unique_ptr<base::CurlTransport> transport;

@@ -80,7 +80,8 @@ bool matches(const std::string& pattern, const std::string& name) {
 Workshop::Workshop(Options the_options, Configured configured)
     : options(std::move(the_options)),
       config(std::move(configured.config)),
-      config_error(std::move(configured.error)) {}
+      config_error(std::move(configured.error)),
+      config_accepted_at(configured.accepted_at) {}
 
 Workshop::~Workshop() = default;
 
@@ -237,12 +238,15 @@ std::vector<std::string> select_targets(const Config& config, const Options& opt
 namespace {
 
 AgentStatus agent_status(Workshop& shop) {
-    AgentStatus status{.config_error = shop.config_error};
+    AgentStatus status{.config_error = shop.config_error, .config_accepted_at = shop.config_accepted_at};
     if (const auto note = read_note(shop.files, shop.config.agent.state_dir)) {
         status.is_running = true;
         status.since = note->since;
         // Of the files as the agent found them: they may have been mended, or broken, since.
-        if (status.config_error.empty()) status.config_error = note->config_error;
+        if (status.config_error.empty()) {
+            status.config_error = note->config_error;
+            status.config_accepted_at = note->config_accepted_at;
+        }
     }
     return status;
 }

@@ -127,6 +127,7 @@ struct AgentStatus {
     bool is_running = false;
     std::optional<base::Instant> since{};
     std::string config_error{};  // why the configuration's files are not in force; empty: they are
+    std::optional<base::Instant> config_accepted_at{};  // of the one that is in force, as far as it is known
 };
 
 struct Overview {
@@ -139,6 +140,8 @@ struct Overview {
     bool clock_holds_orders = false;
 };
 
+/// RFC 3339 in UTC, or null.
+[[nodiscard]] nlohmann::json instant_or_null(const std::optional<base::Instant>& instant);
 /// `status --json`, version 1 (docs/status.schema.json).
 [[nodiscard]] nlohmann::json to_json(const Overview& overview);
 [[nodiscard]] nlohmann::json to_json(const CertificateStatus& status);

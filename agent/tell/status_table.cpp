@@ -167,7 +167,9 @@ std::string to_table(const Overview& overview, const TableLook& look) {
     constexpr std::size_t kAround = 4;  // lines besides the rows: the head, the summary, the prompt
     std::string text;
     if (!overview.agent.config_error.empty()) {
-        text += coloured("! the configuration is not in force: " + overview.agent.config_error, '!',
+        const auto& since = overview.agent.config_accepted_at;
+        const std::string instead = since ? "; the one of " + instant_words(*since) + " is" : "";
+        text += coloured("! the configuration is not in force: " + overview.agent.config_error + instead, '!',
                          look.has_colour) +
                 "\n\n";
     }
