@@ -155,7 +155,9 @@ class CommandLine {
                 },
                 "of rollover: ecdsa-p256 (as it is without), ecdsa-p384, rsa-2048, rsa-3072, rsa-4096")
             ->type_name("TYPE");
-        command->add_flag("--new", account.anew, "of register: in place of an account that is closed");
+        command->add_flag(
+            "--new", account.anew,
+            "of register: in place of an account that is closed, lost, or whose files cannot be read");
         command->add_flag("--yes", account.yes, "of deactivate: without typing the CA's name");
     }
 

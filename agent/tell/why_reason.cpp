@@ -91,7 +91,7 @@ std::string reason_words(const CertificateStatus& status, Instant now) {
         case RenewalReason::Lifetime:
             return share_words(*status.config, *current, now);
         case RenewalReason::Configured:
-            return "renew_before = " + duration_words(*status.config->renew_before) +
+            return "renew = " + duration_words(*status.config->renew_before) +
                    ": so long before it expires, as configured";
         case RenewalReason::Forced:
             return "an order is open and is finished first";
