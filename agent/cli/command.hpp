@@ -13,6 +13,7 @@
 #include "agent/memory/file_store.hpp"
 #include "agent/tell/progress.hpp"
 #include "agent/tell/status.hpp"
+#include "agent/work/keeper.hpp"
 #include "agent/work/loop.hpp"
 #include "agent/work/pass.hpp"
 #include "agent/work/surroundings.hpp"
@@ -160,6 +161,12 @@ void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now);
 
 /// How the selected certificates stand now. A record that cannot be read is told in Overview::store.
 [[nodiscard]] Overview overview_of(Workshop& workshop, bool with_removed);
+
+/// The record of a certificate, as soon as nobody else is at work on it; state/locked after Options::wait.
+[[nodiscard]] base::Result<std::unique_ptr<Keeper>> open_in_turn(Workshop& workshop, const std::string& name);
+
+/// Tells a running agent that a command has worked on these certificates.
+void tell_agent_of(const Workshop& workshop, const std::vector<std::string>& certificates);
 
 /// Runs a pass over the selected certificates, tells what is not well, and answers with the exit code.
 [[nodiscard]] int work_on(Workshop& workshop, const PassOptions& pass);

@@ -221,6 +221,7 @@ class CommandLine {
             "forget",
             "drops a certificate that is gone from the configuration, with its keys and its history");
         add_common(command);
+        add_wait(command);
         command->add_option("NAME", options_.name, "the certificate's name")->required();
     }
 

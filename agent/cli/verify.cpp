@@ -74,6 +74,7 @@ int verify_command(Workshop& shop) {
                                     .may_renew = false,
                                     .may_deploy = false,
                                     .wait = options.wait});
+    tell_agent_of(shop, shop.certificates);
     int code = 0;
     for (const CertificateOutcome& outcome : outcomes) {
         if (!outcome.error) continue;

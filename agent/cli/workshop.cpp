@@ -194,6 +194,20 @@ Result<std::string> find_certificate(Workshop& shop, const std::string& name) {
                                             (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
 }
 
+Result<std::unique_ptr<Keeper>> open_in_turn(Workshop& shop, const std::string& name) {
+    const base::Steady patience = shop.clock.steady() + shop.options.wait;
+    while (true) {
+        auto keeper = Keeper::open(*shop.store, name, shop.clock.now());
+        const bool is_busy = !keeper && keeper.error().code == base::Code::StateLocked;
+        if (!is_busy || shop.clock.steady() >= patience) return keeper;
+        shop.clock.sleep(base::Milliseconds(100));
+    }
+}
+
+void tell_agent_of(const Workshop& shop, const std::vector<std::string>& certificates) {
+    for (const std::string& name : certificates) tell_agent(shop.config.agent.state_dir, changed_line(name));
+}
+
 base::Seconds limit_patience(const Options& options) {
     return manner_of(options) == Progress::Manner::Live ? base::Seconds(120) : base::Seconds(0);
 }
@@ -354,8 +368,7 @@ int tell_outcome(Workshop& shop, const CertificateOutcome& outcome, bool by_hand
 
 int work_on(Workshop& shop, const PassOptions& pass) {
     const std::vector<CertificateOutcome> outcomes = run_pass(*shop.surroundings, shop.certificates, pass);
-    for (const std::string& name : shop.certificates)
-        tell_agent(shop.config.agent.state_dir, changed_line(name));
+    tell_agent_of(shop, shop.certificates);
     int code = 0;
     int beside = 0;  // 6, 7 and 8
     std::set<std::string> untouched;
