@@ -305,7 +305,7 @@ int check_command(Workshop& shop) {
     nlohmann::json list = nlohmann::json::array();
     for (const Finding& finding : findings) {
         subject_width = std::max(subject_width, columns(finding.subject));
-        if (finding.code != 0) code = code == 0 ? finding.code : std::min(code, finding.code);
+        code = combined_exit_code(code, finding.code);
         list.push_back({{"result", finding.kind == Finding::Kind::Fail ? "fail" : word_of(finding.kind)},
                         {"subject", finding.subject},
                         {"text", finding.text}});

@@ -82,7 +82,7 @@ int pause_command(Workshop& shop) {
         tell_agent_of(shop, {name});
         if (!done) {
             tell(options, done.error());
-            code = exit_code_of(done.error());
+            code = combined_exit_code(code, exit_code_of(done.error()));
         } else if (!options.quiet && !options.json) {
             std::printf("  %s   %s\n", name.c_str(), done->c_str());
         }

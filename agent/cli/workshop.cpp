@@ -272,15 +272,16 @@ Overview overview_of(Workshop& shop, bool with_removed) {
     Overview overview{.now = shop.surroundings->right_time({}), .clock_holds_orders = !clock.may_order};
     if (!clock.message.empty()) overview.clock = clock_error(clock);
     overview.agent = agent_status(shop);
-    const auto note = [&](const base::Error& error) {
-        overview.store.ok = false;
-        overview.store.message = error.message;
+    const auto note = [&](base::Error error) {
+        error.step = "state";
+        overview.store.errors.push_back(std::move(error));
     };
     for (const std::string& name : shop.certificates) {
         const CertificateConfig& certificate = shop.config.certificates.at(name);
         auto record = shop.store->load(name);
         if (!record) note(record.error());
-        for (const std::string& finding : shop.store->findings(name)) note({.message = finding});
+        for (const std::string& finding : shop.store->findings(name))
+            note({.code = Code::StateCorrupt, .message = finding});
         const auto order = shop.store->open_order(name);
         Record known =
             record && *record ? std::move(**record) : Record{.name = name, .first_seen = overview.now};
@@ -306,21 +307,18 @@ Overview overview_of(Workshop& shop, bool with_removed) {
     const auto free = shop.store->free_bytes();
     if (free) overview.store.free_bytes = *free;
     if (free && *free < shop.config.agent.min_free_bytes) {
-        note({.message = "state directory: " + shop.config.agent.state_dir + " has " +
+        note({.code = Code::StateNoSpace,
+              .message = "state directory: " + shop.config.agent.state_dir + " has " +
                          std::to_string(*free / 1024) + " KiB free. No order is started until " +
                          std::to_string(shop.config.agent.min_free_bytes / 1024) +
-                         " KiB are free. Nothing is lost, nothing is served wrongly."});
+                         " KiB are free. Nothing is lost, nothing is served wrongly.",
+              .hint = "free some space there"});
     }
     std::ranges::sort(overview.certificates, is_more_urgent);
     return overview;
 }
 
 namespace {
-
-int lowest(int a, int b) {
-    if (a == 0 || b == 0) return a + b;
-    return std::min(a, b);
-}
 
 /// What a window or a pause holds back is told to whoever waits; 8 where it was asked for, and nothing was
 /// done.
@@ -370,16 +368,17 @@ int work_on(Workshop& shop, const PassOptions& pass) {
     const std::vector<CertificateOutcome> outcomes = run_pass(*shop.surroundings, shop.certificates, pass);
     tell_agent_of(shop, shop.certificates);
     int code = 0;
-    int beside = 0;  // 6, 7 and 8
+    bool has_worked = false;  // on any of them: then 6 and 8, which say that nothing was done, are not true
     std::set<std::string> untouched;
     for (const CertificateOutcome& outcome : outcomes) {
-        beside = std::max(beside, tell_outcome(shop, outcome, pass.wishes.by_hand));
+        code = combined_exit_code(code, tell_outcome(shop, outcome, pass.wishes.by_hand));
+        has_worked = has_worked || (outcome.has_worked && !outcome.held && !outcome.error);
         if (outcome.error || (outcome.held && pass.wishes.by_hand)) untouched.insert(outcome.name);
     }
     const Overview overview = overview_of(shop, /*with_removed=*/false);
     for (const CertificateStatus& status : overview.certificates) {
         if (untouched.contains(status.record.name)) continue;
-        code = lowest(code, exit_code_of(status));
+        code = combined_exit_code(code, exit_code_of(status));
         for (const Condition& condition : status.conditions) {
             if (shop.options.command == "run" || shop.options.json) break;      // the log has it, or the JSON
             if (condition.code == base::to_string(Code::DeployHeld)) continue;  // told with its outcome
@@ -389,11 +388,12 @@ int work_on(Workshop& shop, const PassOptions& pass) {
     }
     if (overview.clock) {
         if (shop.options.command != "run") tell(shop.options, *overview.clock);  // its log has it
-        if (overview.clock_holds_orders && pass.may_renew) code = lowest(code, exit_code::kNotIssued);
+        if (overview.clock_holds_orders && pass.may_renew)
+            code = combined_exit_code(code, exit_code::kNotIssued);
     }
     if (shop.options.json) std::printf("%s\n", to_json(overview).dump(1).c_str());
-    if (beside == exit_code::kState || beside == exit_code::kUnexpected) return beside;
-    return code != 0 ? code : beside;
+    const bool says_nothing_done = code == exit_code::kBusy || code == exit_code::kHeld;
+    return says_nothing_done && has_worked ? exit_code::kWell : code;
 }
 
 }  // namespace agent

@@ -114,13 +114,22 @@ void hold_for_clock(CertificateStatus& status, const base::Error& error, base::I
 /// The same, of what needs attention only: what `status` and `verify` report.
 [[nodiscard]] int attention_code_of(const CertificateStatus& status);
 
+/// What two things come to that went wrong, as one exit code (INTERFACE): 7 and 1 come before all others, as
+/// what else is told may not hold then; of 2 to 5 the lowest; 6 and 8 only where there is nothing else.
+[[nodiscard]] int combined_exit_code(int a, int b);
+
+/// What is wrong at the certificate's own endpoints, a line each: a balancer that nobody deploys to, a
+/// forgotten address. Nothing where all of them serve what they should, or nobody has looked yet.
+[[nodiscard]] std::optional<base::Error> public_error(const Record& record);
+
 /// Most urgent first.
 [[nodiscard]] bool is_more_urgent(const CertificateStatus& a, const CertificateStatus& b);
 
 struct StoreStatus {
-    bool ok = true;
     std::uint64_t free_bytes = 0;
-    std::string message{};  // for people, where it is not ok
+    std::vector<base::Error> errors{};  // state/…: all that is wrong with it
+
+    [[nodiscard]] bool ok() const { return errors.empty(); }
 };
 
 struct AgentStatus {
@@ -146,6 +155,9 @@ struct Overview {
 [[nodiscard]] nlohmann::json to_json(const Overview& overview);
 [[nodiscard]] nlohmann::json to_json(const CertificateStatus& status);
 [[nodiscard]] nlohmann::json to_json(const TargetStatus& target);
+
+/// 3, 4, 5, 7 or 0: what of all this needs attention, with the state and this machine's clock.
+[[nodiscard]] int attention_code_of(const Overview& overview);
 
 /// How a table is to look.
 struct TableLook {

@@ -177,7 +177,8 @@ std::string to_table(const Overview& overview, const TableLook& look) {
         text += coloured("! " + overview.clock->message + "; " + overview.clock->hint, '!', look.has_colour) +
                 "\n\n";
     }
-    if (!overview.store.ok) text += coloured("! " + overview.store.message, '!', look.has_colour) + "\n\n";
+    if (!overview.store.ok())
+        text += coloured("! " + as_one(overview.store.errors).message, '!', look.has_colour) + "\n\n";
     std::vector<Row> rows = rows_of(overview, look.width, /*only_marked=*/false);
     if (look.all || look.height == 0 || lines_of(rows) + kAround <= look.height)
         return text + aligned(std::move(rows), look) + "\n" + summary_of(overview) + "\n";
