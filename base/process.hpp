@@ -15,9 +15,18 @@
 
 namespace base {
 
+/// Where programs are looked for: what this machine's administrator put under /usr/local comes first.
+inline constexpr std::string_view kLocalPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The same without /usr/local, which others than root may write on Debian (group staff): for what may run as
+/// root on somebody else's behalf.
+inline constexpr std::string_view kSystemPath = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 struct Command {
     std::vector<std::string> argv{};
-    /// Added to the fixed environment: PATH (the system's four directories) and LANG=C.UTF-8.
+    /// The file that is executed, as argv[0] or not. Empty: argv[0], looked for in `path` if it has no slash.
+    std::string program{};
+    std::string_view path = kLocalPath;  // one of the two above; also the program's PATH
+    /// Added to the fixed environment: PATH and LANG=C.UTF-8.
     std::map<std::string, std::string> environment{};
     std::string input{};            // its stdin, whole; then end of file
     Milliseconds deadline{60'000};  // then the process group gets SIGTERM, two seconds later SIGKILL
@@ -46,7 +55,7 @@ struct Completed {
 [[nodiscard]] Result<Completed> run(const Command& command);
 
 /// The program argv[0] names, found in the PATH that children get; nothing if there is none to execute.
-[[nodiscard]] std::string find_program(const std::string& name);
+[[nodiscard]] std::string find_program(const std::string& name, std::string_view path = kLocalPath);
 
 /// A program we talk with: its stdin and stdout stay open. Used from one thread. When it goes, stdin is
 /// closed, the program gets two seconds to end by itself, and then its process group is killed.

@@ -24,8 +24,6 @@ namespace base {
 
 namespace {
 
-constexpr std::string_view kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 bool is_executable_file(const std::string& path) {
     struct stat status{};
     return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(path.c_str(), X_OK) == 0;
@@ -133,7 +131,7 @@ std::vector<char*> to_pointers(std::vector<std::string>& texts) {
 
 std::vector<std::string> full_environment(const Command& command) {
     std::map<std::string, std::string> variables = command.environment;
-    variables.emplace("PATH", kPath);
+    variables.emplace("PATH", command.path);
     variables.emplace("LANG", "C.UTF-8");
     std::vector<std::string> texts;
     texts.reserve(variables.size());
@@ -144,7 +142,7 @@ std::vector<std::string> full_environment(const Command& command) {
 /// A NUL would cut an argument short without a word.
 Result<void> check_texts(const Command& command) {
     const auto holds_nul = [](const std::string& text) { return text.find('\0') != std::string::npos; };
-    if (std::ranges::any_of(command.argv, holds_nul)) {
+    if (std::ranges::any_of(command.argv, holds_nul) || holds_nul(command.program)) {
         return not_started("a program", "a NUL byte in its arguments");
     }
     for (const auto& [name, value] : command.environment) {
@@ -156,13 +154,14 @@ Result<void> check_texts(const Command& command) {
     return {};
 }
 
-Result<std::string> program_path(const std::string& name) {
+Result<std::string> program_path(const Command& command) {
+    const std::string& name = command.program.empty() ? command.argv.front() : command.program;
     if (name.find('/') != std::string::npos)
         return name;  // exec(3) itself can say best what is wrong with it
-    std::string path = find_program(name);
+    std::string path = find_program(name, command.path);
     if (path.empty())
         return not_started(name.empty() ? "a program without a name" : name,
-                           "there is no such program in " + std::string(kPath));
+                           "there is no such program in " + std::string(command.path));
     return path;
 }
 
@@ -180,15 +179,14 @@ Result<Descriptor> open_handle(pid_t id, const std::string& path) {
 
 }  // namespace
 
-std::string find_program(const std::string& name) {
+std::string find_program(const std::string& name, std::string_view path) {
     if (name.empty()) return {};
     if (name.find('/') != std::string::npos) return is_executable_file(name) ? name : std::string();
-    std::string_view rest = kPath;
-    while (!rest.empty()) {
-        const std::string_view directory = rest.substr(0, rest.find(':'));
-        std::string path = std::string(directory) + "/" + name;
-        if (is_executable_file(path)) return path;
-        rest.remove_prefix(std::min(directory.size() + 1, rest.size()));
+    while (!path.empty()) {
+        const std::string_view directory = path.substr(0, path.find(':'));
+        std::string file = std::string(directory) + "/" + name;
+        if (is_executable_file(file)) return file;
+        path.remove_prefix(std::min(directory.size() + 1, path.size()));
     }
     return {};
 }
@@ -196,7 +194,7 @@ std::string find_program(const std::string& name) {
 Result<Spawned> spawn(const Command& command) {
     if (command.argv.empty()) return not_started("a program", "none is named");
     TRY(check_texts(command));
-    const std::string path = TRY(program_path(command.argv.front()));
+    const std::string path = TRY(program_path(command));
     Pipe input = TRY(make_pipe(Direction::ToChild));
     Pipe out = TRY(make_pipe(Direction::FromChild));
     Pipe err = TRY(make_pipe(Direction::FromChild));

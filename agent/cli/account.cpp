@@ -155,7 +155,7 @@ Result<int> show(Workshop& shop) {
     json list = json::array();
     for (const CaConfig* ca : cas) {
         const Shown shown = TRY(look_at(shop, *ca));
-        if (shown.error) code = std::max(code, agent::exit_code_of(*shown.error));
+        if (shown.error) code = combined_exit_code(code, agent::exit_code_of(*shown.error));
         list.push_back(to_json(shown));
         if (!shop.options.json) print(shop, shown);
     }

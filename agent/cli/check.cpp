@@ -3,8 +3,10 @@
 // every path's directory, every program of an argv, every host's name.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <set>
 #include <span>
+#include <system_error>
 
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -88,13 +90,32 @@ class Checker {
             ok(subject, "looks for records that you have added; a missing one is named when it is needed");
         } else if (solver.webroot.empty()) {
             ok(subject, "will listen on " + solver.listen + " while a challenge is open");
-        } else if (!is_directory(solver.webroot)) {
+        } else if (std::error_code none; !std::filesystem::is_directory(solver.webroot, none)) {
             fail(subject, "webroot " + solver.webroot + " is no directory", exit_code::kNotIssued);
-        } else if (::access(solver.webroot.c_str(), W_OK | X_OK) != 0) {
-            fail(subject, "webroot " + solver.webroot + " cannot be written by this user",
+        } else {
+            check_webroot(subject, solver.webroot);
+        }
+    }
+
+    /// Only the deepest directory that is there is written to: what is missing is made in it.
+    void check_webroot(const std::string& subject, const std::string& webroot) {
+        std::string directory = webroot;
+        for (const char* step : {"/.well-known", "/acme-challenge"}) {
+            if (!base::exists(shop_.files, directory + step)) break;
+            directory += step;
+            if (is_directory(directory)) continue;
+            fail(subject, directory + " is no directory of its own; below the webroot no link is followed",
+                 exit_code::kNotIssued);
+            return;
+        }
+        if (::access(directory.c_str(), W_OK | X_OK) != 0) {
+            fail(subject,
+                 directory + " cannot be written by user " + std::to_string(::geteuid()) +
+                     ";  install -d -o " + std::to_string(::geteuid()) + " " + webroot +
+                     "/.well-known/acme-challenge",
                  exit_code::kNotIssued);
         } else {
-            ok(subject, "webroot " + solver.webroot + " can be written");
+            ok(subject, "challenges can be written to " + directory);
         }
     }
 
@@ -244,8 +265,11 @@ class Checker {
     }
 
     void check_program(const std::string& subject, const std::vector<std::string>& argv) {
-        if (argv.empty() || !base::find_program(argv.front()).empty()) return;
-        fail(subject, "there is no program " + argv.front() + " here", exit_code::kNotDeployed);
+        if (argv.empty() || !base::find_program(argv.front(), base::kSystemPath).empty()) return;
+        fail(subject,
+             "there is no program " + argv.front() +
+                 (argv.front().starts_with('/') ? " here" : " in " + std::string(base::kSystemPath)),
+             exit_code::kNotDeployed);
     }
 
     [[nodiscard]] std::size_t failures() const {
@@ -281,7 +305,7 @@ int check_command(Workshop& shop) {
     nlohmann::json list = nlohmann::json::array();
     for (const Finding& finding : findings) {
         subject_width = std::max(subject_width, columns(finding.subject));
-        if (finding.code != 0) code = code == 0 ? finding.code : std::min(code, finding.code);
+        code = combined_exit_code(code, finding.code);
         list.push_back({{"result", finding.kind == Finding::Kind::Fail ? "fail" : word_of(finding.kind)},
                         {"subject", finding.subject},
                         {"text", finding.text}});

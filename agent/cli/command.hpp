@@ -13,6 +13,7 @@
 #include "agent/memory/file_store.hpp"
 #include "agent/tell/progress.hpp"
 #include "agent/tell/status.hpp"
+#include "agent/work/keeper.hpp"
 #include "agent/work/loop.hpp"
 #include "agent/work/pass.hpp"
 #include "agent/work/surroundings.hpp"
@@ -94,8 +95,8 @@ struct Options {
 /// The configuration a command works with.
 struct Configured {
     Config config{};
-    std::string error{};  // why the files are not this; empty: they are
-    std::optional<base::Instant> accepted_at{};
+    std::string error{};                         // why the files are not this; empty: they are
+    std::optional<base::Instant> accepted_at{};  // where the files are not it: when it was
 };
 
 /// What a command works with; made once the configuration has been read.
@@ -110,8 +111,9 @@ class Workshop {
 
     Options options;
     Config config;
-    std::string config_error;               // why the files are not in force; empty: they are
-    std::vector<std::string> certificates;  // the selected ones
+    std::string config_error;                         // why the files are not in force; empty: they are
+    std::optional<base::Instant> config_accepted_at;  // of what is in force in their place
+    std::vector<std::string> certificates;            // the selected ones
     base::SystemFiles files;
     base::SystemClock clock;
     std::unique_ptr<base::CurlTransport> transport;
@@ -159,6 +161,12 @@ void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now);
 
 /// How the selected certificates stand now. A record that cannot be read is told in Overview::store.
 [[nodiscard]] Overview overview_of(Workshop& workshop, bool with_removed);
+
+/// The record of a certificate, as soon as nobody else is at work on it; state/locked after Options::wait.
+[[nodiscard]] base::Result<std::unique_ptr<Keeper>> open_in_turn(Workshop& workshop, const std::string& name);
+
+/// Tells a running agent that a command has worked on these certificates.
+void tell_agent_of(const Workshop& workshop, const std::vector<std::string>& certificates);
 
 /// Runs a pass over the selected certificates, tells what is not well, and answers with the exit code.
 [[nodiscard]] int work_on(Workshop& workshop, const PassOptions& pass);

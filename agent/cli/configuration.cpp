@@ -29,12 +29,6 @@ std::optional<AcceptedConfig> last_accepted(const Options& options) {
     return std::nullopt;
 }
 
-std::string summary_of(const std::vector<base::Error>& problems) {
-    std::string text = problems.front().message;
-    if (problems.size() > 1) text += " (and " + std::to_string(problems.size() - 1) + " more)";
-    return text;
-}
-
 void tell_problems(const Options& options, const std::vector<base::Error>& problems) {
     for (const base::Error& error : problems) tell(options, error);
 }
@@ -61,8 +55,9 @@ std::optional<Configured> find_configuration(const Options& options) {
     auto before = parse_config(kept->files);
     if (!before) return std::nullopt;
     tell_in_force(options, kept->accepted_at);
-    return Configured{
-        .config = std::move(*before), .error = summary_of(config.error()), .accepted_at = kept->accepted_at};
+    return Configured{.config = std::move(*before),
+                      .error = as_one(config.error()).message,
+                      .accepted_at = kept->accepted_at};
 }
 
 tl::expected<Accepted, std::vector<base::Error>> read_catalogue(const std::string& file) {
@@ -92,7 +87,7 @@ std::optional<Accepted> find_catalogue(const Options& options) {
     if (!before) return std::nullopt;
     tell_in_force(options, kept->accepted_at);
     return Accepted{.catalogue = std::move(*before),
-                    .error = summary_of(accepted.error()),
+                    .error = as_one(accepted.error()).message,
                     .accepted_at = kept->accepted_at};
 }
 

@@ -8,7 +8,6 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/tell/words.hpp"
-#include "agent/work/keeper.hpp"
 #include "agent/work/removed.hpp"
 
 namespace agent {
@@ -39,12 +38,6 @@ std::vector<std::string> last_places(const Record& record, const GenerationRecor
     }
     add_seen("public", record.endpoints, record.endpoints_verified_at);
     return places;
-}
-
-std::string listed(const std::vector<std::string>& texts) {
-    std::string list;
-    for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + text;
-    return list;
 }
 
 /// What goes with it, and what a person should know about that.
@@ -99,11 +92,12 @@ Result<std::string> removed_name(Workshop& shop) {
 Result<void> forget(Workshop& shop) {
     const std::string name = TRY(removed_name(shop));
     tend_removed(*shop.surroundings, name, /*eager=*/true);
-    const auto keeper = TRY(Keeper::open(*shop.store, name, shop.clock.now()));
+    const auto keeper = TRY(open_in_turn(shop, name));
     const base::Instant now = shop.clock.now();
     TRY(may_be_forgotten(keeper->record(), now));
     const auto lines = account_of(keeper->record(), now);
     TRY(shop.store->forget(name));
+    tell_agent_of(shop, {name});
     if (shop.options.json) {
         std::printf("%s\n",
                     nlohmann::json{{"version", 1}, {"forgotten", name}, {"dropped", lines}}.dump(1).c_str());

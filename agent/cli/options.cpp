@@ -100,6 +100,15 @@ class CommandLine {
         command->add_flag("--no-wait", no_wait_, "do not wait for another renewd");
     }
 
+    /// A command that works on certificates.
+    CLI::App* add_selecting(const char* name, const char* what) {
+        CLI::App* command = app_.add_subcommand(name, what);
+        add_common(command);
+        add_selection(command);
+        add_wait(command);
+        return command;
+    }
+
     void add_run() {
         CLI::App* command = app_.add_subcommand("run", "the agent: does what is due, when it is due");
         add_common(command);
@@ -108,10 +117,7 @@ class CommandLine {
     }
 
     void add_renew() {
-        CLI::App* command = app_.add_subcommand("renew", "renews what is due, deploys it and sees it served");
-        add_common(command);
-        add_selection(command);
-        add_wait(command);
+        CLI::App* command = add_selecting("renew", "renews what is due, deploys it and sees it served");
         command->add_flag("--force", options_.force, "renews now, due or not");
         add_over_limit(command);
         command->add_flag("--dry-run", options_.dry_run,
@@ -124,21 +130,12 @@ class CommandLine {
     }
 
     void add_deploy() {
-        CLI::App* command =
-            app_.add_subcommand("deploy", "deploys the current generation again and verifies it");
-        add_common(command);
-        add_selection(command);
-        add_wait(command);
+        CLI::App* command = add_selecting("deploy", "deploys the current generation again and verifies it");
         command->add_flag("--missing", options_.missing, "only targets that do not serve it");
         command->add_flag("--now", options_.past_holds, "whatever windows and pauses say");
     }
 
-    void add_verify() {
-        CLI::App* command = app_.add_subcommand("verify", "looks at every endpoint now");
-        add_common(command);
-        add_selection(command);
-        add_wait(command);
-    }
+    void add_verify() { add_selecting("verify", "looks at every endpoint now"); }
 
     void add_account() {
         CLI::App* command = app_.add_subcommand("account", "the account at a CA");
@@ -158,7 +155,9 @@ class CommandLine {
                 },
                 "of rollover: ecdsa-p256 (as it is without), ecdsa-p384, rsa-2048, rsa-3072, rsa-4096")
             ->type_name("TYPE");
-        command->add_flag("--new", account.anew, "of register: in place of an account that is closed");
+        command->add_flag(
+            "--new", account.anew,
+            "of register: in place of an account that is closed, lost, or whose files cannot be read");
         command->add_flag("--yes", account.yes, "of deactivate: without typing the CA's name");
     }
 
@@ -170,22 +169,16 @@ class CommandLine {
     }
 
     void add_revoke() {
-        CLI::App* command = app_.add_subcommand(
+        CLI::App* command = add_selecting(
             "revoke", "replaces a certificate, sees the new one served, then revokes the old ones");
-        add_common(command);
-        add_selection(command);
-        add_wait(command);
         add_reason(command);
         command->add_flag("--now", options_.revocation.now,
                           "revokes first, and says who still serves what was revoked");
     }
 
     void add_replace() {
-        CLI::App* command = app_.add_subcommand(
-            "replace", "new keys everywhere now; the old ones revoked once nobody serves them");
-        add_common(command);
-        add_selection(command);
-        add_wait(command);
+        CLI::App* command =
+            add_selecting("replace", "new keys everywhere now; the old ones revoked once nobody serves them");
         add_over_limit(command);
         add_reason(command);
         command
@@ -212,21 +205,15 @@ class CommandLine {
     }
 
     void add_pause() {
-        CLI::App* pause = app_.add_subcommand(
+        CLI::App* pause = add_selecting(
             "pause", "holds deploying, never ordering, looking or what is urgent, until it is resumed");
-        add_common(pause);
-        add_selection(pause);
-        add_wait(pause);
         pause
             ->add_option("--until", options_.pause.until,
                          "2h, 3d, 2026-12-01, \"2026-12-01 08:00\", 2026-12-01T08:00:00Z")
             ->type_name("T");
         pause->add_option("--reason", options_.pause.reason, "shown wherever it holds something back")
             ->type_name("TEXT");
-        CLI::App* resume = app_.add_subcommand("resume", "ends a pause");
-        add_common(resume);
-        add_selection(resume);
-        add_wait(resume);
+        add_selecting("resume", "ends a pause");
     }
 
     void add_forget() {
@@ -234,6 +221,7 @@ class CommandLine {
             "forget",
             "drops a certificate that is gone from the configuration, with its keys and its history");
         add_common(command);
+        add_wait(command);
         command->add_option("NAME", options_.name, "the certificate's name")->required();
     }
 

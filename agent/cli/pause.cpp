@@ -11,8 +11,6 @@
 #include "agent/cli/command.hpp"
 #include "agent/config/until.hpp"
 #include "agent/tell/words.hpp"
-#include "agent/work/control.hpp"
-#include "agent/work/keeper.hpp"
 #include "base/encoding.hpp"
 #include "base/time_zone.hpp"
 
@@ -33,17 +31,6 @@ std::string caller() {
     const bool is_known =
         ::getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
     return is_known ? base::printable(entry.pw_name, 64) : "user " + std::to_string(user);
-}
-
-/// The certificate's record, as soon as nobody else is at work on it.
-Result<std::unique_ptr<Keeper>> open_in_turn(Workshop& shop, const std::string& name) {
-    const base::Steady patience = shop.clock.steady() + shop.options.wait;
-    while (true) {
-        auto keeper = Keeper::open(*shop.store, name, shop.clock.now());
-        const bool is_busy = !keeper && keeper.error().code == base::Code::StateLocked;
-        if (!is_busy || shop.clock.steady() >= patience) return keeper;
-        shop.clock.sleep(base::Milliseconds(100));
-    }
 }
 
 std::string words_of(const Pause& pause) {
@@ -92,10 +79,10 @@ int pause_command(Workshop& shop) {
     int code = exit_code::kWell;
     for (const std::string& name : shop.certificates) {
         const auto done = pauses ? pause_one(shop, name, *pause) : resume_one(shop, name);
-        tell_agent(shop.config.agent.state_dir, changed_line(name));
+        tell_agent_of(shop, {name});
         if (!done) {
             tell(options, done.error());
-            code = exit_code_of(done.error());
+            code = combined_exit_code(code, exit_code_of(done.error()));
         } else if (!options.quiet && !options.json) {
             std::printf("  %s   %s\n", name.c_str(), done->c_str());
         }

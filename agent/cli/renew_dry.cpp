@@ -59,8 +59,7 @@ int rehearse_command(Workshop& shop) {
     int code = exit_code::kWell;
     nlohmann::json list = nlohmann::json::array();
     for (const Rehearsal& rehearsal : rehearsals) {
-        const int its_code = code_of(rehearsal);
-        if (its_code != 0) code = code == 0 ? its_code : std::min(code, its_code);
+        code = combined_exit_code(code, code_of(rehearsal));
         if (shop.options.json) {
             list.push_back(to_json(rehearsal));
         } else {

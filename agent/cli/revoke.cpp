@@ -46,7 +46,7 @@ int tell_all(Workshop& shop) {
     if (shop.options.json) return anything_waits(shop) ? exit_code::kNotServed : code;
     for (const std::string& name : shop.certificates) {
         const auto record = shop.store->load(name);
-        if (record && *record) code = std::max(code, tell_certificate(shop, **record));
+        if (record && *record) code = combined_exit_code(code, tell_certificate(shop, **record));
     }
     return code;
 }

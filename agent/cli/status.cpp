@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `renewd status`: what is held, where it is served, what comes next. Only reads, whatever the state of the
 // disk.
-#include <algorithm>
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
@@ -62,14 +61,7 @@ int status_command(Workshop& shop) {
     if (options.watch && !options.json && !options.quiet && ::isatty(STDOUT_FILENO) == 1) watch(shop);
     const Overview overview = overview_for(shop);
     print(shop, overview);
-    if (!overview.store.ok) return exit_code::kState;
-    int code = 0;
-    for (const CertificateStatus& status : overview.certificates) {
-        const int own = attention_code_of(status);
-        if (own != 0) code = code == 0 ? own : std::min(code, own);
-    }
-    if (overview.clock_holds_orders)
-        code = code == 0 ? exit_code::kNotIssued : std::min(code, exit_code::kNotIssued);
+    const int code = attention_code_of(overview);
     // A configuration that is not in force is found by a monitor, too; what it holds up is worse.
     return code == 0 && !overview.agent.config_error.empty() ? exit_code::kUsage : code;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `renewd verify [SELECT]`: looks at every endpoint now, and says of each address that is not well what it
 // serves.
-#include <algorithm>
 #include <cctype>
 #include <cstdio>
 #include <map>
@@ -63,6 +62,14 @@ class Report {
     std::string lines_;
 };
 
+void print(const CertificateStatus& status) {
+    Report report;
+    for (const TargetStatus& target : status.targets)
+        report.add(target.config->name, target.record.endpoints);
+    report.add("public", status.record.endpoints);
+    std::printf("%s", report.text(status).c_str());
+}
+
 }  // namespace
 
 int verify_command(Workshop& shop) {
@@ -74,25 +81,27 @@ int verify_command(Workshop& shop) {
                                     .may_renew = false,
                                     .may_deploy = false,
                                     .wait = options.wait});
+    tell_agent_of(shop, shop.certificates);
     int code = 0;
+    bool has_looked = false;
     for (const CertificateOutcome& outcome : outcomes) {
+        has_looked = has_looked || !outcome.error;
         if (!outcome.error) continue;
         tell(options, *outcome.error);
-        code = outcome.error->code == base::Code::StateLocked ? exit_code::kBusy : exit_code::kState;
+        code = combined_exit_code(code, exit_code_of(*outcome.error));
     }
+    if (code == exit_code::kBusy && has_looked) code = exit_code::kWell;
     const Overview overview = overview_of(shop, /*with_removed=*/false);
-    for (const CertificateStatus& status : overview.certificates) {
-        const int own = attention_code_of(status);
-        if (own != 0) code = code == 0 ? own : std::min(code, own);
-        if (options.json || options.quiet) continue;
-        Report report;
-        for (const TargetStatus& target : status.targets)
-            report.add(target.config->name, target.record.endpoints);
-        report.add("public", status.record.endpoints);
-        std::printf("%s", report.text(status).c_str());
+    if (!options.json) {
+        for (const base::Error& error : overview.store.errors) tell(options, error);
+        if (overview.clock) tell(options, *overview.clock);
     }
-    if (options.json) std::printf("%s\n", to_json(overview).dump(1).c_str());
-    return code;
+    if (options.json) {
+        std::printf("%s\n", to_json(overview).dump(1).c_str());
+    } else if (!options.quiet) {
+        for (const CertificateStatus& status : overview.certificates) print(status);
+    }
+    return combined_exit_code(code, attention_code_of(overview));
 }
 
 }  // namespace agent

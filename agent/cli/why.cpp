@@ -36,11 +36,14 @@ base::Result<Explanation> explain_one(Workshop& shop) {
         explanation.obstacles.push_back(
             {.about = "clock", .error = *overview.clock, .to_do = overview.clock->hint});
     }
-    if (!overview.store.ok) {
+    for (const base::Error& error : overview.store.errors) {
+        const bool holds_orders = error.code == base::Code::StateNoSpace;
         explanation.obstacles.push_back(
-            {.about = "order",
-             .error = {.code = base::Code::StateNoSpace, .message = overview.store.message, .step = "state"},
-             .to_do = "free some space there"});
+            {.about = holds_orders ? "order" : "its record",
+             .error = error,
+             .to_do = error.hint.empty() ? "nothing, if what is told above is right; else bring back what is "
+                                           "damaged from a backup"
+                                         : error.hint});
     }
     return explanation;
 }

@@ -81,7 +81,8 @@ bool matches(const std::string& pattern, const std::string& name) {
 Workshop::Workshop(Options the_options, Configured configured)
     : options(std::move(the_options)),
       config(std::move(configured.config)),
-      config_error(std::move(configured.error)) {}
+      config_error(std::move(configured.error)),
+      config_accepted_at(configured.accepted_at) {}
 
 Workshop::~Workshop() = default;
 
@@ -194,6 +195,20 @@ Result<std::string> find_certificate(Workshop& shop, const std::string& name) {
                                             (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
 }
 
+Result<std::unique_ptr<Keeper>> open_in_turn(Workshop& shop, const std::string& name) {
+    const base::Steady patience = shop.clock.steady() + shop.options.wait;
+    while (true) {
+        auto keeper = Keeper::open(*shop.store, name, shop.clock.now());
+        const bool is_busy = !keeper && keeper.error().code == base::Code::StateLocked;
+        if (!is_busy || shop.clock.steady() >= patience) return keeper;
+        shop.clock.sleep(base::Milliseconds(100));
+    }
+}
+
+void tell_agent_of(const Workshop& shop, const std::vector<std::string>& certificates) {
+    for (const std::string& name : certificates) tell_agent(shop.config.agent.state_dir, changed_line(name));
+}
+
 base::Seconds limit_patience(const Options& options) {
     return manner_of(options) == Progress::Manner::Live ? base::Seconds(120) : base::Seconds(0);
 }
@@ -238,12 +253,15 @@ std::vector<std::string> select_targets(const Config& config, const Options& opt
 namespace {
 
 AgentStatus agent_status(Workshop& shop) {
-    AgentStatus status{.config_error = shop.config_error};
+    AgentStatus status{.config_error = shop.config_error, .config_accepted_at = shop.config_accepted_at};
     if (const auto note = read_note(shop.files, shop.config.agent.state_dir)) {
         status.is_running = true;
         status.since = note->since;
         // Of the files as the agent found them: they may have been mended, or broken, since.
-        if (status.config_error.empty()) status.config_error = note->config_error;
+        if (status.config_error.empty()) {
+            status.config_error = note->config_error;
+            status.config_accepted_at = note->config_accepted_at;
+        }
     }
     return status;
 }
@@ -255,9 +273,9 @@ Overview overview_of(Workshop& shop, bool with_removed) {
     Overview overview{.now = shop.surroundings->right_time({}), .clock_holds_orders = !clock.may_order};
     if (!clock.message.empty()) overview.clock = clock_error(clock);
     overview.agent = agent_status(shop);
-    const auto note = [&](const base::Error& error) {
-        overview.store.ok = false;
-        overview.store.message = error.message;
+    const auto note = [&](base::Error error) {
+        error.step = "state";
+        overview.store.errors.push_back(std::move(error));
     };
     for (const std::string& name : shop.certificates) {
         const CertificateConfig& certificate = shop.config.certificates.at(name);
@@ -275,21 +293,18 @@ Overview overview_of(Workshop& shop, bool with_removed) {
     const auto free = shop.store->free_bytes();
     if (free) overview.store.free_bytes = *free;
     if (free && *free < shop.config.agent.min_free_bytes) {
-        note({.message = "state directory: " + shop.config.agent.state_dir + " has " +
+        note({.code = Code::StateNoSpace,
+              .message = "state directory: " + shop.config.agent.state_dir + " has " +
                          std::to_string(*free / 1024) + " KiB free. No order is started until " +
                          std::to_string(shop.config.agent.min_free_bytes / 1024) +
-                         " KiB are free. Nothing is lost, nothing is served wrongly."});
+                         " KiB are free. Nothing is lost, nothing is served wrongly.",
+              .hint = "free some space there"});
     }
     std::ranges::sort(overview.certificates, is_more_urgent);
     return overview;
 }
 
 namespace {
-
-int lowest(int a, int b) {
-    if (a == 0 || b == 0) return a + b;
-    return std::min(a, b);
-}
 
 /// What a window or a pause holds back is told to whoever waits; 8 where it was asked for, and nothing was
 /// done.
@@ -337,13 +352,13 @@ int tell_outcome(Workshop& shop, const CertificateOutcome& outcome, bool by_hand
 
 int work_on(Workshop& shop, const PassOptions& pass) {
     const std::vector<CertificateOutcome> outcomes = run_pass(*shop.surroundings, shop.certificates, pass);
-    for (const std::string& name : shop.certificates)
-        tell_agent(shop.config.agent.state_dir, changed_line(name));
+    tell_agent_of(shop, shop.certificates);
     int code = 0;
-    int beside = 0;  // 6, 7 and 8
+    bool has_worked = false;  // on any of them: then 6 and 8, which say that nothing was done, are not true
     std::set<std::string> untouched;
     for (const CertificateOutcome& outcome : outcomes) {
-        beside = std::max(beside, tell_outcome(shop, outcome, pass.wishes.by_hand));
+        code = combined_exit_code(code, tell_outcome(shop, outcome, pass.wishes.by_hand));
+        has_worked = has_worked || (outcome.has_worked && !outcome.held && !outcome.error);
         if (outcome.error || (outcome.held && pass.wishes.by_hand)) untouched.insert(outcome.name);
     }
     Overview overview = overview_of(shop, /*with_removed=*/false);
@@ -356,7 +371,7 @@ int work_on(Workshop& shop, const PassOptions& pass) {
     }
     for (const CertificateStatus& status : overview.certificates) {
         if (untouched.contains(status.record.name)) continue;
-        code = lowest(code, exit_code_of(status));
+        code = combined_exit_code(code, exit_code_of(status));
         for (const Condition& condition : status.conditions) {
             if (shop.options.command == "run" || shop.options.json) break;      // the log has it, or the JSON
             if (condition.code == base::to_string(Code::DeployHeld)) continue;  // told with its outcome
@@ -366,11 +381,12 @@ int work_on(Workshop& shop, const PassOptions& pass) {
     }
     if (overview.clock) {
         if (shop.options.command != "run") tell(shop.options, *overview.clock);  // its log has it
-        if (overview.clock_holds_orders && pass.may_renew) code = lowest(code, exit_code::kNotIssued);
+        if (overview.clock_holds_orders && pass.may_renew)
+            code = combined_exit_code(code, exit_code::kNotIssued);
     }
     if (shop.options.json) std::printf("%s\n", to_json(overview).dump(1).c_str());
-    if (beside == exit_code::kState || beside == exit_code::kUnexpected) return beside;
-    return code != 0 ? code : beside;
+    const bool says_nothing_done = code == exit_code::kBusy || code == exit_code::kHeld;
+    return says_nothing_done && has_worked ? exit_code::kWell : code;
 }
 
 }  // namespace agent

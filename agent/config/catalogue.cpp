@@ -121,12 +121,6 @@ std::vector<std::uint32_t> files_to_keep(const ConfigFiles& files) {
     return kept;
 }
 
-base::Error all_of(std::vector<base::Error> problems) {
-    base::Error error = std::move(problems.front());
-    if (problems.size() > 1) error.message += " (and " + std::to_string(problems.size() - 1) + " more)";
-    return error;
-}
-
 }  // namespace
 
 Catalogue::Catalogue(std::shared_ptr<const ConfigFiles> files)
@@ -232,7 +226,7 @@ Result<CertificateConfig> Catalogue::certificate(std::string_view name) const {
     }
     CertificateReader reader(defaults_->table ? &*defaults_->table : nullptr, ground_, reading.problems());
     CertificateConfig certificate = reader.read(own->first, *own->second);
-    if (!reading.problems().empty()) return tl::make_unexpected(all_of(std::move(reading.problems()).take()));
+    if (!reading.problems().empty()) return tl::make_unexpected(as_one(std::move(reading.problems()).take()));
     return certificate;
 }
 

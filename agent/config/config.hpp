@@ -155,11 +155,16 @@ struct ConfigFiles {
     std::vector<ConfigText> texts{};
 };
 
+/// One file of a configuration, up to 16 MiB of it. A link is followed: a configuration is often one into a
+/// store or a volume. file/….
+[[nodiscard]] base::Result<ConfigText> load_config_text(const std::string& path);
 /// Reads FILE and conf.d/*.toml beside it. config/unreadable, for each file that is.
 [[nodiscard]] tl::expected<ConfigFiles, std::vector<base::Error>> load_config_files(const std::string& file);
 /// All problems found, not only the first; each message begins with file:line:column and says what would be
 /// accepted. Touches nothing.
 [[nodiscard]] tl::expected<Config, std::vector<base::Error>> parse_config(const ConfigFiles& files);
+/// The first of them, and in its message how many more there are. There is at least one.
+[[nodiscard]] base::Error as_one(const std::vector<base::Error>& problems);
 /// Both.
 [[nodiscard]] tl::expected<Config, std::vector<base::Error>> read_config(const std::string& file);
 

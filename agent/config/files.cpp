@@ -9,26 +9,27 @@ namespace agent {
 
 using base::Code;
 
-namespace {
-
-constexpr std::size_t kFileSizeMax = 16'777'216;
-
-base::Result<ConfigText> load(base::Files& files, const std::string& path) {
-    // A configuration is often a link into a store or a volume; what it leads to is what counts.
+base::Result<ConfigText> load_config_text(const std::string& path) {
+    constexpr std::size_t kFileSizeMax = 16'777'216;
+    base::SystemFiles files;
     std::error_code none;
     const auto real = std::filesystem::canonical(path, none);
     return ConfigText{.path = path,
                       .text = TRY(base::read_file(files, none ? path : real.string(), kFileSizeMax))};
 }
 
-}  // namespace
+base::Error as_one(const std::vector<base::Error>& problems) {
+    base::Error error = problems.front();
+    if (problems.size() > 1) error.message += " (and " + std::to_string(problems.size() - 1) + " more)";
+    return error;
+}
 
 tl::expected<ConfigFiles, std::vector<base::Error>> load_config_files(const std::string& file) {
     base::SystemFiles files;
     ConfigFiles loaded{.main = file};
     std::vector<base::Error> errors;
     const auto take = [&](const std::string& path, std::string_view advice) {
-        auto text = load(files, path);
+        auto text = load_config_text(path);
         if (text) {
             loaded.texts.push_back(std::move(*text));
             return;

@@ -19,6 +19,15 @@ std::string first_line(std::string_view text) {
     return std::string(text.substr(0, text.find('\n')));
 }
 
+/// What is to be done every so often, or may take so long: with no time at all it would never end, or never
+/// be done.
+base::Result<base::Seconds> parse_period(std::string_view text) {
+    const base::Seconds duration = TRY(parse_duration(text));
+    if (duration.count() > 0) return duration;
+    return base::fail(Code::ConfigWrongValue,
+                      "\"" + base::printable(text, 40) + R"(" is no time at all; accepted: "1s" or more)");
+}
+
 }  // namespace
 
 Reading::Reading(const ConfigFiles& files) : main_file_(files.main) {
@@ -154,7 +163,7 @@ void Reading::read_agent(Config& config) {
     agent.jobs = static_cast<std::size_t>(section.number("jobs", 1, 1024).value_or(16));
     agent.host_jobs = static_cast<std::size_t>(section.number("host_jobs", 1, 1024).value_or(20));
     agent.keep = static_cast<int>(section.number("keep", 1, 1000).value_or(agent.keep));
-    agent.verify_every = section.parsed("verify_every", parse_duration).value_or(agent.verify_every);
+    agent.verify_every = section.parsed("verify_every", parse_period).value_or(agent.verify_every);
     agent.min_free_bytes = section.parsed("min_free", parse_size).value_or(agent.min_free_bytes);
     agent.allow_volatile = section.flag("allow_volatile").value_or(false);
     agent.plugin_path = section.texts("plugin_path").value_or(agent.plugin_path);
@@ -245,7 +254,7 @@ void Reading::read_hooks(Config& config) {
     if (tables_.hooks == nullptr) return;
     Section section(*tables_.hooks, "[hooks]", problems_);
     config.hooks.directory = section.path("directory").value_or(config.hooks.directory);
-    config.hooks.timeout = section.parsed("timeout", parse_duration).value_or(config.hooks.timeout);
+    config.hooks.timeout = section.parsed("timeout", parse_period).value_or(config.hooks.timeout);
     section.finish();
 }
 

@@ -5,14 +5,11 @@
 #include <toml++/toml.h>
 
 #include "agent/config/config.hpp"
-#include "base/file.hpp"
 #include "base/service_manager.hpp"
 
 namespace agent {
 
 namespace {
-
-constexpr std::size_t kFileSizeMax = 16'777'216;
 
 /// `state_dir = "…"` on a line of its own. The file may be broken, so that no parser reads it to its end.
 std::string named_state_dir(std::string_view text) {
@@ -44,15 +41,15 @@ std::string named_state_dir(std::string_view text) {
 }  // namespace
 
 std::vector<std::string> likely_state_directories(const std::string& main_file) {
-    base::SystemFiles files;
     std::vector<std::string> found;
-    const auto text = base::read_file(files, main_file, kFileSizeMax);
-    if (text) {
+    const auto loaded = load_config_text(main_file);
+    if (loaded) {
         try {
-            const toml::table document = toml::parse(*text, main_file);
+            const toml::table document = toml::parse(loaded->text, main_file);
             return {document["agent"]["state_dir"].value_or(AgentConfig{}.state_dir)};
         } catch (const toml::parse_error&) {
-            if (std::string named = named_state_dir(*text); !named.empty()) found.push_back(std::move(named));
+            if (std::string named = named_state_dir(loaded->text); !named.empty())
+                found.push_back(std::move(named));
         }
     }
     if (std::string given = base::given_state_directory(); !given.empty()) found.push_back(std::move(given));

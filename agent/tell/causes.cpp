@@ -154,6 +154,12 @@ std::optional<Instant> expiry_of(const CertificateStatus& status) {
     return status.served.oldest_not_after.value_or(wanted->not_after);
 }
 
+std::optional<Instant> looked_at(const CertificateStatus& status) {
+    std::optional<Instant> last;
+    for (const TargetStatus& target : status.targets) last = std::max(last, target.record.verified_at);
+    return last;
+}
+
 std::string command_of(const Cause& cause) {
     const std::size_t at = cause.hint.find("renewd ");
     if (at == std::string::npos) return "renewd why " + cause.names.front();

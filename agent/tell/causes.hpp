@@ -34,6 +34,9 @@ struct Cause {
 /// When what is served of it runs out; of what is not served, the newest generation; absent before the first.
 [[nodiscard]] std::optional<base::Instant> expiry_of(const CertificateStatus& status);
 
+/// When one of its targets was last looked at.
+[[nodiscard]] std::optional<base::Instant> looked_at(const CertificateStatus& status);
+
 /// The command in a hint, or else `renewd why` for the first of its certificates.
 [[nodiscard]] std::string command_of(const Cause& cause);
 

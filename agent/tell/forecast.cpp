@@ -22,11 +22,6 @@ constexpr std::size_t kBeside = 3;      // columns before the chart, but for the
 constexpr const char* kRed = "\033[31m";
 constexpr const char* kPlain = "\033[0m";
 
-std::string number(std::size_t count) {
-    const std::string text = counted(count, "");
-    return text.substr(0, text.find(' '));
-}
-
 /// Days that share a column.
 struct Column {
     Instant begins{};

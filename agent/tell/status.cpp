@@ -2,6 +2,7 @@
 #include "agent/tell/status.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "agent/plan/expiry.hpp"
 #include "agent/plan/hold.hpp"
@@ -112,9 +113,7 @@ class Judge {
                      target.config->host.empty() ? target.config->name : target.config->host,
                      is_about_serving(target.record.failure->error));
         }
-        if (record.endpoints_verified_at && !deployers::all_serving(record.endpoints) &&
-            everything_installed())
-            note_public();
+        if (everything_installed()) note_public();
         for (const PendingHook& hook : record.hooks) {
             if (hook.failure) note(*hook.failure, hook.event, /*at_once=*/true);
         }
@@ -180,61 +179,58 @@ class Judge {
     }
 
     void note_public() {
-        for (const EndpointVerdict& endpoint : status_.record.endpoints) {
-            for (const AddressVerdict& address : endpoint.addresses) {
-                if (address.verdict == Verdict::Serving || address.verdict == Verdict::NotReachableFromHere)
-                    continue;
-                Failure failure{.count = 1, .since = *status_.record.endpoints_verified_at};
-                failure.error = {.code = Code::VerifyStale,
-                                 .message = status_.config->name + ": " + endpoint.endpoint + " at " +
-                                            address.address + ": " + address.error,
-                                 .hint = "no target of yours puts it there",
-                                 .step = "verify"};
-                note(failure, "endpoints", /*at_once=*/true);
-                return;
-            }
-        }
+        auto error = public_error(status_.record);
+        if (!error) return;
+        const std::string& lines = error->message;
+        const auto others = static_cast<std::size_t>(std::ranges::count(lines, '\n'));
+        error->message = status_.config->name + ": " + lines.substr(0, lines.find('\n')) +
+                         (others == 0 ? "" : " (and " + std::to_string(others) + " more)");
+        note({.count = 1, .since = *status_.record.endpoints_verified_at, .error = *std::move(error)},
+             "endpoints", /*at_once=*/true);
+    }
+
+    /// A condition that needs a person from the start.
+    void raise(Attention attention) {
+        status_.conditions.push_back({.code = std::string(base::to_string(attention.error.code)),
+                                      .since = attention.since,
+                                      .message = attention.error.message,
+                                      .hint = attention.error.hint});
+        if (!status_.attention) status_.attention = std::move(attention);
     }
 
     /// What is wanted has been revoked, and nothing has taken its place yet.
     void note_revoked() {
         const GenerationRecord* wanted = status_.record.wanted();
         if (wanted == nullptr || !wanted->revoked_at) return;
-        if (!status_.attention) {
-            status_.attention = Attention{
-                .since = *wanted->revoked_at,
-                .cause = "revoked",
-                .error = {.code = Code::VerifyStale,
-                          .message = status_.config->name + ": generation " + std::to_string(wanted->number) +
-                                     " has been revoked and not replaced yet",
-                          .hint = "renewd renew " + status_.config->name}};
-        }
+        raise({.since = *wanted->revoked_at,
+               .cause = "revoked",
+               .error = {.code = Code::VerifyStale,
+                         .message = status_.config->name + ": generation " + std::to_string(wanted->number) +
+                                    " has been revoked and not replaced yet",
+                         .hint = "renewd renew " + status_.config->name}});
         status_.attention->is_critical = true;
     }
 
     void note_age() {
         const GenerationRecord* wanted = status_.record.wanted();
         if (wanted == nullptr) {
-            if (now_ - status_.record.first_seen < 1h || status_.attention) return;
-            status_.attention =
-                Attention{.since = status_.record.first_seen,
-                          .cause = "never_issued",
-                          .error = {.code = Code::CaOrderPending,
-                                    .message = status_.config->name + " has never been issued",
-                                    .hint = "renewd renew " + status_.config->name}};
+            if (now_ - status_.record.first_seen < 1h) return;
+            raise({.since = status_.record.first_seen,
+                   .cause = "never_issued",
+                   .error = {.code = Code::CaOrderPending,
+                             .message = status_.config->name + " has never been issued",
+                             .hint = "renewd renew " + status_.config->name}});
             return;
         }
         const Instant expiry = status_.served.oldest_not_after.value_or(wanted->not_after);
         if (!is_running_out(*wanted, expiry, now_)) return;
-        if (!status_.attention) {
-            const std::string when = expiry <= now_ ? "expired " : "expires ";
-            status_.attention = Attention{.since = now_,
-                                          .cause = "expiry",
-                                          .error = {.code = Code::VerifyExpired,
-                                                    .message = status_.config->name + ": what is served " +
-                                                               when + relative(expiry, now_),
-                                                    .hint = "renewd renew " + status_.config->name}};
-        }
+        const std::string when = expiry <= now_ ? "expired " : "expires ";
+        raise(
+            {.since = now_,
+             .cause = "expiry",
+             .error = {.code = Code::VerifyExpired,
+                       .message = status_.config->name + ": what is served " + when + relative(expiry, now_),
+                       .hint = "renewd renew " + status_.config->name}});
         status_.attention->is_critical = true;
     }
 
@@ -374,6 +370,43 @@ int attention_code_of(const CertificateStatus& status) {
     if (code != 0) return code;
     if (status.attention->error.code == Code::ClockWrong) return 3;
     return status.attention->error.code == Code::DeployHeld ? 4 : 5;
+}
+
+int combined_exit_code(int a, int b) {
+    const auto rank = [](int code) {
+        constexpr std::array kOrder{7, 1, 2, 3, 4, 5, 6, 8, 0};
+        return std::ranges::find(kOrder, code) - kOrder.begin();
+    };
+    return rank(a) <= rank(b) ? a : b;
+}
+
+int attention_code_of(const Overview& overview) {
+    int code = overview.store.ok() ? 0 : 7;
+    for (const CertificateStatus& status : overview.certificates)
+        code = combined_exit_code(code, attention_code_of(status));
+    return overview.clock_holds_orders ? combined_exit_code(code, 3) : code;
+}
+
+std::optional<base::Error> public_error(const Record& record) {
+    if (!record.endpoints_verified_at) return std::nullopt;
+    auto error = deployers::error_of(record.endpoints, record.name);
+    if (!error) return std::nullopt;
+    std::vector<std::string> lines;
+    for (const EndpointVerdict& endpoint : record.endpoints) {
+        if (endpoint.addresses.empty()) lines.push_back(endpoint.endpoint + " does not resolve");
+        for (const AddressVerdict& address : endpoint.addresses) {
+            const bool is_elsewhere = address.verdict == Verdict::NotReachableFromHere &&
+                                      endpoint.verdict != Verdict::NotReachableFromHere;
+            if (address.verdict != Verdict::Serving && !is_elsewhere)
+                lines.push_back(endpoint.endpoint + " at " + address.address + ": " + address.error);
+        }
+    }
+    error->message.clear();
+    for (const std::string& line : lines) error->message += (error->message.empty() ? "" : "\n") + line;
+    error->hint =
+        "find what answers there: no target of yours puts it there; look again with  renewd verify " +
+        record.name;
+    return error;
 }
 
 bool is_more_urgent(const CertificateStatus& a, const CertificateStatus& b) {

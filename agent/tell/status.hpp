@@ -114,19 +114,29 @@ void hold_for_clock(CertificateStatus& status, const base::Error& error, base::I
 /// The same, of what needs attention only: what `status` and `verify` report.
 [[nodiscard]] int attention_code_of(const CertificateStatus& status);
 
+/// What two things come to that went wrong, as one exit code (INTERFACE): 7 and 1 come before all others, as
+/// what else is told may not hold then; of 2 to 5 the lowest; 6 and 8 only where there is nothing else.
+[[nodiscard]] int combined_exit_code(int a, int b);
+
+/// What is wrong at the certificate's own endpoints, a line each: a balancer that nobody deploys to, a
+/// forgotten address. Nothing where all of them serve what they should, or nobody has looked yet.
+[[nodiscard]] std::optional<base::Error> public_error(const Record& record);
+
 /// Most urgent first.
 [[nodiscard]] bool is_more_urgent(const CertificateStatus& a, const CertificateStatus& b);
 
 struct StoreStatus {
-    bool ok = true;
     std::uint64_t free_bytes = 0;
-    std::string message{};  // for people, where it is not ok
+    std::vector<base::Error> errors{};  // state/…: all that is wrong with it
+
+    [[nodiscard]] bool ok() const { return errors.empty(); }
 };
 
 struct AgentStatus {
     bool is_running = false;
     std::optional<base::Instant> since{};
     std::string config_error{};  // why the configuration's files are not in force; empty: they are
+    std::optional<base::Instant> config_accepted_at{};  // of the one that is in force, as far as it is known
 };
 
 struct Overview {
@@ -139,10 +149,15 @@ struct Overview {
     bool clock_holds_orders = false;
 };
 
+/// RFC 3339 in UTC, or null.
+[[nodiscard]] nlohmann::json instant_or_null(const std::optional<base::Instant>& instant);
 /// `status --json`, version 1 (docs/status.schema.json).
 [[nodiscard]] nlohmann::json to_json(const Overview& overview);
 [[nodiscard]] nlohmann::json to_json(const CertificateStatus& status);
 [[nodiscard]] nlohmann::json to_json(const TargetStatus& target);
+
+/// 3, 4, 5, 7 or 0: what of all this needs attention, with the state and this machine's clock.
+[[nodiscard]] int attention_code_of(const Overview& overview);
 
 /// How a table is to look.
 struct TableLook {

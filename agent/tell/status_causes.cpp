@@ -17,12 +17,6 @@ namespace {
 
 constexpr std::size_t kWide = 120;
 
-/// "1,276": a number on its own.
-std::string number(std::size_t count) {
-    const std::string text = counted(count, "");
-    return text.substr(0, text.find(' '));
-}
-
 /// `right` at the right edge, where there is room for it.
 std::string with_right(const std::string& left, const std::string& right, std::size_t width) {
     const std::size_t taken = columns(left) + columns(right);
@@ -32,12 +26,8 @@ std::string with_right(const std::string& left, const std::string& right, std::s
 
 std::string looked_words(const Overview& overview) {
     std::optional<Instant> last;
-    for (const CertificateStatus& status : overview.certificates) {
-        for (const TargetStatus& target : status.targets) {
-            if (target.record.verified_at)
-                last = std::max(last.value_or(*target.record.verified_at), *target.record.verified_at);
-        }
-    }
+    for (const CertificateStatus& status : overview.certificates)
+        last = std::max(last, looked_at(status));  // without a value is before everything
     return last ? "looked " + relative(*last, overview.now) : "";
 }
 

@@ -12,10 +12,6 @@ using nlohmann::json;
 
 namespace {
 
-json instant(const std::optional<Instant>& value) {
-    return value ? json(base::format_instant(*value)) : json(nullptr);
-}
-
 json verdicts(const std::vector<deployers::EndpointVerdict>& endpoints) {
     json list = json::array();
     for (const deployers::EndpointVerdict& endpoint : endpoints) list.push_back(to_json(endpoint));
@@ -51,7 +47,7 @@ json attention_of(const CertificateStatus& status) {
 json held_of(const CertificateStatus& status) {
     if (!status.held) return nullptr;
     const Hold& hold = *status.held;
-    return {{"by", to_string(hold.by)}, {"reason", hold.reason}, {"until", instant(hold.over_at())}};
+    return {{"by", to_string(hold.by)}, {"reason", hold.reason}, {"until", instant_or_null(hold.over_at())}};
 }
 
 json all_causes(const Overview& overview) {
@@ -63,7 +59,7 @@ json all_causes(const Overview& overview) {
                         {"message", cause.message},
                         {"hint", cause.hint},
                         {"certificates", cause.names.size()},
-                        {"first_expiry", instant(cause.first_expiry)}});
+                        {"first_expiry", instant_or_null(cause.first_expiry)}});
     }
     return list;
 }
@@ -121,6 +117,10 @@ json key_of(const CertificateStatus& status) {
 
 }  // namespace
 
+json instant_or_null(const std::optional<Instant>& instant) {
+    return instant ? json(base::format_instant(*instant)) : json(nullptr);
+}
+
 json to_json(const TargetStatus& target) {
     const TargetRecord& record = target.record;
     return {{"name", target.config->name},
@@ -130,8 +130,8 @@ json to_json(const TargetStatus& target) {
             {"wanted", target.wanted},
             {"installed", record.installed},
             {"serving", record.serving},
-            {"deployed_at", instant(record.deployed_at)},
-            {"verified_at", instant(record.verified_at)},
+            {"deployed_at", instant_or_null(record.deployed_at)},
+            {"verified_at", instant_or_null(record.verified_at)},
             {"failures", record.failure ? record.failure->count : 0},
             {"next_attempt",
              record.failure ? json(base::format_instant(record.failure->next_attempt)) : json(nullptr)},
@@ -169,7 +169,7 @@ json to_json(const CertificateStatus& status) {
         {"served",
          {{"expected", status.served.expected},
           {"serving", status.served.serving},
-          {"oldest_not_after", instant(status.served.oldest_not_after)}}},
+          {"oldest_not_after", instant_or_null(status.served.oldest_not_after)}}},
         {"renewal", status.config == nullptr ? json(nullptr) : renewal_of(status)},
         {"failures", record.issuance ? record.issuance->count : 0},
         {"last_error", error_of(record.issuance)},
@@ -194,12 +194,16 @@ json to_json(const Overview& overview) {
             {"generated_at", base::format_instant(overview.now)},
             {"agent",
              {{"running", overview.agent.is_running},
-              {"since", instant(overview.agent.since)},
-              {"config", overview.agent.config_error.empty() ? "ok" : "last_accepted"}}},
+              {"since", instant_or_null(overview.agent.since)},
+              {"config", overview.agent.config_error.empty() ? "ok" : "last_accepted"},
+              {"config_accepted_at", instant_or_null(overview.agent.config_accepted_at)}}},
             {"clock",
              {{"ok", !overview.clock.has_value()},
               {"message", overview.clock ? json(overview.clock->message) : json(nullptr)}}},
-            {"store", {{"ok", overview.store.ok}, {"free_bytes", overview.store.free_bytes}}},
+            {"store",
+             {{"ok", overview.store.ok()},
+              {"message", overview.store.ok() ? json(nullptr) : json(as_one(overview.store.errors).message)},
+              {"free_bytes", overview.store.free_bytes}}},
             {"certificates", std::move(certificates)},
             {"causes", all_causes(overview)},
             {"summary",

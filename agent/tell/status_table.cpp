@@ -62,11 +62,7 @@ std::string expiry_words(const CertificateStatus& status, Instant now, bool is_w
 }
 
 std::string looked_of(const CertificateStatus& status, Instant now) {
-    std::optional<Instant> last;
-    for (const TargetStatus& target : status.targets) {
-        if (target.record.verified_at)
-            last = std::max(last.value_or(*target.record.verified_at), *target.record.verified_at);
-    }
+    const auto last = looked_at(status);
     return last ? relative(*last, now) : "never";
 }
 
@@ -171,7 +167,9 @@ std::string to_table(const Overview& overview, const TableLook& look) {
     constexpr std::size_t kAround = 4;  // lines besides the rows: the head, the summary, the prompt
     std::string text;
     if (!overview.agent.config_error.empty()) {
-        text += coloured("! the configuration is not in force: " + overview.agent.config_error, '!',
+        const auto& since = overview.agent.config_accepted_at;
+        const std::string instead = since ? "; the one of " + instant_words(*since) + " is" : "";
+        text += coloured("! the configuration is not in force: " + overview.agent.config_error + instead, '!',
                          look.has_colour) +
                 "\n\n";
     }
@@ -179,7 +177,8 @@ std::string to_table(const Overview& overview, const TableLook& look) {
         text += coloured("! " + overview.clock->message + "; " + overview.clock->hint, '!', look.has_colour) +
                 "\n\n";
     }
-    if (!overview.store.ok) text += coloured("! " + overview.store.message, '!', look.has_colour) + "\n\n";
+    if (!overview.store.ok())
+        text += coloured("! " + as_one(overview.store.errors).message, '!', look.has_colour) + "\n\n";
     std::vector<Row> rows = rows_of(overview, look.width, /*only_marked=*/false);
     if (look.all || look.height == 0 || lines_of(rows) + kAround <= look.height)
         return text + aligned(std::move(rows), look) + "\n" + summary_of(overview) + "\n";

@@ -12,17 +12,8 @@ namespace agent {
 
 using base::ErrorClass;
 using base::Instant;
-using deployers::AddressVerdict;
-using deployers::EndpointVerdict;
-using deployers::Verdict;
 
 namespace {
-
-std::string listed(const std::vector<std::string>& texts) {
-    std::string list;
-    for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + text;
-    return list;
-}
 
 /// What is left meanwhile, and how bad that is.
 std::string still_words(const CertificateStatus& status, Instant now) {
@@ -278,28 +269,14 @@ class Explainer {
                                    .to_do = to_do(failure.error, command)});
     }
 
-    /// The certificate's own endpoints: a balancer that nobody deploys to, a forgotten address.
     void add_public() {
-        const Record& record = status_.record;
-        if (!record.endpoints_verified_at) return;
-        std::string seen;
-        for (const EndpointVerdict& endpoint : record.endpoints) {
-            if (endpoint.addresses.empty()) seen += "\n" + endpoint.endpoint + " does not resolve";
-            for (const AddressVerdict& address : endpoint.addresses) {
-                if (address.verdict == Verdict::Serving || address.verdict == Verdict::NotReachableFromHere)
-                    continue;
-                seen += "\n" + endpoint.endpoint + " at " + address.address + ": " + address.error;
-            }
-        }
-        if (seen.empty()) return;
-        said_.obstacles.push_back(
-            {.about = "public endpoints",
-             .error = {.code = base::Code::VerifyStale, .message = seen.substr(1), .step = "verify"},
-             .since = record.endpoints_verified_at,
-             .next_attempt = status_.plan.look_at,
-             .to_do = "find what answers there: no target of yours puts it there; look again with  "
-                      "renewd verify " +
-                      record.name});
+        const auto error = public_error(status_.record);
+        if (!error) return;
+        said_.obstacles.push_back({.about = "public endpoints",
+                                   .error = *error,
+                                   .since = status_.record.endpoints_verified_at,
+                                   .next_attempt = status_.plan.look_at,
+                                   .to_do = error->hint});
     }
 
     void add(const char* about, std::string text) {

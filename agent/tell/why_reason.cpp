@@ -22,12 +22,6 @@ std::string or_none(const std::string& text) {
     return text.empty() ? "none" : text;
 }
 
-std::string listed(const std::vector<std::string>& texts) {
-    std::string list;
-    for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + text;
-    return list;
-}
-
 std::string key_change(const OrderedFor& before, const OrderedFor& wanted) {
     if (before.request_key.empty()) return "its key: renewd's own, now that of a request (csr)";
     if (wanted.request_key.empty()) return "its key: that of a request (csr), now renewd's own";
@@ -97,7 +91,7 @@ std::string reason_words(const CertificateStatus& status, Instant now) {
         case RenewalReason::Lifetime:
             return share_words(*status.config, *current, now);
         case RenewalReason::Configured:
-            return "renew_before = " + duration_words(*status.config->renew_before) +
+            return "renew = " + duration_words(*status.config->renew_before) +
                    ": so long before it expires, as configured";
         case RenewalReason::Forced:
             return "an order is open and is finished first";

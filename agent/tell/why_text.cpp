@@ -41,10 +41,6 @@ std::string tried_words(const Obstacle& obstacle, Instant now) {
                      : "");
 }
 
-json instant(const std::optional<Instant>& value) {
-    return value ? json(base::format_instant(*value)) : json(nullptr);
-}
-
 }  // namespace
 
 std::string to_text(const Explanation& explanation, Instant now, std::size_t width) {
@@ -69,12 +65,12 @@ json to_json(const Explanation& explanation, Instant now) {
         obstacles.push_back({{"about", obstacle.about},
                              {"error", to_json(obstacle.error)},
                              {"failures", obstacle.count},
-                             {"since", instant(obstacle.since)},
-                             {"next_attempt", instant(obstacle.next_attempt)},
+                             {"since", instant_or_null(obstacle.since)},
+                             {"next_attempt", instant_or_null(obstacle.next_attempt)},
                              {"do", obstacle.to_do}});
     }
     json next = nullptr;
-    if (explanation.at) next = {{"action", explanation.action}, {"at", instant(explanation.at)}};
+    if (explanation.at) next = {{"action", explanation.action}, {"at", instant_or_null(explanation.at)}};
     return {{"version", 1},
             {"generated_at", base::format_instant(now)},
             {"name", explanation.name},

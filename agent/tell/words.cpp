@@ -64,9 +64,19 @@ std::string when_words(base::Instant instant, base::Instant now) {
 }
 
 std::string counted(std::size_t count, const std::string& noun) {
+    return number(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string number(std::size_t count) {
     std::string digits = std::to_string(count);
     for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
-    return digits + " " + noun + (count == 1 ? "" : "s");
+    return digits;
+}
+
+std::string listed(const std::vector<std::string>& texts) {
+    std::string list;
+    for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + text;
+    return list;
 }
 
 std::size_t columns(const std::string& text) {

@@ -21,6 +21,10 @@ namespace agent {
 [[nodiscard]] std::string when_words(base::Instant instant, base::Instant now);
 /// "1 certificate", "40 certificates".
 [[nodiscard]] std::string counted(std::size_t count, const std::string& noun);
+/// "1,276": a number on its own.
+[[nodiscard]] std::string number(std::size_t count);
+/// "web, mail, edge".
+[[nodiscard]] std::string listed(const std::vector<std::string>& texts);
 /// How many columns a UTF-8 text takes (one a code point).
 [[nodiscard]] std::size_t columns(const std::string& text);
 /// Cut in the middle to `width` columns: "very-long…example.com".

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/local_rights.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 
@@ -67,6 +68,20 @@ class Directories {
     std::map<std::string, std::string> seen_{};
 };
 
+/// Why nothing can be deployed on this machine through the helper; empty where it can, or nothing is to be.
+std::string helper_remark(const Config& config) {
+    const auto is_here = [](const TargetConfig& target) { return target.host.empty(); };
+    const bool has_work = std::ranges::any_of(config.certificates, [&](const auto& one) {
+        return std::ranges::any_of(one.second.targets, is_here);
+    });
+    if (!has_work) return {};
+    const auto greeted = deployers::greet_helper(config.agent.helper);
+    if (greeted) return {};
+    const base::Error& error = greeted.error();
+    return "nothing can be deployed on this machine for now: " + error.message +
+           (error.hint.empty() ? "" : ";  " + error.hint);
+}
+
 /// Those that may be for want of rights: writing, and commands of a service.
 bool may_be_for_want_of_rights(Code code) {
     return code == Code::DeployWriteFailed || code == Code::DeployServiceBroken ||
@@ -124,7 +139,8 @@ base::Error with_rights_explained(const Config& config, const TargetConfig& targ
 }
 
 std::string rights_remark(const Config& config) {
-    if (::geteuid() == 0 || uses_helper(config)) return {};
+    if (::geteuid() == 0) return {};
+    if (uses_helper(config)) return helper_remark(config);
     Directories directories;
     std::string named;
     std::size_t count = 0;

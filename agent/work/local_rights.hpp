@@ -30,8 +30,9 @@ namespace agent {
 [[nodiscard]] base::Error with_rights_explained(const Config& config, const TargetConfig& target,
                                                 base::Error error);
 
-/// What an agent without root and without a helper cannot do, for its log at start; empty where there is
-/// nothing to be said.
+/// What an agent without root cannot do, without a helper or with one that cannot be reached or does not work
+/// for it, for its log at start; empty where there is nothing to be said. Asks the helper: blocks up to a
+/// minute, normally for milliseconds.
 [[nodiscard]] std::string rights_remark(const Config& config);
 
 }  // namespace agent

@@ -14,7 +14,7 @@ StatusNow status_now(Surroundings& s, const CertificateConfig& certificate) {
     auto record = s.store.load(certificate.name);
     if (!record) found.trouble.push_back(record.error());
     for (const std::string& finding : s.store.findings(certificate.name))
-        found.trouble.push_back({.message = finding});
+        found.trouble.push_back({.code = base::Code::StateCorrupt, .message = finding});
     const auto order = s.store.open_order(certificate.name);
     const Record known =
         record && *record ? std::move(**record) : Record{.name = certificate.name, .first_seen = now};

@@ -164,7 +164,7 @@ Result<void> Service::install(std::string_view rest) {
         return base::fail(Code::HostProtocol, "the working directory is not that of the installation");
     (void)TRY(gate_.permit(installation));
     const base::Steady until = clock_.steady() + installation.deadline;
-    const auto session = TRY(make_local_host(files_)->install(installation));
+    const auto session = TRY(make_local_host(files_, gate_.find_program)->install(installation));
     const InstallReport& report = session->report();
     const std::string answer = to_json(report);
     tell(installation.id + ": " + answer);

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deployers/hosts/apply_gate.hpp"
 
-#include <filesystem>
-#include <system_error>
-
 #include <sys/stat.h>
 
 #include "base/process.hpp"
@@ -50,18 +47,24 @@ base::Result<void> check_no_links(base::Files& files, const std::string& listed,
     return {};
 }
 
-/// A program that somebody else can write, or put another one in the place of, is as good as a line `run
-/// ANYTHING`. One that is not there is told by whoever wants to run it.
-base::Result<void> check_program(base::Files& files, const std::vector<std::string>& argv) {
-    if (argv.empty()) return {};
-    std::error_code failed;
-    const std::string named = base::find_program(argv.front());
-    const std::string program = std::filesystem::canonical(named, failed).string();
-    if (named.empty() || failed) return {};
-    TRY(check_directory(files, base::directory_of(named), kRoot));
-    TRY(check_directory(files, base::directory_of(program), kRoot));
-    const base::FileInfo info = TRY(files.info(program));
-    return check_hands(program, info);
+/// Where the program is that `name` stands for. One that somebody else can write, or put another one in the
+/// place of, is as good as a line `run ANYTHING`; so is one that is not there (or cannot be executed) now and
+/// will be as soon as nobody looks.
+base::Result<std::string> find_program(base::Files& files, const std::string& name) {
+    const bool is_path = name.find('/') != std::string::npos;
+    std::string path = is_path ? name : base::find_program(name, base::kSystemPath);
+    const base::Failure missing = base::fail(
+        Code::DeployNotAllowed,
+        is_path ? name + " is no program that could be executed"
+                : "there is no program " + name + " in " + std::string(base::kSystemPath),
+        "install it, or make it executable (chmod +x); what is listed and not there is not waited for");
+    if (path.empty()) return missing;
+    const auto end = follow_path(files, path, kRoot);
+    if (!end && end.error().code == Code::FileNotFound) return missing;
+    if (!end) return base::Failure(end.error());
+    TRY(check_hands(end->path, end->info));
+    if (base::find_program(path).empty()) return missing;
+    return path;
 }
 
 base::Result<void> check_place(base::Files& files, const AllowList& list, const std::string& path) {
@@ -98,7 +101,7 @@ Gate make_gate(base::Files& files, const std::string& list_path) {
             for (const FilePlan& file : *plans) TRY(check_place(files, list, file.path));
         }
         for (const auto* argv : {&installation.test, &installation.reload, &installation.restart})
-            TRY(check_program(files, *argv));
+            if (!argv->empty()) (void)TRY(find_program(files, argv->front()));
         if (!installation.versions.empty()) TRY(check_place(files, list, installation.versions + "/any"));
         return list.size();
     };
@@ -107,7 +110,8 @@ Gate make_gate(base::Files& files, const std::string& list_path) {
         TRY(judge_look(list, path, list_path));
         return check_place(files, list, path);
     };
-    return {.permit = permit, .permit_look = permit_look};
+    const auto find = [&files](const std::string& name) { return find_program(files, name); };
+    return {.permit = permit, .permit_look = permit_look, .find_program = find};
 }
 
 }  // namespace deployers

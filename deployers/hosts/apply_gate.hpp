@@ -8,6 +8,7 @@
 
 #include "base/file.hpp"
 #include "deployers/hosts/allow_list.hpp"
+#include "deployers/hosts/local.hpp"
 
 namespace deployers {
 
@@ -17,6 +18,8 @@ struct Gate {
     std::function<base::Result<std::size_t>(const Installation&)> permit{};
     /// May the digest of this file be told?
     std::function<base::Result<void>(const std::string& path)> permit_look{};
+    /// Which file is executed for a command that is permitted. None: whatever is found.
+    FindProgram find_program{};
 };
 
 /// The list at `path`, if it is in nobody's hands but root's: file/unsafe names the chown or chmod that is
@@ -25,7 +28,8 @@ struct Gate {
 
 /// The gate of an administrator's list. Permitted is what the list says (judge()), what the files may hold
 /// (check_contents()), and no path that leads through a symbolic link below a listed directory, and no
-/// program that anybody but root can write. `files` is borrowed.
+/// program that is not there, or that anybody but root can write or put another one in the place of. Where a
+/// program is, is asked again right before it is run. `files` is borrowed.
 [[nodiscard]] Gate make_gate(base::Files& files, const std::string& list_path);
 
 }  // namespace deployers

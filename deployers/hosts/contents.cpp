@@ -57,8 +57,10 @@ std::string_view take_block(std::string_view& text, std::string_view& label) {
     return {};
 }
 
-/// Empty, or why it is no PEM of ours. Says with `keys` how many private keys are in it.
+/// Empty, or why it is no PEM of ours. Says with `keys` how many private keys are in it. A file without
+/// anything in it would take away what another file of that name (a list of who is kept out) was there for.
 std::string pem_fault(std::string_view text, std::size_t& keys) {
+    if (text.empty()) return "is empty";
     std::size_t certificates = 0;
     while (!text.empty()) {
         std::string_view label;
@@ -100,11 +102,14 @@ bool is_comment(std::string_view line) {
 bool is_include(const FilePlan& file, const Installation& installation) {
     std::string_view text = file.content.reveal();
     if (!text.ends_with('\n')) return false;
+    bool has_directive = false;
     while (!text.empty()) {
         const std::string_view line = take_line(text);
-        if (!is_comment(line) && !is_directive(line, installation)) return false;
+        if (is_comment(line)) continue;
+        if (!is_directive(line, installation)) return false;
+        has_directive = true;
     }
-    return true;
+    return has_directive;
 }
 
 base::Result<void> check_pem(const FilePlan& file) {

@@ -9,10 +9,10 @@
 
 namespace deployers {
 
-/// Each staged file is PEM: CERTIFICATE blocks and at most one unencrypted private key, each of which can be
-/// parsed, and not a byte between them. Each published file is such, or an include file: comments, and
-/// directives that name staged files of this installation. A file that holds a key must not be readable by
-/// others. deploy/not-allowed.
+/// Each staged file is PEM: CERTIFICATE blocks and at most one unencrypted private key, at least one block,
+/// each of which can be parsed, and not a byte between them. Each published file is such, or an include file:
+/// comments, and at least one directive that names a staged file of this installation. A file that holds a
+/// key must not be readable by others. deploy/not-allowed.
 [[nodiscard]] base::Result<void> check_contents(const Installation& installation);
 
 }  // namespace deployers

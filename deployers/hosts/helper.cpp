@@ -52,6 +52,11 @@ std::unique_ptr<Host> make_helper_host(const std::string& socket) {
     return make_receiver_host(link_to(socket));
 }
 
+base::Result<void> greet_helper(const std::string& socket) {
+    (void)TRY(parse_digests(TRY(ask_receiver(link_to(socket), "inspect 0\n")), {}));
+    return {};
+}
+
 base::Result<std::size_t> ask_helper(const std::string& socket, const Installation& installation) {
     TRY(check(installation));
     const std::string bundle = to_bundle(installation);

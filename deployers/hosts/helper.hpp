@@ -14,6 +14,10 @@ namespace deployers {
 /// helper itself: deploy/not-allowed, deploy/unsafe-path, file/unsafe, config/syntax.
 [[nodiscard]] std::unique_ptr<Host> make_helper_host(const std::string& socket);
 
+/// Is the helper there, and does it work for us? Errors are those above. Touches nothing. Blocks up to a
+/// minute, normally for milliseconds.
+[[nodiscard]] base::Result<void> greet_helper(const std::string& socket);
+
 /// Asks the helper whether it would do this, and how many lines its list has. Touches nothing; the contents
 /// of the files need not be the real ones. Blocks up to a minute, normally for milliseconds.
 [[nodiscard]] base::Result<std::size_t> ask_helper(const std::string& socket,

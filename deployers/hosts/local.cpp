@@ -38,15 +38,25 @@ std::string one_line(const std::string& text) {
     return base::printable(line, kOutputMax);
 }
 
-CommandReport run_command(const std::vector<std::string>& argv, base::Seconds deadline) {
+CommandReport run_command(const std::vector<std::string>& argv, const FindProgram& find_program,
+                          base::Seconds deadline) {
     // As timeout(1) and sh(1) have them.
     constexpr int kTookTooLong = 124;
     constexpr int kNotFound = 127;
     constexpr int kSignalBase = 128;
     if (argv.empty()) return {};
-    const auto done =
-        base::run({.argv = argv, .deadline = deadline, .may_leave_daemons = true, .output_max = kOutputMax});
-    if (!done) return {.ran = true, .exit_code = kNotFound, .output = one_line(done.error().message)};
+    const auto not_run = [](const base::Error& why) {
+        return CommandReport{.ran = true, .exit_code = kNotFound, .output = one_line(why.message)};
+    };
+    const auto program = find_program ? find_program(argv.front()) : base::Result<std::string>();
+    if (!program) return not_run(program.error());
+    const auto done = base::run({.argv = argv,
+                                 .program = *program,
+                                 .path = base::kSystemPath,
+                                 .deadline = deadline,
+                                 .may_leave_daemons = true,
+                                 .output_max = kOutputMax});
+    if (!done) return not_run(done.error());
     const int ended = done->signal != 0 ? kSignalBase + done->signal : std::max(done->exit_code, 0);
     return {.ran = true,
             .exit_code = done->timed_out ? kTookTooLong : ended,
@@ -75,8 +85,9 @@ base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& na
 
 class LocalSession final : public Session {
   public:
-    LocalSession(base::Files& files, Installation installation)
+    LocalSession(base::Files& files, FindProgram find_program, Installation installation)
         : files_(files),
+          find_program_(std::move(find_program)),
           installation_(std::move(installation)),
           replacement_(files, installation_, ::geteuid()) {}
 
@@ -100,13 +111,14 @@ class LocalSession final : public Session {
     [[nodiscard]] base::Result<base::Lock> lock_service();
 
     [[nodiscard]] CommandReport run(const std::vector<std::string>& argv) const {
-        return run_command(argv, installation_.command_deadline);
+        return run_command(argv, find_program_, installation_.command_deadline);
     }
 
     [[nodiscard]] base::Result<void> require_open() const;
     void close();
 
     base::Files& files_;
+    FindProgram find_program_;
     Installation installation_;
     Replacement replacement_;
     std::optional<base::Lock> target_lock_{};
@@ -233,7 +245,8 @@ base::Result<InstallReport> LocalSession::commit() {
 
 class LocalHost final : public Host {
   public:
-    explicit LocalHost(base::Files& files) : files_(files) {}
+    LocalHost(base::Files& files, FindProgram find_program)
+        : files_(files), find_program_(std::move(find_program)) {}
 
     base::Result<std::vector<FileDigest>> inspect(const Installation& installation) override {
         std::vector<FileDigest> digests;
@@ -245,19 +258,20 @@ class LocalHost final : public Host {
     }
 
     base::Result<std::unique_ptr<Session>> install(const Installation& installation) override {
-        auto session = std::make_unique<LocalSession>(files_, installation);
+        auto session = std::make_unique<LocalSession>(files_, find_program_, installation);
         TRY(session->install());
         return session;
     }
 
   private:
     base::Files& files_;
+    FindProgram find_program_;
 };
 
 }  // namespace
 
-std::unique_ptr<Host> make_local_host(base::Files& files) {
-    return std::make_unique<LocalHost>(files);
+std::unique_ptr<Host> make_local_host(base::Files& files, FindProgram find_program) {
+    return std::make_unique<LocalHost>(files, std::move(find_program));
 }
 
 }  // namespace deployers

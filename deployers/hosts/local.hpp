@@ -2,14 +2,21 @@
 // This machine as a host: executes an installation in this process.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "base/file.hpp"
 #include "deployers/hosts/host.hpp"
 
 namespace deployers {
 
-/// `files` is borrowed for as long as the host and its sessions live.
-[[nodiscard]] std::unique_ptr<Host> make_local_host(base::Files& files);
+/// The file to execute for what argv[0] names, or why it is not to be run.
+using FindProgram = std::function<base::Result<std::string>(const std::string& name)>;
+
+/// `files` is borrowed for as long as the host and its sessions live. `find_program` is asked right before
+/// each command is run, and what it answers is what is run; without it, programs are those of
+/// base::kSystemPath.
+[[nodiscard]] std::unique_ptr<Host> make_local_host(base::Files& files, FindProgram find_program = {});
 
 }  // namespace deployers

@@ -3,6 +3,8 @@
 #include "deployers/hosts/safe_path.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include <sys/stat.h>
 
@@ -60,30 +62,50 @@ base::Result<void> follow(base::Files& files, Walk& walk, const std::string& lin
     return {};
 }
 
-}  // namespace
+bool is_at_end(const Walk& walk) {
+    return walk.rest.find_first_not_of('/') == std::string::npos;
+}
 
-base::Result<void> check_directory(base::Files& files, const std::string& directory, uid_t user) {
-    TRY(check_step("/", TRY(files.info("/")), user));
-    Walk walk{.rest = directory};
-    while (walk.rest.find_first_not_of('/') != std::string::npos) {
+/// Nothing where a step is not there. A file at the end is not judged.
+base::Result<std::optional<PathEnd>> walk_to_end(base::Files& files, const std::string& path, uid_t user) {
+    PathEnd last{.path = "/", .info = TRY(files.info("/"))};
+    TRY(check_step(last.path, last.info, user));
+    Walk walk{.rest = path};
+    while (!is_at_end(walk)) {
         const std::string step = take_step(walk.rest);
         if (step == ".") continue;
         if (step == "..") {  // only out of a link's text: looked at on the way down
             walk.at = walk.at.empty() ? "" : walk.at.substr(0, walk.at.rfind('/'));
             continue;
         }
-        const std::string path = walk.at + "/" + step;
-        const base::Result<base::FileInfo> info = files.info(path);
-        if (!info && info.error().code == Code::FileNotFound) return {};
+        last.path = walk.at + "/" + step;
+        const base::Result<base::FileInfo> info = files.info(last.path);
+        if (!info && info.error().code == Code::FileNotFound) return std::nullopt;
         if (!info) return base::Failure(info.error());
-        TRY(check_step(path, *info, user));
+        last.info = *info;
+        if (info->kind == base::FileKind::Regular && is_at_end(walk)) break;
+        TRY(check_step(last.path, *info, user));
         if (info->kind == base::FileKind::Symlink) {
-            TRY(follow(files, walk, path));
+            TRY(follow(files, walk, last.path));
         } else {
-            walk.at = path;
+            walk.at = last.path;
         }
     }
+    return last;
+}
+
+}  // namespace
+
+base::Result<void> check_directory(base::Files& files, const std::string& directory, uid_t user) {
+    const std::optional<PathEnd> end = TRY(walk_to_end(files, directory, user));
+    if (end && end->info.kind == base::FileKind::Regular) return refuse(end->path + " is no directory", "");
     return {};
+}
+
+base::Result<PathEnd> follow_path(base::Files& files, const std::string& path, uid_t user) {
+    std::optional<PathEnd> end = TRY(walk_to_end(files, path, user));
+    if (!end) return base::fail(Code::FileNotFound, "there is no " + path);
+    return *std::move(end);
 }
 
 base::Result<void> check_replaceable(base::Files& files, const std::string& path) {

@@ -15,6 +15,16 @@ namespace deployers {
 [[nodiscard]] base::Result<void> check_directory(base::Files& files, const std::string& directory,
                                                  uid_t user);
 
+/// Where a path ends, every link followed.
+struct PathEnd {
+    std::string path{};
+    base::FileInfo info{};
+};
+
+/// The same for the steps to a file that is there: neither a directory nor a link on the way is in other
+/// hands. Whose the file itself is, is for the caller to judge. file/not-found, deploy/unsafe-path.
+[[nodiscard]] base::Result<PathEnd> follow_path(base::Files& files, const std::string& path, uid_t user);
+
 /// `path` may be replaced: nothing is there, or a regular file. deploy/unsafe-path otherwise.
 [[nodiscard]] base::Result<void> check_replaceable(base::Files& files, const std::string& path);
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -128,9 +129,11 @@ def test_a_broken_configuration_never_stops_renewals(renewd, nginx, start_agent)
     assert 'did you mean "agree_tos"?' in agent.log
     told = renewd.run('status', '--json', expect=2)
     assert json.loads(told.out)['agent']['config'] == 'last_accepted'
+    assert json.loads(told.out)['agent']['config_accepted_at'] <= json.loads(told.out)['generated_at']
     assert json.loads(told.out)['certificates'][0]['state'] == 'ok'
-    assert 'the configuration is not in force' in renewd.run('status', expect=2).out
+    assert re.search(r'the configuration is not in force: .*; the one of .* UTC is$', renewd.run('status', expect=2).out, re.M)
     agent.stop()
+    assert re.search(r'; the one of .* UTC is$', renewd.run('status', expect=2).out, re.M), 'it is known without the agent, too'
 
     again = start_agent()
     again.wait_for('stays in force')

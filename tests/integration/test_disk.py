@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Disks that fill up, run out of inodes, or cannot be written any more: no certificate is lost, and none is ordered twice."""
 import errno
+import json
 import os
 
 import pytest
@@ -79,6 +80,17 @@ def test_no_room_no_order(renewd, pebble, small_disk, options, fill):
     assert pebble.orders() == pebble.issued() == 1
 
 
+def test_too_little_room_is_told_by_all(renewd):
+    """status, verify and why: each with what is missing, and as what it is."""
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    renewd.configure(certificate(), agent='min_free = "900000GiB"')
+    assert 'KiB free' in json.loads(renewd.run('status', '--json', expect=7).out)['store']['message']
+    assert 'KiB free' in renewd.run('verify', expect=7).err
+    obstacle, = json.loads(renewd.run('why', NAME, '--json', expect=0).out)['obstacles']
+    assert obstacle['error']['code'] == 'state/no-space' and obstacle['do'] == 'free some space there'
+
+
 def test_state_that_cannot_be_written(renewd, pebble, open_for_test):
     """Read-only: exit 7 and no order; status still says what there is."""
     renewd.configure(certificate())
@@ -99,6 +111,11 @@ def test_damaged_record_is_told_kept_and_mended(renewd, pebble):
     record = renewd.live().parent / 'record.json'
     record.write_text('{"torn')
     assert 'record.json is no record of renewd' in renewd.run('status', expect=7).text
+    store = json.loads(renewd.run('status', '--json', expect=7).out)['store']
+    assert store['ok'] is False and 'record.json is no record of renewd' in store['message']
+    why = json.loads(renewd.run('why', NAME, '--json', expect=0).out)
+    obstacle, = why['obstacles']
+    assert obstacle['error']['code'] == 'state/corrupt' and 'space' not in obstacle['do']
     renewd.run('run', '--once', expect=0)
     assert (record.parent / 'record.json.corrupt').read_text() == '{"torn'
     assert renewd.run('status').code == 0

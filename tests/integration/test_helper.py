@@ -153,12 +153,50 @@ def test_without_a_helper_it_does_what_its_user_may_and_says_the_rest(agent, use
 def test_helper_that_is_not_there(agent, place, nginx):
     """Told once, with what to do; the certificate is issued all the same."""
     agent.configure(certificate(nginx_target(nginx, restart=[])), agent=f'helper = "{place}/nowhere.sock"')
-    outcome = agent.run('renew', expect=4)
+    outcome = agent.run('run', '--once', expect=4)
+    remark = outcome.err[outcome.err.index('nothing can be deployed on this machine for now'):].splitlines()[0]
+    assert 'nowhere.sock' in remark and 'systemctl enable --now renewd-apply.socket' in remark
+    outcome = agent.run('deploy', expect=4)
     assert 'systemctl enable --now renewd-apply.socket' in outcome.text
     assert agent.target('web')['last_error']['code'] == 'host/unreachable'
     _, bad = findings(agent)
     assert 'cannot be reached' in bad['helper']
     assert (agent.live() / 'cert.pem').exists()
+    with socket.socket(socket.AF_UNIX) as nobody_listens:
+        nobody_listens.bind(str(place / 'nowhere.sock'))
+        (place / 'nowhere.sock').chmod(0o666)
+    agent.wrapper += ['timeout', '3']
+    outcome = agent.run('run', expect=124)
+    assert outcome.err.count('nothing can be deployed on this machine for now') == 1
+    assert 'systemctl enable --now renewd-apply.socket' in outcome.err
+
+
+def test_helper_that_works_for_somebody_else_is_told_at_start(agent, helper, nginx):
+    """A refusal is no better than a socket that is not there."""
+    helper.peer = 'root'
+    configure(agent, helper, nginx_target(nginx, restart=[]))
+    outcome = agent.run('run', '--once', expect=4)
+    assert 'nothing can be deployed on this machine for now' in outcome.err and '--peer' in outcome.err
+
+
+def test_check_asks_for_no_more_than_challenges_need(agent, user):
+    """A webroot of root's in which only .well-known/acme-challenge is renewd's (docs/security.md), or that is a link, will do."""
+    run('chown', '-R', 'root:', agent.webroot)
+    agent.configure(certificate())
+    challenges = agent.webroot / '.well-known' / 'acme-challenge'
+    outcome = agent.run('check', expect=3)
+    assert f'install -d -o {pwd.getpwnam(user.name).pw_uid} {challenges}' in outcome.out
+    challenges.mkdir(parents=True, exist_ok=True)
+    user.own(challenges)
+    assert f'challenges can be written to {challenges}' in agent.run('check', expect=0).out
+    agent.run('renew', expect=0)
+    link = agent.directory / 'link'
+    link.symlink_to(agent.webroot)
+    agent.configure(certificate(), solver=f'webroot = "{link}"')
+    agent.run('check', expect=0)
+    challenges.parent.rename(agent.webroot / 'real')
+    challenges.parent.symlink_to('real')
+    assert 'no link is followed' in agent.run('check', expect=3).out
 
 
 def test_somebody_else_asks(agent, helper, nginx, user, place, open_for_test):
@@ -290,6 +328,17 @@ def test_root_becomes_the_owner_of_the_state(renewd, user, helper, nginx):
     assert len(helper.started) >= 1
     renewd.run('status', expect=0)
     renewd.run('renew', NAME, '--force', expect=0)
+    assert {path.lstat().st_uid for path in renewd.state.rglob('*')} == {pwd.getpwnam(user.name).pw_uid}
+
+
+def test_root_becomes_the_owner_behind_a_link(renewd, user):
+    """The configuration is a link, as into a store: its state_dir is found all the same."""
+    renewd.state.mkdir()
+    user.own(renewd.state, renewd.webroot)
+    renewd.configure(certificate())
+    real = renewd.config.rename(renewd.config.with_name('real.toml'))
+    renewd.config.symlink_to(real)
+    renewd.run('renew', expect=0)
     assert {path.lstat().st_uid for path in renewd.state.rglob('*')} == {pwd.getpwnam(user.name).pw_uid}
 
 

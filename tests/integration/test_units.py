@@ -123,6 +123,14 @@ def test_exposure_with_ports(installed, units):
     check_documented('`renewd.service` with `ports.conf`', figure)
 
 
+def test_helper_leaves_services_alone_and_units_too(units):
+    """What a listed command has started outlives the helper, and what systemd and cron would run is not the helper's to write."""
+    lines = settings(units / 'renewd-apply@.service')
+    assert 'KillMode=process' in lines
+    fixed = ' '.join(line.partition('=')[2] for line in lines if line.startswith('ReadOnlyPaths=')).split()
+    assert {'-/run/systemd/system', '-/var/spool/cron'} <= set(fixed)
+
+
 def test_both_variants_have_one_sandbox(units):
     """What differs between the daemon and the timer's run is how they are started, not what they may."""
     start = 'NoNewPrivileges=yes'

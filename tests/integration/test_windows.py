@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds a deployment back, and what never does: windows, pauses, and certificates that are gone from the configuration."""
 import datetime
+import fcntl
 import hashlib
 import json
 import pathlib
@@ -142,7 +143,14 @@ def test_gone_from_the_configuration_is_removed_until_it_is_forgotten(renewd, ng
 
     renewd.configure(both[1])
     assert 'did you mean' in renewd.run('forget', NAME[:-1], expect=2).err
-    told = renewd.run('forget', NAME, expect=0).out
+    with (renewd.state / 'certificates' / NAME / '.lock').open('wb') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another renewd is at work on it: waited for
+        renewd.run('forget', NAME, '--no-wait', expect=6)
+        waiting = renewd.start('forget', NAME)
+        time.sleep(1)
+        assert waiting.poll() is None
+    told = waiting.communicate(timeout=20)[0]
+    assert waiting.returncode == 0
     assert 'generation 1 with its key, still valid until' in told and 'last seen on web 127.0.0.1:' in told
     assert 'nobody renews it there any more' in told
     assert [one['name'] for one in renewd.status()['certificates']] == ['other.example.test']

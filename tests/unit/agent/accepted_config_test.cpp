@@ -68,6 +68,10 @@ TEST_CASE("accepted configuration: where the state is, is found in a file that n
     CHECK(agent::likely_state_directories(configuration.path("renewd.toml")) ==
           std::vector<std::string>{"/srv/inline"});
     CHECK(agent::likely_state_directories("/nonexistent").back() == "/var/lib/renewd");
+    std::filesystem::create_symlink(configuration.path("renewd.toml"), configuration.path("link.toml"));
+    CHECK(agent::state_directory_of(configuration.path("link.toml")) == "/srv/inline");
+    configuration.write("renewd.toml", "x = [\nstate_dir = \"/srv/broken\"\n");
+    CHECK(agent::state_directory_of(configuration.path("link.toml")) == "/srv/broken");
 }
 
 TEST_CASE("agent note: it is believed as long as its process runs") {

@@ -170,6 +170,10 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
                   "needs a string or a list of strings, not a whole number"},
              Case{"a duration without a unit", cert + "renew = \"30\"\n",
                   R"(accepted: "90s", "15m", "12h", "30d")"},
+             Case{"looks without a pause", "[agent]\nverify_every = \"0s\"\n",
+                  R"("verify_every" in [agent]: "0s" is no time at all; accepted: "1s" or more)"},
+             Case{"hooks without time", "[hooks]\ntimeout = \"0m\"\n",
+                  R"("timeout" in [hooks]: "0m" is no time at all; accepted: "1s" or more)"},
              Case{"a key type", cert + "key_type = \"ed25519\"\n", "ecdsa-p256"},
              Case{"a relative path",
                   cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = \"files\"\nkey = "

@@ -135,6 +135,119 @@ TEST_CASE("status: the last tenth and the last three days are critical, whatever
     CHECK(status_of(certificate, record).state == agent::CertificateState::Expired);
 }
 
+TEST_CASE("status: a public name that does not resolve, or answers wrongly, is told") {
+    agent::CertificateConfig certificate = fixtures::certificate();
+    certificate.endpoints = certificate.targets[0].endpoints;
+    agent::Record record = well();
+    record.endpoints_verified_at = kNow - 5min;
+
+    struct Case {
+        std::string_view name;
+        std::vector<deployers::EndpointVerdict> seen;
+        std::string_view code;
+        std::string_view message;
+    };
+
+    deployers::EndpointVerdict two = seen(Verdict::Foreign, "strange")[0];
+    two.addresses.push_back({.address = "[2001:db8::7]:443",
+                             .verdict = Verdict::NotReachableFromHere,
+                             .error = "no route from here"});
+    deployers::EndpointVerdict elsewhere = deployers::combine("https://v6.example.com", {two.addresses[1]});
+    for (const Case& c :
+         {Case{"no address",
+               {{.endpoint = "https://example.com"}},
+               "verify/unresolved",
+               "example.com: https://example.com does not resolve"},
+          Case{"one of two families",
+               {two},
+               "verify/foreign",
+               "example.com: https://example.com at 192.0.2.7:443: serves something else"},
+          Case{"no family",
+               {elsewhere},
+               "verify/unreachable",
+               "example.com: https://v6.example.com at [2001:db8::7]:443: no route from here"},
+          Case{"several",
+               {{.endpoint = "https://example.com"}, two, elsewhere},
+               "verify/unresolved",
+               "example.com: https://example.com does not resolve (and 2 more)"}}) {
+        CAPTURE(c.name);
+        record.endpoints = c.seen;
+        const auto status = status_of(certificate, record);
+        CHECK(agent::to_string(status.state) == "unserved");
+        REQUIRE(status.attention);
+        CHECK(status.attention->cause == std::string(c.code) + "/endpoints");
+        CHECK(status.attention->error.message == c.message);
+        REQUIRE(status.conditions.size() == 1);
+        CHECK(status.conditions[0].code == c.code);
+        CHECK(agent::attention_code_of(status) == 5);
+    }
+    record.endpoints = seen(Verdict::Serving, "leaf3");
+    CHECK_FALSE(status_of(certificate, record).attention);
+}
+
+TEST_CASE("status: the conditions hold all that is true, whatever came first") {
+    const agent::CertificateConfig certificate = fixtures::certificate();
+    agent::Record record = showing(Verdict::Stale, "leaf2", 2);
+    record.targets[0].endpoints[0].addresses[0].not_after = kNow + 48h;
+    record.generations.back().revoked_at = kNow - 1h;
+    const auto status = status_of(certificate, record);
+    std::vector<std::string> messages;
+    messages.reserve(status.conditions.size());
+    for (const agent::Condition& condition : status.conditions) messages.push_back(condition.message);
+    REQUIRE(messages.size() == 3);
+    CHECK(messages[1] == "example.com: generation 3 has been revoked and not replaced yet");
+    CHECK(messages[2] == "example.com: what is served expires in 2 days");
+    CHECK(status.attention->cause.starts_with("verify/stale"));
+    const agent::Record never{
+        .name = "example.com", .first_seen = kNow - 2h, .issuance = failure(base::Code::CaUnreachable, 9)};
+    const auto unissued = status_of(certificate, never);
+    REQUIRE(unissued.conditions.size() == 2);
+    CHECK(unissued.conditions[1].message == "example.com has never been issued");
+}
+
+TEST_CASE("status: of several exit codes one is told") {
+    struct Case {
+        int a, b, told;
+    };
+
+    for (const Case& c :
+         {Case{0, 0, 0}, Case{0, 5, 5}, Case{3, 5, 3}, Case{4, 2, 2}, Case{5, 6, 5}, Case{8, 4, 4},
+          Case{6, 8, 6}, Case{8, 0, 8}, Case{7, 3, 7}, Case{8, 7, 7}, Case{1, 2, 1}, Case{1, 7, 7}}) {
+        CAPTURE(c.a);
+        CAPTURE(c.b);
+        CHECK(agent::combined_exit_code(c.a, c.b) == c.told);
+        CHECK(agent::combined_exit_code(c.b, c.a) == c.told);
+    }
+}
+
+TEST_CASE("status: what is wrong with the state and the clock is attention, too") {
+    const agent::CertificateConfig certificate = fixtures::certificate();
+    agent::Overview overview{.certificates = {status_of(certificate, showing(Verdict::Stale, "leaf2", 2))},
+                             .now = kNow};
+    const int served = agent::attention_code_of(overview.certificates[0]);
+    CHECK(agent::attention_code_of(overview) == served);
+    overview.clock_holds_orders = true;
+    CHECK(agent::attention_code_of(overview) == 3);
+    overview.store.errors = {{.code = base::Code::StateCorrupt, .message = "a is damaged"},
+                             {.code = base::Code::StateNoSpace, .message = "it is full"}};
+    CHECK(agent::attention_code_of(overview) == 7);
+    const nlohmann::json document = agent::to_json(overview);
+    CHECK(document["store"]["ok"] == false);
+    CHECK(document["store"]["message"] == "a is damaged (and 1 more)");
+    CHECK(agent::to_table(overview, {}).find("! a is damaged (and 1 more)\n") != std::string::npos);
+}
+
+TEST_CASE("status: a configuration that is not in force, and since when the other one is") {
+    agent::Overview overview{.now = kNow};
+    CHECK(agent::to_json(overview)["agent"]["config_accepted_at"].is_null());
+    overview.agent.config_error = "renewd.toml:3:1: no";
+    overview.agent.config_accepted_at = kNow - 25h;
+    CHECK(agent::to_json(overview)["agent"]["config_accepted_at"] == "2026-11-20T11:00:00Z");
+    CHECK(agent::to_table(overview, {})
+              .find("! the configuration is not in force: renewd.toml:3:1: no; the "
+                    "one of 20 Nov 2026 11:00 UTC is\n") != std::string::npos);
+}
+
 TEST_CASE("status: a target that nobody looks at is unverified, and that is said, but is no failure") {
     agent::CertificateConfig certificate = fixtures::certificate();
     certificate.targets[0].endpoints.clear();

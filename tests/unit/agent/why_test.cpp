@@ -81,7 +81,7 @@ TEST_CASE("why: each reason of a renewal is told in plain words, with its instan
              Case{"as configured",
                   [](auto& c, auto&) { c.renew_before = 30 * 24h; },
                   false,
-                  {"renews in 59 days", "renew_before = 30 days"}},
+                  {"renews in 59 days", "renew = 30 days: so long before"}},
              Case{"never issued",
                   [](auto&, auto& r) { r = {.name = "example.com", .first_seen = kNow}; },
                   false,

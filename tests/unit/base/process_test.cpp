@@ -116,6 +116,8 @@ TEST_CASE("process: the environment is exactly ours") {
     (void)::unsetenv("LD_LIBRARY_PATH");     // NOLINT(concurrency-mt-unsafe)
     CHECK(plain.out == "LANG=C.UTF-8\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
     CHECK(more.out == "A=1=2\nLANG=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
+    const Completed narrow = run_to_end({.argv = {"env"}, .path = base::kSystemPath});
+    CHECK(narrow.out == "LANG=C.UTF-8\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\n");
 }
 
 TEST_CASE("process: no descriptor, blocked signal or ignored signal is inherited") {
@@ -277,4 +279,18 @@ TEST_CASE("process: programs are found where children look for them, and nowhere
     CHECK(base::find_program(directory / "tool") == directory / "tool");
     CHECK(base::find_program(directory / "plain").empty());
     CHECK(base::find_program(directory.path()).empty());
+    CHECK(base::find_program("tool", directory.path()) == directory / "tool");
+    CHECK(base::find_program("sh", directory.path()).empty());
+}
+
+TEST_CASE("process: the file that is executed can be another than argv[0]") {
+    const Completed done =
+        run_to_end({.argv = {"nowhere", "-c", "echo $0"}, .program = base::find_program("sh")});
+    CHECK(done.out == "nowhere\n");
+    CHECK(not_started({.argv = {"sh"}, .program = "renewd-no-such-program"}) ==
+          "cannot start renewd-no-such-program: there is no such program in "
+          "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    CHECK(contains(not_started({.argv = {"renewd-no-such-program"}, .path = base::kSystemPath}),
+                   "there is no such program in /usr/sbin:"));
+    CHECK(contains(not_started({.argv = {"sh"}, .program = std::string("sh\0x", 4)}), "a NUL byte"));
 }

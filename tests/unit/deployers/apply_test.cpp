@@ -202,6 +202,47 @@ TEST_CASE("apply: a list that is in other hands allows nothing") {
         (void)!::chown(program.c_str(), 12345, 0);
         CHECK(refusal().ends_with("chown root:root " + program));
     }
+    SUBCASE("or that names a program that cannot be executed, yet") {
+        const std::string program = allowed.service.command("reload").front();
+        (void)::chmod(program.c_str(), 0644);
+        CHECK(refusal().starts_with("deploy/not-allowed: " + program +
+                                    " is no program that could be executed"));
+        std::filesystem::remove(program);
+        CHECK(refusal().starts_with("deploy/not-allowed: " + program + " is no program"));
+    }
+    SUBCASE("or that names a program in a directory of somebody's, be it there or not") {
+        const std::string theirs = allowed.service.path() + "/theirs";
+        std::filesystem::create_directory(theirs);
+        (void)!::chown(theirs.c_str(), 12345, 0);
+        allowed.list("write " + allowed.service.tls() + " root:root 0644\nrun " + theirs + "/reload\n");
+        deployers::Installation installation = allowed.installation(1);
+        installation.reload = {theirs + "/reload"};
+        const auto refused = [&] {
+            const auto considered = deployers::ask_helper(allowed.helper.path(), installation);
+            REQUIRE_FALSE(considered.has_value());
+            return code_of(considered.error()) + ": " + considered.error().message;
+        };
+        CHECK(refused().starts_with("deploy/unsafe-path: " + theirs + " belongs to user 12345"));
+        tests::spill(theirs + "/reload", "#!/bin/sh\n", 0644);
+        CHECK(refused().starts_with("deploy/unsafe-path: " + theirs + " belongs to user 12345"));
+        SUBCASE("that a link of root's leads to") {
+            std::filesystem::create_symlink(allowed.service.command("reload").front(), theirs + "/link");
+            std::filesystem::create_symlink(theirs + "/link", allowed.service.path() + "/link");
+            installation.reload = {allowed.service.path() + "/link"};
+            allowed.list("write " + allowed.service.tls() + " root:root 0644\nrun " + allowed.service.path() +
+                         "/link\n");
+            CHECK(refused().starts_with("deploy/unsafe-path: " + theirs + " belongs to user 12345"));
+        }
+    }
+    SUBCASE("or that names a program by its name that is only below /usr/local") {
+        allowed.list("write " + allowed.service.tls() + " root:root 0644\nrun renewd-no-such-program\n");
+        deployers::Installation installation = allowed.installation(1);
+        installation.reload = {"renewd-no-such-program"};
+        const auto considered = deployers::ask_helper(allowed.helper.path(), installation);
+        REQUIRE_FALSE(considered.has_value());
+        CHECK(considered.error().message ==
+              "there is no program renewd-no-such-program in /usr/sbin:/usr/bin:/sbin:/bin");
+    }
     SUBCASE("none") {
         std::filesystem::remove(list);
         CHECK(refusal().starts_with("deploy/not-allowed: "));
@@ -210,6 +251,30 @@ TEST_CASE("apply: a list that is in other hands allows nothing") {
         allowed.list("write everything\n");
         CHECK(refusal().starts_with("config/syntax: "));
     }
+}
+
+TEST_CASE("apply: a program is looked at again right before it is run") {
+    Allowed allowed;
+    const auto host = deployers::make_helper_host(allowed.helper.path());
+    const auto session = host->install(allowed.installation(1)).value();
+    REQUIRE(session->report().outcome == deployers::InstallOutcome::Installed);
+    CHECK(session->report().reload.ok());
+    const std::string log = allowed.service.log();
+    const std::string program = allowed.service.command("reload").front();
+    (void)::chmod(program.c_str(), 0757);
+    const auto again = session->reload().value();
+    CHECK(again.reload.exit_code == 127);
+    CHECK(again.reload.output.find(program + " can be written by others than root") != std::string::npos);
+    CHECK(allowed.service.log() == log);
+}
+
+TEST_CASE("apply: commands find their own programs where the helper looked for its own") {
+    Allowed allowed;
+    tests::spill(allowed.service.command("reload").front(), "#!/bin/sh\necho \"$0 $PATH\"\n", 0755);
+    const auto session =
+        deployers::make_helper_host(allowed.helper.path())->install(allowed.installation(1)).value();
+    CHECK(session->report().reload.output ==
+          allowed.service.command("reload").front() + " /usr/sbin:/usr/bin:/sbin:/bin");
 }
 
 TEST_CASE("helper: what stands in the way of reaching it") {

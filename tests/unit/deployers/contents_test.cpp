@@ -52,7 +52,6 @@ TEST_CASE("contents: all that a deployer of ours writes passes") {
         fixed.paths.push_back({.form = form, .path = "/etc/tls/" + std::string(to_string(form))});
     }
     CHECK(refusal(plan(fixed)) == "");
-    CHECK(refusal(one("")) == "");  // the chain of a certificate that has no issuer beside it
 }
 
 TEST_CASE("contents: what is no PEM, or more than PEM") {
@@ -66,7 +65,7 @@ TEST_CASE("contents: what is no PEM, or more than PEM") {
     };
 
     for (const Case& c :
-         {Case{"a crontab", "* * * * * root id\n", "is not PEM"},
+         {Case{"nothing", "", "is empty"}, Case{"a crontab", "* * * * * root id\n", "is not PEM"},
           Case{"a remark before", "#!/bin/sh\n" + leaf, "is not PEM"},
           Case{"a directive after", leaf + "load_module /tmp/evil.so;\n", "is not PEM"},
           Case{"an empty line between", leaf + "\n" + leaf, "is not PEM"},
@@ -106,7 +105,8 @@ TEST_CASE("contents: an include file names staged files, and says nothing else")
           "ssl_certificate \"" + staged + "\"; include /tmp/evil;\n",
           std::string("ssl_certificate \"/etc/shadow\";\n"), "ssl_certificate \"" + staged + "\";",
           "ssl_password_file \"" + staged + "\";\n", std::string("# a\rinclude /tmp/evil;\n"),
-          std::string("#include /tmp/evil;\n"), "ssl_certificate " + staged + ";\n"}) {
+          std::string("#include /tmp/evil;\n"), "ssl_certificate " + staged + ";\n", std::string("# a\n"),
+          std::string()}) {
         CAPTURE(text);
         Installation bad = good;
         bad.published.front().content = base::Secret(text);
