@@ -28,6 +28,11 @@ std::string take(const char* name) {
     return text;
 }
 
+std::string given(const char* name) {
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it
+    return value == nullptr ? "" : value;
+}
+
 std::string one_line(std::string text) {
     for (char& c : text) c = c == '\n' ? ' ' : c;
     return text;
@@ -87,8 +92,11 @@ void ServiceManager::send(const std::string& message, Milliseconds patience) con
 }
 
 std::string given_state_directory() {
-    const char* given = std::getenv("STATE_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): nobody sets it
-    return given == nullptr ? "" : given;
+    return given("STATE_DIRECTORY");
+}
+
+std::string given_boot_id() {
+    return given("RENEWD_BOOT_ID");
 }
 
 bool logs_to_journal() {

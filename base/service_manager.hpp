@@ -39,6 +39,9 @@ class ServiceManager {
 /// The directory it has made for our state (STATE_DIRECTORY); empty: it has made none.
 [[nodiscard]] std::string given_state_directory();
 
+/// Which start of the machine this is (RENEWD_BOOT_ID, which our units set); empty: it does not say.
+[[nodiscard]] std::string given_boot_id();
+
 /// Does stderr go to the journal, which keeps time and priority itself (JOURNAL_STREAM)?
 [[nodiscard]] bool logs_to_journal();
 

@@ -23,6 +23,7 @@
 #include "agent/work/local_rights.hpp"
 #include "agent/work/status_now.hpp"
 #include "base/encoding.hpp"
+#include "base/patience.hpp"
 #include "base/service_manager.hpp"
 
 namespace agent {
@@ -196,13 +197,8 @@ Result<std::string> find_certificate(Workshop& shop, const std::string& name) {
 }
 
 Result<std::unique_ptr<Keeper>> open_in_turn(Workshop& shop, const std::string& name) {
-    const base::Steady patience = shop.clock.steady() + shop.options.wait;
-    while (true) {
-        auto keeper = Keeper::open(*shop.store, name, shop.clock.now());
-        const bool is_busy = !keeper && keeper.error().code == base::Code::StateLocked;
-        if (!is_busy || shop.clock.steady() >= patience) return keeper;
-        shop.clock.sleep(base::Milliseconds(100));
-    }
+    return base::take_patiently(shop.clock, shop.options.wait, base::Milliseconds(100),
+                                [&] { return Keeper::open(*shop.store, name, shop.clock.now()); });
 }
 
 void tell_agent_of(const Workshop& shop, const std::vector<std::string>& certificates) {

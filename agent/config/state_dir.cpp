@@ -6,6 +6,7 @@
 
 #include "agent/config/config.hpp"
 #include "base/service_manager.hpp"
+#include "base/text.hpp"
 
 namespace agent {
 
@@ -22,9 +23,7 @@ std::string named_state_dir(std::string_view text) {
         return is_there;
     };
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
+        std::string_view line = base::take_until(text, '\n');
         skip_blanks(line);
         skip(line, "agent.");
         if (!skip(line, "state_dir")) continue;

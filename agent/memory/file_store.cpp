@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include <fcntl.h>
@@ -13,6 +12,7 @@
 #include "agent/memory/state_files.hpp"
 #include "base/encoding.hpp"
 #include "base/key.hpp"
+#include "base/text.hpp"
 
 namespace agent {
 
@@ -27,10 +27,8 @@ constexpr const char* kRequestFile = "/request.der";  // in its place, where the
 
 /// The number a generation's directory is named with; 0 if it is none.
 int generation_number(const std::string& name) {
-    int number = 0;
-    const auto [end, status] = std::from_chars(name.data(), name.data() + name.size(), number);
-    const bool whole = status == std::errc{} && end == name.data() + name.size();
-    return whole && number > 0 && std::to_string(number) == name ? number : 0;
+    const int number = base::parse_number<int>(name).value_or(0);
+    return number > 0 && std::to_string(number) == name ? number : 0;
 }
 
 bool looks_volatile(base::Files& files, const std::string& directory) {
@@ -343,6 +341,7 @@ Result<void> FileStore::prune(const std::string& certificate, const std::vector<
     for (const std::string& entry : TRY(as_state(files_.list(home(certificate))))) {
         const int number = generation_number(entry);
         if (number == 0 || std::ranges::find(kept, number) != kept.end()) continue;
+        if (TRY(read_generations(certificate, {number})).empty()) continue;  // left for a person
         TRY(remove_at_once(files_, directory_of(certificate, number)));
     }
     return {};

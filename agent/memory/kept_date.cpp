@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/memory/kept_date.hpp"
 
-#include <cstdlib>
 #include <fstream>
 #include <optional>
 
 #include <nlohmann/json.hpp>
 
 #include "agent/memory/state_files.hpp"
+#include "base/service_manager.hpp"
 
 namespace agent {
 
@@ -41,8 +41,7 @@ std::string boot_id() {
     std::ifstream file("/proc/sys/kernel/random/boot_id");
     std::string id;
     std::getline(file, id);
-    const char* const told = std::getenv("RENEWD_BOOT_ID");  // NOLINT(concurrency-mt-unsafe): nobody sets it
-    if (id.empty() && told != nullptr) id = told;
+    if (id.empty()) id = base::given_boot_id();
     std::erase(id, '-');  // the kernel writes it with them, the service manager without
     return id;
 }

@@ -5,6 +5,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/patience.hpp"
+
 namespace agent {
 
 using base::Code;
@@ -150,12 +152,8 @@ void Ledgers::refused(const CaConfig& ca, const OrderAhead& order, const base::E
 void Ledgers::change(const CaConfig& ca, const Change& edit) {
     const std::scoped_lock guard(mutex_);
     LedgerFile file = file_of(ca);
-    const base::Steady patience = clock_.steady() + kPatience;
-    auto lock = file.lock();
-    while (!lock && lock.error().code == Code::StateLocked && clock_.steady() < patience) {
-        clock_.sleep(base::Milliseconds(20));
-        lock = file.lock();
-    }
+    const auto lock =
+        base::take_patiently(clock_, kPatience, base::Milliseconds(20), [&] { return file.lock(); });
     Known& known = refresh(ca, /*may_rebuild=*/true);
     edit(known.ledger, limits_of(ca.directory), now_at(ca));
     const bool is_busy = !lock && lock.error().code == Code::StateLocked;

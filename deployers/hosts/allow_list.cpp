@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <optional>
 
 #include "base/encoding.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "deployers/limits.hpp"
 
 namespace deployers {
@@ -51,11 +51,9 @@ std::optional<std::string> normal_directory(std::string path) {
 
 /// Three or four octal digits; what is beyond the permission bits (set-user-ID and the like) is none.
 std::optional<int> octal_mode(std::string_view text) {
-    unsigned mode = 0;  // so that no sign is taken
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, /*base=*/8);
-    const bool is_mode = text.size() >= 3 && text.size() <= 4 && error == std::errc{} &&
-                         end == text.data() + text.size() && mode <= kModeMax;
-    return is_mode ? std::optional(static_cast<int>(mode)) : std::nullopt;
+    const auto mode = base::parse_number<unsigned>(text, 8);
+    const bool is_mode = mode && *mode <= kModeMax && text.size() >= 3 && text.size() <= 4;
+    return is_mode ? std::optional(static_cast<int>(*mode)) : std::nullopt;
 }
 
 /// The reason why it is none, or nothing.
@@ -185,9 +183,7 @@ base::Failure not_listed(const std::vector<std::string>& lines, const std::strin
 base::Result<AllowList> parse_allow_list(std::string_view text, const std::string& file) {
     AllowList list;
     for (int number = 1; !text.empty(); ++number) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        const std::vector<std::string> words = words_of(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
+        const std::vector<std::string> words = words_of(base::take_until(text, '\n'));
         if (words.empty() || words.front().starts_with('#')) continue;
         std::string wrong;
         if (words.front() == "write") {

@@ -4,13 +4,13 @@
 #include "deployers/hosts/apply.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <optional>
 
 #include <unistd.h>
 
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 #include "deployers/hosts/answers.hpp"
 #include "deployers/hosts/local.hpp"
 #include "deployers/hosts/places.hpp"
@@ -27,18 +27,9 @@ using base::Result;
 constexpr std::string_view kMark = "renewd-1 ";
 constexpr std::size_t kDigestSize = 64;
 
-/// Takes the next word of a request.
-std::string_view take_word(std::string_view& text) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    const std::string_view word = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    return word;
-}
-
 Result<std::size_t> number_of(std::string_view text, std::size_t most) {
-    std::size_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc{} && end == text.data() + text.size() && value <= most) return value;
+    const auto value = base::parse_number<std::size_t>(text);
+    if (value && *value <= most) return *value;
     return base::fail(Code::HostProtocol,
                       "no number from 0 to " + std::to_string(most) + " where one was due");
 }
@@ -114,9 +105,9 @@ Result<void> Service::run() {
     const base::LocalStream::Line line = TRY(peer_.read_line(options_.patience));
     if (line.end) return {};
     std::string_view rest = line.text;
-    if (take_word(rest) != kMark.substr(0, kMark.size() - 1))
+    if (base::take_until(rest, ' ') != kMark.substr(0, kMark.size() - 1))
         return base::fail(Code::HostProtocol, "this helper speaks version 1");
-    const std::string_view verb = take_word(rest);
+    const std::string_view verb = base::take_until(rest, ' ');
     if (verb == "inspect") return inspect(rest);
     if (verb == "consider") return consider(rest);
     if (verb == "install") return install(rest);
@@ -124,7 +115,7 @@ Result<void> Service::run() {
 }
 
 Result<void> Service::inspect(std::string_view rest) {
-    const std::size_t count = TRY(number_of(take_word(rest), kListMax));
+    const std::size_t count = TRY(number_of(base::take_until(rest, ' '), kListMax));
     std::vector<std::string> digests;
     for (std::size_t i = 0; i < count; ++i) {
         const base::LocalStream::Line path = TRY(peer_.read_line(options_.patience));
@@ -138,8 +129,8 @@ Result<void> Service::inspect(std::string_view rest) {
 
 /// "SIZE SHA256" and so many bytes: an installation that has passed the gate.
 Result<Installation> Service::receive(std::string_view& rest) {
-    const std::size_t size = TRY(number_of(take_word(rest), kBundleMax));
-    const std::string_view digest = take_word(rest);
+    const std::size_t size = TRY(number_of(base::take_until(rest, ' '), kBundleMax));
+    const std::string_view digest = base::take_until(rest, ' ');
     if (digest.size() != kDigestSize) return base::fail(Code::HostProtocol, "no digest where one was due");
     const base::Secret bundle = TRY(peer_.read_bytes(size, options_.patience));
     if (bundle.reveal().size() != size || base::sha256_hex(bundle.reveal()) != digest) {
@@ -159,7 +150,7 @@ Result<void> Service::consider(std::string_view rest) {
 
 Result<void> Service::install(std::string_view rest) {
     const Installation installation = TRY(receive(rest));
-    (void)take_word(rest);  // the deadline, which the bundle has as well
+    (void)base::take_until(rest, ' ');  // the deadline, which the bundle has as well
     if (rest != work_directory(installation))
         return base::fail(Code::HostProtocol, "the working directory is not that of the installation");
     (void)TRY(gate_.permit(installation));

@@ -9,6 +9,7 @@
 #include "base/certificate.hpp"
 #include "base/encoding.hpp"
 #include "base/key.hpp"
+#include "base/text.hpp"
 
 namespace deployers {
 
@@ -27,28 +28,20 @@ base::Failure refuse(const FilePlan& file, const std::string& why) {
                       "root writes certificates, their keys, and include files that name them; nothing else");
 }
 
-/// The next line, without its newline.
-std::string_view take_line(std::string_view& text) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    return line;
-}
-
 /// One block from "-----BEGIN" to the end of its "-----END" line; empty where the text is no such block. Only
 /// base64 in between: no headers, no remarks.
 std::string_view take_block(std::string_view& text, std::string_view& label) {
     constexpr std::string_view kBegin = "-----BEGIN ";
     constexpr std::string_view kDashes = "-----";
     const std::string_view whole = text;
-    const std::string_view first = take_line(text);
+    const std::string_view first = base::take_until(text, '\n');
     if (!first.starts_with(kBegin) || !first.ends_with(kDashes) ||
         first.size() <= kBegin.size() + kDashes.size())
         return {};
     label = first.substr(kBegin.size(), first.size() - kBegin.size() - kDashes.size());
     const std::string last = "-----END " + std::string(label) + "-----";
     while (!text.empty()) {
-        const std::string_view line = take_line(text);
+        const std::string_view line = base::take_until(text, '\n');
         if (line == last) return whole.substr(0, whole.size() - text.size());
         constexpr std::string_view kBase64 =
             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
@@ -104,7 +97,7 @@ bool is_include(const FilePlan& file, const Installation& installation) {
     if (!text.ends_with('\n')) return false;
     bool has_directive = false;
     while (!text.empty()) {
-        const std::string_view line = take_line(text);
+        const std::string_view line = base::take_until(text, '\n');
         if (is_comment(line)) continue;
         if (!is_directive(line, installation)) return false;
         has_directive = true;

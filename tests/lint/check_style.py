@@ -11,7 +11,7 @@ BANS = [
     (r'system_clock\s*::\s*now', 'take `now` as a parameter, or ask base::Clock', {'base/clock.cpp'}),
     (r'\bsleep_(for|until)\b', 'wait through base::Clock', {'base/clock.cpp'}),
     (r'\b(secure_)?getenv\s*\(', 'settings come from the configuration, secrets by file',
-     {'base/secret_source.cpp', 'base/service_manager.cpp', 'agent/memory/kept_date.cpp'}),
+     {'base/secret_source.cpp', 'base/service_manager.cpp'}),
     (r'(?<![\w.>])system\s*\(', 'run a program by argv: base/process.hpp', set()),
     (r'\bpopen\s*\(', 'run a program by argv: base/process.hpp', set()),
     (r'(?<!\w)v?fork\s*\(', 'use posix_spawn, as base/process.cpp does', set()),

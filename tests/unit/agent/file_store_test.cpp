@@ -159,7 +159,7 @@ TEST_CASE("store: an order whose key is gone is told, not ordered anew in silenc
     CHECK(base::to_string(open.error().code) == "state/corrupt");
 }
 
-TEST_CASE("store: pruning keeps what is named") {
+TEST_CASE("store: pruning keeps what is named, and what nobody can read") {
     Home home;
     const Material material;
     const auto lease = home.store().lease("example.com").value();
@@ -167,8 +167,13 @@ TEST_CASE("store: pruning keeps what is named") {
         REQUIRE(home.store().begin_order("example.com", material.order));
         REQUIRE(home.store().complete("example.com", material.generation(number), material.chain));
     }
+    REQUIRE(home.store().begin_order("example.com", material.order));
+    REQUIRE(home.store().complete("example.com", material.generation(4), material.chain));
+    base::SystemFiles files;
+    REQUIRE(base::write_durably(files, home.path("4/meta.json"), "torn", {}));
     REQUIRE(home.store().prune("example.com", {2, 3}));
     CHECK_FALSE(std::filesystem::exists(home.path("1")));
+    CHECK(std::filesystem::exists(home.path("4/privkey.pem")));  // nobody knows what it is
     CHECK(std::filesystem::exists(home.path("2/privkey.pem")));
     CHECK(std::filesystem::exists(home.path("3/privkey.pem")));
 }
