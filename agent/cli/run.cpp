@@ -23,16 +23,6 @@ std::shared_ptr<MetricsKeeper> begin_metrics(Workshop& shop) {
     return metrics;
 }
 
-void write_metrics(Workshop& shop, MetricsKeeper& metrics) {
-    const Overview overview = overview_of(shop, /*with_removed=*/false);
-    for (const CertificateStatus& status : overview.certificates)
-        metrics.note(figures_of(status), shop.clock.now());
-    const auto written = metrics.write({.limits = limits_now(*shop.surroundings),
-                                        .free_bytes = overview.store.free_bytes,
-                                        .config_ok = overview.agent.config_error.empty()});
-    if (!written) shop.log->error("{}", written.error().message);
-}
-
 }  // namespace
 
 int run_command(Workshop& shop) {
@@ -44,7 +34,11 @@ int run_command(Workshop& shop) {
         *shop.surroundings,
         [&shop](const std::string& name) { return shop.config.certificates.contains(name); },
         /*eager=*/true);
-    if (metrics) write_metrics(shop, *metrics);
+    if (metrics) {
+        const Overview overview = overview_of(shop, /*with_removed=*/false);
+        const auto shown = show_metrics(*metrics, *shop.surroundings, overview);
+        if (!shown) shop.log->error("{}", shown.error().message);
+    }
     return code;
 }
 

@@ -215,23 +215,11 @@ void Loop::metrics_have_changed() {
     agenda_.put(kMetrics, std::max(parts_.clock.now() + kShowMetricsSoon, metrics_not_before_));
 }
 
-/// On a thread of the crew. Certificates that nothing has been due for yet are read, the first time.
+/// On a thread of the crew.
 CertificateOutcome Loop::show_metrics(const Epoch& epoch) const {
-    Surroundings& surroundings = *epoch.surroundings;
-    epoch.metrics->keep_only([&](const std::string& name) { return epoch.catalogue.find(name) != nullptr; });
-    for (const Listed& listed : epoch.catalogue.list().certificates) {
-        if (surroundings.stopping) return {.name = kMetrics};
-        if (epoch.metrics->knows(listed.name)) continue;
-        const auto config = epoch.catalogue.certificate(listed.name);
-        if (config) epoch.metrics->note(figures_of(status_now(surroundings, *config).status), std::nullopt);
-    }
-    const auto free = parts_.store.free_bytes();
-    const auto written = epoch.metrics->write({.limits = limits_now(surroundings),
-                                               .free_bytes = free ? std::optional(*free) : std::nullopt,
-                                               .config_ok = config_ok_});
-    CertificateOutcome outcome{.name = kMetrics};
-    if (!written) outcome.error = written.error();
-    outcome.next = parts_.clock.now() + kShowMetricsEvery;
+    CertificateOutcome outcome{.name = kMetrics, .next = parts_.clock.now() + kShowMetricsEvery};
+    const auto shown = agent::show_metrics(*epoch.metrics, *epoch.surroundings, epoch.catalogue, config_ok_);
+    if (!shown) outcome.error = shown.error();
     return outcome;
 }
 

@@ -8,6 +8,22 @@
 
 namespace agent {
 
+namespace {
+
+/// Of every CA that something has been ordered from.
+std::vector<LimitFigure> limits_now(Surroundings& s) {
+    std::vector<LimitFigure> figures;
+    for (const auto& [name, ca] : s.config.cas) {
+        const auto ledger = s.ledgers().look(ca);
+        if (!ledger) continue;
+        for (const LimitLeft& limit : least_left(*ledger, limits_of(ca.directory), s.right_time({}, name)))
+            figures.push_back({.ca = name, .limit = std::string(limit.limit->id), .left = limit.left});
+    }
+    return figures;
+}
+
+}  // namespace
+
 StatusNow status_now(Surroundings& s, const CertificateConfig& certificate) {
     StatusNow found;
     const base::Instant now = s.right_time({});
@@ -34,15 +50,27 @@ StatusNow status_now(Surroundings& s, const CertificateConfig& certificate) {
     return found;
 }
 
-std::vector<LimitFigure> limits_now(Surroundings& s) {
-    std::vector<LimitFigure> figures;
-    for (const auto& [name, ca] : s.config.cas) {
-        const auto ledger = s.ledgers().look(ca);
-        if (!ledger) continue;
-        for (const LimitLeft& limit : least_left(*ledger, limits_of(ca.directory), s.right_time({}, name)))
-            figures.push_back({.ca = name, .limit = std::string(limit.limit->id), .left = limit.left});
+base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& s, const Catalogue& catalogue,
+                                bool config_ok) {
+    metrics.keep_only([&](const std::string& name) { return catalogue.find(name) != nullptr; });
+    for (const Listed& listed : catalogue.list().certificates) {
+        if (s.stopping) return {};
+        if (metrics.knows(listed.name)) continue;
+        const auto config = catalogue.certificate(listed.name);
+        if (config) metrics.note(figures_of(status_now(s, *config).status), std::nullopt);
     }
-    return figures;
+    const auto free = s.store.free_bytes();
+    return metrics.write({.limits = limits_now(s),
+                          .free_bytes = free ? std::optional(*free) : std::nullopt,
+                          .config_ok = config_ok});
+}
+
+base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& s, const Overview& overview) {
+    for (const CertificateStatus& status : overview.certificates)
+        metrics.note(figures_of(status), s.clock.now());
+    return metrics.write({.limits = limits_now(s),
+                          .free_bytes = overview.store.free_bytes,
+                          .config_ok = overview.agent.config_error.empty()});
 }
 
 }  // namespace agent

@@ -5,8 +5,9 @@
 
 #include <vector>
 
-#include "agent/tell/metrics.hpp"
+#include "agent/config/catalogue.hpp"
 #include "agent/tell/status.hpp"
+#include "agent/work/metrics_keeper.hpp"
 #include "agent/work/surroundings.hpp"
 
 namespace agent {
@@ -19,7 +20,13 @@ struct StatusNow {
 /// Blocks on storage. `certificate` is borrowed by what is returned.
 [[nodiscard]] StatusNow status_now(Surroundings& surroundings, const CertificateConfig& certificate);
 
-/// The limits of every CA that something has been ordered from.
-[[nodiscard]] std::vector<LimitFigure> limits_now(Surroundings& surroundings);
+/// Writes the file anew. Certificates that nothing has been noted of yet are read first, which takes its time
+/// once; those that are gone are shown no more. Blocks on storage; nothing is written once we are stopping.
+/// file/….
+[[nodiscard]] base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& surroundings,
+                                              const Catalogue& catalogue, bool config_ok);
+/// The same, of an overview.
+[[nodiscard]] base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& surroundings,
+                                              const Overview& overview);
 
 }  // namespace agent
