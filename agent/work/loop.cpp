@@ -211,8 +211,10 @@ void Loop::keep_metrics(const Epoch* before) {
 
 /// Soon; the more there is to write, the more is written at once.
 void Loop::metrics_have_changed() {
-    if (!epoch_->metrics || !agenda_.due(kMetrics)) return;
-    agenda_.put(kMetrics, std::max(parts_.clock.now() + kShowMetricsSoon, metrics_not_before_));
+    const auto due = agenda_.due(kMetrics);
+    if (!due) return;
+    agenda_.put(kMetrics,
+                std::min(*due, std::max(parts_.clock.now() + kShowMetricsSoon, metrics_not_before_)));
 }
 
 /// On a thread of the crew.
