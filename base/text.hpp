@@ -21,9 +21,8 @@ namespace base {
 template <class Number>
 [[nodiscard]] std::optional<Number> parse_number(std::string_view text, int radix = 10) {
     Number number{};
-    const char* const end = text.data() + text.size();
-    const auto [stop, problem] = std::from_chars(text.data(), end, number, radix);
-    if (problem != std::errc{} || stop != end) return std::nullopt;
+    const auto [stop, problem] = std::from_chars(text.data(), text.data() + text.size(), number, radix);
+    if (problem != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
     return number;
 }
 
