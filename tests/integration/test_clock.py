@@ -153,7 +153,9 @@ def test_what_was_heard_is_believed_in_the_sandbox(make_due_in_months, off_by, u
     heard, = json.loads((renewd.state / 'clock.json').read_text())['dates']
     text = (pathlib.Path(__file__).parents[2] / 'agent/systemd' / f'{unit}.in').read_text()
     assert 'ProcSubset=pid\n' in text and '\nEnvironment=RENEWD_BOOT_ID=%b\n' in text
-    renewd.wrapper = ['unshare', '--mount', 'sh', '-c', 'mount -t proc -o subset=pid proc /proc && exec "$@"', 'sh']
+    # /proc alone is made private: in a chroot / is no mount, and cannot be.
+    renewd.wrapper = ['unshare', '--mount', '--propagation', 'unchanged', 'sh', '-c',
+                      'mount --make-private /proc && mount -t proc -o subset=pid proc /proc && exec "$@"', 'sh']
     told = {'RENEWD_BOOT_ID': heard['boot']}  # as systemd writes it: 32 digits
     assert len(heard['boot']) == 32
     assert '90 days ahead of' in renewd.run('status', environment={**off_by(90), **told}, expect=3).text

@@ -238,11 +238,20 @@ def test_directory_that_leads_elsewhere(agent, helper, nginx, place):
     assert not list(precious.iterdir())
 
 
-def test_sandbox_that_is_narrower_than_the_list(agent, helper, nginx):
+@pytest.fixture(name='make_read_only')
+def fixture_make_read_only(open_for_test):
+    """Makes a directory read-only, for root, too; gives what ends that."""
+    def make(folder):
+        run('mount', '--bind', folder, folder)
+        run('mount', '-o', 'remount,ro,bind', folder)
+        return open_for_test(lambda: run('umount', folder), lambda: os.path.ismount(folder) and run('umount', folder))
+    return make
+
+
+def test_sandbox_that_is_narrower_than_the_list(agent, helper, nginx, make_read_only):
     """The list allows what the helper's unit may not write: check and the deployment both say what to add to the unit."""
     folder = nginx.include.parent
-    helper.wrapper = ['unshare', '--mount', 'sh', '-c', f'mount --bind {folder} {folder} && mount -o remount,ro,bind {folder} && exec "$@"',
-                      'sandbox']
+    make_writable = make_read_only(folder)
     helper.permit_nginx(nginx)
     configure(agent, helper, nginx_target(nginx, restart=[]))
     outcome = agent.run('renew', expect=4)
@@ -251,7 +260,7 @@ def test_sandbox_that_is_narrower_than_the_list(agent, helper, nginx):
     assert error['code'] == 'deploy/write-failed' and 'systemctl edit renewd-apply@.service' in error['hint']
     _, bad = findings(agent)
     assert f'ReadWritePaths={folder}' in bad[f'{NAME} on web']
-    helper.wrapper = []
+    make_writable()
     agent.run('deploy', NAME, expect=0)
     assert served(nginx.port, NAME).sha256 == leaf_of(agent.live() / 'cert.pem').sha256
 
