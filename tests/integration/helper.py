@@ -19,6 +19,7 @@ class Helper:
         self.log = self.directory / 'log'
         self.peer = peer
         self.started = []
+        self.wrapper = []  # argv before renewd's own
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.socket))
         self.socket.chmod(0o666)  # who may ask is the helper's own business
@@ -33,7 +34,7 @@ class Helper:
                 return
             with connection, self.log.open('ab') as log:
                 self.started.append(subprocess.Popen(
-                    [str(BINARY), 'apply', '--peer', self.peer, '--allow', str(self.allow)],
+                    [*self.wrapper, str(BINARY), 'apply', '--peer', self.peer, '--allow', str(self.allow)],
                     stdin=connection, stdout=connection, stderr=log, env=ENVIRONMENT, cwd='/', umask=0o077))
 
     def permit(self, *lines):
