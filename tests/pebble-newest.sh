@@ -8,7 +8,10 @@ set -eu
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 export PATH LC_ALL
 
-cache=${1:-$(dirname "$0")/../build/pebble-newest}
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/mirrors.sh"
+
+cache=${1:-$here/../build/pebble-newest}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 bin=$cache/bin
@@ -54,26 +57,7 @@ fetch() {
   return 1
 }
 
-# The mirrors of the system, however its sources are written: first those known to be Debian's, then any that has this release.
-# A system without package lists has to be asked with lists of our own.
-. /etc/os-release
-targets() {
-  apt-get indextargets "$2" "$3" --format "$1 \$(REPO_URI)" 'Created-By: Packages' 'Component: main' 2>>"$log" || true
-}
-mirrors() {
-  {
-    targets '$(ORIGIN)/$(LABEL)' "$@" | sed -n 's#^Debian/Debian ##p'
-    targets '$(RELEASE)' "$@" | sed -n "s#^${VERSION_CODENAME-stable} ##p"
-  } | awk '!seen[$0]++'
-}
-mirrors=$(mirrors -o Acquire::Languages=none)
-if [ -z "$mirrors" ]; then
-  own=$cache/system-lists
-  mkdir -p "$own/partial"
-  apt-get -q -o Dir::State::Lists="$own" -o Acquire::Languages=none -o APT::Sandbox::User=root update >>"$log" 2>&1 </dev/null || true
-  mirrors=$(mirrors -o Dir::State::Lists="$own")
-  rm -rf "$own"
-fi
+mirrors=$(debian_mirrors "$cache/system-lists" "$log")
 [ -n "$mirrors" ] || fail "the system's package sources name no Debian mirror that answers"
 
 for mirror in $mirrors; do
