@@ -3,9 +3,14 @@
 
 #include <array>
 #include <cstdio>
+#include <functional>
+#include <set>
 
 #include <CLI/CLI.hpp>
 #include <unistd.h>
+
+#include "agent/config/nearest.hpp"
+#include "base/encoding.hpp"
 
 namespace agent {
 
@@ -50,9 +55,12 @@ class CommandLine {
         try {
             app_.parse(argc, argv);
         } catch (const CLI::ParseError& error) {
-            const bool asked = error.get_exit_code() == 0;  // --help, --version
-            app_.exit(error);
-            return {.exit_code = asked ? exit_code::kWell : exit_code::kUsage};
+            if (error.get_exit_code() == 0) {  // --help, --version
+                app_.exit(error);
+                return {.exit_code = exit_code::kWell};
+            }
+            std::fprintf(stderr, "%s\n", argc < 2 ? app_.help().c_str() : what_is_wrong(error).c_str());
+            return {.exit_code = exit_code::kUsage};
         }
         const CLI::App* chosen = app_.get_subcommands().front();
         options_.command = chosen->get_name();
@@ -66,6 +74,43 @@ class CommandLine {
     }
 
   private:
+    /// What was typed, and what was probably meant.
+    [[nodiscard]] std::string what_is_wrong(const CLI::ParseError& error) const {
+        const std::vector<CLI::App*> chosen = app_.get_subcommands();
+        const CLI::App& place = chosen.empty() ? app_ : *chosen.front();
+        const std::string whole = chosen.empty() ? "renewd" : "renewd " + place.get_name();
+        const std::vector<std::string> unknown = app_.remaining(/*recurse=*/true);
+        std::string text = error.what();
+        if (!unknown.empty()) {
+            const std::string word = base::printable(unknown.front(), 80);
+            const bool is_option = word.starts_with("-");
+            const bool is_command = chosen.empty() && !is_option;
+            text = whole +
+                   (is_option    ? " has no option "
+                    : is_command ? " has no command "
+                                 : " does not know what to do with ") +
+                   "\"" + word + "\"";
+            const std::string meant = nearest(word, is_command ? commands() : options_of(place));
+            if (!meant.empty()) text += "; did you mean \"" + meant + "\"?";
+        }
+        return text + "\nsee  " + whole + " --help";
+    }
+
+    [[nodiscard]] std::set<std::string, std::less<>> commands() const {
+        std::set<std::string, std::less<>> names;
+        for (const CLI::App* command : app_.get_subcommands([](const CLI::App*) { return true; }))
+            names.insert(command->get_name());
+        return names;
+    }
+
+    static std::set<std::string, std::less<>> options_of(const CLI::App& place) {
+        std::set<std::string, std::less<>> names;
+        for (const CLI::Option* option : place.get_options()) {
+            for (const std::string& name : option->get_lnames()) names.insert("--" + name);
+        }
+        return names;
+    }
+
     void add_common(CLI::App* command) {
         command->add_option("--config", options_.config_file, "read FILE, and conf.d beside it")
             ->type_name("FILE");

@@ -135,6 +135,16 @@ def test_wrong_usage(renewd, arguments):
     assert nothing_was_touched(renewd)
 
 
+@pytest.mark.parametrize('arguments, meant', [(['renw'], '"renew"'), (['status', '--jso'], '"--json"'), (['renew', '--focre'], '"--force"')])
+def test_what_was_probably_meant(renewd, arguments, meant):
+    outcome = renewd.run(*arguments, expect=2)
+    assert f'"{arguments[-1]}"; did you mean {meant}?' in outcome.err and '--help' in outcome.err
+
+
+def test_no_words_at_all(renewd):
+    assert 'Usage: renewd' in renewd.run(expect=2).err
+
+
 def test_wrong_usage_as_json(renewd):
     """With --json the error is one object on stderr, with its code."""
     renewd.configure(certificate())
