@@ -36,7 +36,7 @@ std::vector<Result<Authorization>> fetch_all(const Flow& flow, const std::vector
     calls.reserve(urls.size());
     for (const std::string& url : urls) calls.push_back({.url = url});
     std::vector<Result<Authorization>> fetched;
-    for (auto& answer : flow.session.post_all(flow.account, std::move(calls))) {
+    for (auto& answer : flow.ask_all(std::move(calls))) {
         const std::string& url = urls[fetched.size()];
         fetched.push_back(answer ? parse_authorization(answer->body, url)
                                  : base::Failure(std::move(answer).error()));
@@ -153,7 +153,7 @@ Result<void> wait_until_seen(const std::vector<Open>& open) {
 /// the second time: the challenge is looked at before it is said again. A CA that wants to be left alone is.
 Result<void> answer_again(const Flow& flow, const Open& open, base::Error error) {
     const bool heard_or_lost = error.code == Code::CaUnreachable || error.code == Code::CaServerError ||
-                               error.code == Code::CaRefused;
+                               error.code == Code::CaProtocol || error.code == Code::CaRefused;
     const bool wants_peace = error.retry_at && *error.retry_at - flow.session.clock().now() > kResendWaitMax;
     if (!heard_or_lost || wants_peace) return base::Failure(std::move(error));
     Result<Authorization> looked = std::move(fetch_all(flow, {open.authorization.url}).front());
@@ -161,7 +161,7 @@ Result<void> answer_again(const Flow& flow, const Open& open, base::Error error)
     const auto found = std::ranges::find(now.challenges, open.challenge.url, &Challenge::url);
     if (found == now.challenges.end() || found->status != ChallengeStatus::Pending) return {};
     if (error.code == Code::CaRefused) return base::Failure(std::move(error));
-    TRY(flow.session.post(flow.account, open.challenge.url, "{}"));
+    TRY(flow.ask({.url = open.challenge.url, .payload = "{}"}));
     return {};
 }
 
@@ -175,7 +175,7 @@ Result<base::Milliseconds> answer_all(const Flow& flow, const std::vector<Open>&
         calls.push_back({.url = each.challenge.url, .payload = "{}"});
     }
     const base::Steady began = flow.session.clock().steady();
-    auto answers = flow.session.post_all(flow.account, std::move(calls));
+    auto answers = flow.ask_all(std::move(calls));
     const auto took = std::chrono::duration_cast<base::Milliseconds>(flow.session.clock().steady() - began);
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i]) continue;

@@ -159,7 +159,8 @@ class Progress {
     /// The answer was lost, or the CA says that it is further along: the order itself knows (RFC 8555 §7.4).
     static bool may_have_been_heard(const base::Error& error) {
         return error.code == Code::CaUnreachable || error.code == Code::CaServerError ||
-               error.code == Code::CaProtocol || error.problem == kOrderNotReady;
+               error.code == Code::CaProtocol || error.code == Code::NetTooLarge ||
+               error.problem == kOrderNotReady;
     }
 
     /// "unauthorized" at finalize is about the request or its authorizations, not about the account.

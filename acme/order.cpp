@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "acme/limits.hpp"
+#include "acme/problem.hpp"
 #include "acme/retry.hpp"
 #include "acme/url.hpp"
 #include "acme/wire.hpp"
@@ -75,7 +76,23 @@ Result<base::Chain> prove(const Flow& flow, base::Chain chain) {
     return chain;
 }
 
+/// A refusal that is about something else than the order: it is there, and cannot be seen just now.
+base::Error not_seen(base::Error error) {
+    error.code = Code::CaProtocol;
+    error.hint.clear();
+    return error;
+}
+
 }  // namespace
+
+std::vector<Result<base::HttpResponse>> Flow::ask_all(std::vector<Call> calls) const {
+    auto answers = session.post_all(account, std::move(calls));
+    for (auto& answer : answers) {
+        if (answer || answer.error().code != Code::CaRefused) continue;
+        if (!answer.error().problem.starts_with(kProblemPrefix)) answer.error().code = Code::CaProtocol;
+    }
+    return answers;
+}
 
 bool can_be_gone_on_with(const Flow& flow, const Order& order) {
     const bool is_open = order.status == OrderStatus::Pending || order.status == OrderStatus::Ready;
@@ -164,16 +181,20 @@ Result<OrderView> place_order(const Flow& flow) {
 }
 
 Result<OrderView> reopen_order(const Flow& flow) {
-    auto view = look_at_order(flow, flow.request.order_url);
-    if (!view) {
-        // 404 (unknown or swept away), 403 (another account's): said in many ways, and all mean that it is
-        // not ours any more.
-        const Code code = view.error().code;
+    const std::string& url = flow.request.order_url;
+    const auto answer = flow.ask({.url = url, .may_be_gone = true});
+    if (!answer) {
+        // Unknown, swept away, another account's: said in many ways, and all mean that it is not ours any
+        // more.
+        const Code code = answer.error().code;
         const bool lost =
             code == Code::CaRefused || code == Code::CaAccountRefused || code == Code::CaIdentifierRefused;
-        return lost ? Result<OrderView>(gone(flow, view.error().message)) : view;
+        return lost ? gone(flow, answer.error().message) : base::Failure(answer.error());
     }
-    const Order& order = view->order;
+    if (answer->status == 404 || answer->status == 410)
+        return gone(flow, refusal(parse_problem(answer->body, answer->status), {.ca = flow.ca()}).message);
+    OrderView view = TRY(view_of(flow, *answer, url));
+    const Order& order = view.order;
     if (order.status == OrderStatus::Invalid) {
         return gone(flow, order.error && !order.error->detail.empty()
                               ? base::printable(order.error->detail, 300)
@@ -187,8 +208,11 @@ Result<OrderView> reopen_order(const Flow& flow) {
 }
 
 Result<OrderView> look_at_order(const Flow& flow, const std::string& url) {
-    const base::HttpResponse answer = TRY(flow.session.post(flow.account, url, std::nullopt));
-    return view_of(flow, answer, url);
+    auto answer = flow.ask({.url = url});
+    if (answer) return view_of(flow, *answer, url);
+    const Code code = answer.error().code;
+    const bool is_refused = code == Code::CaRefused || code == Code::CaIdentifierRefused;
+    return base::Failure(is_refused ? not_seen(std::move(answer).error()) : std::move(answer).error());
 }
 
 namespace {
@@ -202,8 +226,8 @@ Result<std::string> request_der(const IssuanceRequest& request) {
 
 Result<OrderView> send_request(const Flow& flow, const Order& order) {
     const std::string request = TRY(request_der(flow.request));
-    const base::HttpResponse answer = TRY(flow.session.post(
-        flow.account, order.finalize, finalize_payload(request), flow.request.names.size()));
+    const base::HttpResponse answer = TRY(flow.ask(
+        {.url = order.finalize, .payload = finalize_payload(request), .names = flow.request.names.size()}));
     return view_of(flow, answer, order.url);
 }
 
@@ -212,12 +236,12 @@ namespace {
 /// What a CA sent for a certificate's URL, as a chain that is not proven yet.
 Result<base::Chain> read_chain(const Flow& flow, const base::HttpResponse& answer) {
     if (answer.body.size() > kChainBytesMax) {
-        return base::fail(Code::CaWrongCertificate, "the CA " + flow.ca() + " sent a certificate of " +
-                                                        std::to_string(answer.body.size()) + " bytes");
+        return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " sent a certificate of " +
+                                                std::to_string(answer.body.size()) + " bytes");
     }
     auto chain = base::parse_chain(answer.body);
     if (chain) return chain;
-    return base::fail(Code::CaWrongCertificate,
+    return base::fail(Code::CaProtocol,
                       "what the CA " + flow.ca() + " sent is no certificate chain: " + chain.error().message);
 }
 
@@ -242,6 +266,25 @@ std::optional<base::Chain> find_preferred(const Flow& flow, const base::HttpResp
     return std::nullopt;
 }
 
+/// The certificate as it comes this time. The order is valid, so that no refusal (404, 403) is about the
+/// order or the account.
+Result<base::Chain> fetch_chain(const Flow& flow, const std::string& url) {
+    auto answer = flow.ask({.url = url});
+    if (!answer) {
+        const Code code = answer.error().code;
+        const bool is_refused =
+            code == Code::CaRefused || code == Code::CaIdentifierRefused || code == Code::CaAccountRefused;
+        return base::Failure(is_refused ? not_seen(std::move(answer).error()) : std::move(answer).error());
+    }
+    base::Chain proven = TRY(prove(flow, TRY(read_chain(flow, *answer))));
+    const std::string& preferred = flow.request.preferred_chain;
+    if (preferred.empty() || leads_to(proven, preferred)) return proven;
+    if (auto other = find_preferred(flow, *answer, url)) return std::move(*other);
+    flow.remarks.push_back("the CA " + flow.ca() + " offers no chain to \"" +
+                           base::printable(preferred, 100) + "\"; its own first one is used");
+    return proven;
+}
+
 }  // namespace
 
 Result<base::Chain> download(const Flow& flow, const Order& order) {
@@ -250,22 +293,13 @@ Result<base::Chain> download(const Flow& flow, const Order& order) {
                           "the CA " + flow.ca() + " calls the order valid, but names no certificate");
     }
     for (unsigned tries = 1;; ++tries) {
-        const base::HttpResponse answer =
-            TRY(flow.session.post(flow.account, order.certificate, std::nullopt));
-        auto chain = read_chain(flow, answer);
-        // §7.4.2: a certificate never changes under its URL, so one that arrived damaged is fetched again.
-        if (!chain && (tries >= kDownloadTries || answer.body.size() > kChainBytesMax)) return chain;
-        if (!chain) {
-            flow.session.clock().sleep(resend_pause(tries));
-            continue;
-        }
-        const std::string& preferred = flow.request.preferred_chain;
-        base::Chain proven = TRY(prove(flow, std::move(*chain)));
-        if (preferred.empty() || leads_to(proven, preferred)) return proven;
-        if (auto other = find_preferred(flow, answer, order.certificate)) return std::move(*other);
-        flow.remarks.push_back("the CA " + flow.ca() + " offers no chain to \"" +
-                               base::printable(preferred, 100) + "\"; its own first one is used");
-        return proven;
+        auto chain = fetch_chain(flow, order.certificate);
+        if (chain || tries >= kDownloadTries) return chain;
+        // §7.4.2: a certificate never changes under its URL, so one that arrived damaged, or was not found by
+        // a copy of the CA's database that lags behind, is fetched again.
+        const Code code = chain.error().code;
+        if (code != Code::CaProtocol && code != Code::CaWrongCertificate) return chain;
+        flow.session.clock().sleep(resend_pause(tries));
     }
 }
 

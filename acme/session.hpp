@@ -38,6 +38,8 @@ struct Call {
     std::optional<std::string> payload{};  // the JWS payload (RFC 8555 §6.2); nothing: POST-as-GET (§6.3)
     /// How many identifiers it is about, for the words of a refusal ("refused 2 of 40 names").
     std::size_t names = 0;
+    /// Nothing there (404, 410) is an answer to it, and no error.
+    bool may_be_gone = false;
 };
 
 /// A directory as it was fetched.

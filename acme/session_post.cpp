@@ -91,6 +91,11 @@ void Session::judge(Attempt& attempt, Result<HttpResponse> response) {
         return;
     }
     state_->nonces.put(fresh, clock_.steady());
+    const bool is_gone = attempt.status == 404 || attempt.status == 410;
+    if (attempt.call.may_be_gone && is_gone && error.code == Code::CaRefused) {
+        attempt.outcome = std::move(response);
+        return;
+    }
     if (attempt.call.payload || !may_resend(error, ++attempt.sent_again))
         return attempt.fail(std::move(error));
     attempt.pause = resend_pause(attempt.sent_again);

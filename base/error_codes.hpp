@@ -46,9 +46,9 @@ enum class ErrorClass {
     X(NetTimeout, "net/timeout", Transient)                                \
     X(NetUntrusted, "net/untrusted", Configuration)                        \
     X(NetRefusedScheme, "net/refused-scheme", Configuration)               \
-    X(NetTooLarge, "net/too-large", Refused)                               \
+    X(NetTooLarge, "net/too-large", Transient)                             \
     X(CaUnreachable, "ca/unreachable", Transient)                          \
-    X(CaProtocol, "ca/protocol", Refused)                                  \
+    X(CaProtocol, "ca/protocol", Transient)                                \
     X(CaServerError, "ca/server-error", Transient)                         \
     X(CaBadNonce, "ca/bad-nonce", Transient)                               \
     X(CaRateLimited, "ca/rate-limited", RateLimited)                       \

@@ -30,7 +30,9 @@ Suggestion next_suggestion(const std::optional<Suggestion>& before, int generati
     next.generation = generation;
     if (!answer) {
         // An answer that makes no sense is none, and asking again soon will not mend it.
-        const bool is_passing = base::class_of(answer.error().code) == base::ErrorClass::Transient;
+        const base::Code code = answer.error().code;
+        const bool is_nonsense = code == base::Code::CaProtocol || code == base::Code::NetTooLarge;
+        const bool is_passing = base::class_of(code) == base::ErrorClass::Transient && !is_nonsense;
         next.failures += 1;
         next.ask_again = now + (is_passing ? patience_after(next.failures) : kAskAgain);
         if (answer.error().retry_at)

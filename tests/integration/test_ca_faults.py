@@ -274,13 +274,13 @@ def test_authorization_that_has_ended(agent, pebble, ca_proxy, status):
 
 
 def test_order_for_other_names(agent, pebble, ca_proxy):
-    """O4: nothing is done for it; the next run places its own."""
+    """O4: nothing is done for it; the next run looks at it again, and it is for ours."""
     ca_proxy.on(ORDERS, replace=(re.escape(NAME), 'other.example.test'))
     agent.run('renew', expect=3)
     error = agent.certificate()['last_error']
     assert error['code'] == 'ca/protocol' and 'other.example.test' in error['message']
     assert not ca_proxy.requests(CHALLENGE)
-    heals(agent, pebble, orders=2)
+    heals(agent, pebble)
 
 
 @pytest.mark.parametrize('fault', ['404', 'expired'])
@@ -294,6 +294,19 @@ def test_order_that_is_gone_is_replaced(agent, pebble, ca_proxy, fault):
     else:
         ca_proxy.on(ORDER, replace=(r'"expires":\s*"\d+', '"expires": "2001'))
     heals(agent, pebble, orders=2)
+
+
+@pytest.mark.parametrize('status', [400, 403])
+def test_order_that_is_hidden_is_not_replaced(agent, pebble, ca_proxy, status):
+    """O5: a load balancer refuses to show the order of an earlier run: that is not the CA's word, and the same order goes on."""
+    ca_proxy.on(CHALLENGE, times=None, drop='before')
+    agent.run('renew', expect=3)
+    ca_proxy.heal()
+    ca_proxy.on(ORDER, status=status, body='<html>No</html>', headers={'Content-Type': 'text/html'})
+    agent.run('renew', NAME, expect=3)
+    error = agent.certificate()['last_error']
+    assert error['code'] == 'ca/protocol' and f'HTTP {status}' in error['message']
+    heals(agent, pebble)
 
 
 @pytest.mark.parametrize('kind', ['rejectedIdentifier', 'caa', 'dns', 'malformed', 'compound', 'unauthorized'])
@@ -365,11 +378,29 @@ def test_certificate_that_arrives_damaged(agent, pebble, ca_proxy, fault):
     assert len({one.path for one in ca_proxy.requests(CERTIFICATE)}) == 1
 
 
-def test_certificate_that_stays_damaged_is_not_lost(agent, pebble, ca_proxy):
-    """F4 F5: cut short again and again: exit 3, nothing is kept; the next run fetches the same certificate."""
-    ca_proxy.on(CERTIFICATE, times=None, cut=700)
+PAGE = '<html>Back soon</html>'
+
+
+@pytest.mark.parametrize('fault, code', [
+    ({'cut': 700}, 'ca/unreachable'), ({'body': '-----BEGIN CERTIFICATE-----\nMIIB'}, 'ca/protocol'), ({'body': ''}, 'ca/protocol'),
+    ({'body': PAGE}, 'ca/protocol'), ({'body': '\n' * 2_000_000}, 'net/too-large'), ({'status': 403, 'body': PAGE}, 'ca/protocol'),
+    ({'status': 404, 'body': '{"type": "urn:ietf:params:acme:error:malformed", "detail": "no such certificate"}'}, 'ca/protocol')])
+def test_certificate_that_stays_damaged_is_not_lost(agent, pebble, ca_proxy, fault, code):
+    """F4 F5: cut short, unreadable, or hidden again and again: exit 3, nothing is kept; the next run fetches the same certificate."""
+    ca_proxy.on(CERTIFICATE, times=None, **fault)
     agent.run('renew', expect=3)
+    assert agent.certificate()['last_error']['code'] == code
     assert not agent.live().exists()
+    ca_proxy.heal()
+    heals(agent, pebble)
+
+
+def test_order_that_is_hidden_after_finalize_is_not_lost(agent, pebble, ca_proxy):
+    """F5: once it is finalized, the order is a page of maintenance, to finalize and to every look: exit 3; the next run fetches the
+    certificate of the same order."""
+    ca_proxy.on(f'{FINALIZE}|{ORDER}', times=None, replace=(r'(?s)^.*"status":\s*"(processing|valid)".*$', PAGE))
+    agent.run('renew', expect=3)
+    assert agent.certificate()['last_error']['code'] == 'ca/protocol' and pebble.issued() == 1
     ca_proxy.heal()
     heals(agent, pebble)
 

@@ -195,6 +195,7 @@ TEST_CASE("issuance: an order that cannot be used any more") {
     };
     for (const Case& c : {
              Case{"404 without a word", fakes::reply(404)},
+             Case{"410 of a load balancer", fakes::reply(410, "<html>Gone</html>")},
              Case{"404 with a problem", fakes::problem(404, "malformed", "no such order")},
              Case{"403 of another account", fakes::problem(403, "unauthorized", "not yours")},
              Case{"invalid", order("invalid", "a.example", "2027-01-01T00:00:00Z")},
@@ -213,13 +214,33 @@ TEST_CASE("issuance: an order that cannot be used any more") {
         CHECK(issued.error().step == "order");
         CHECK(world.ca.count("/order") == 0);
     }
-    World unreachable({"a.example"});
-    unreachable.request.order_url = fakes::kOrigin + "/order/7";
-    unreachable.ca.before = [](const std::string& path, int) -> std::optional<Answer> {
-        if (path == "/order/7") return fakes::lost();
-        return std::nullopt;
+}
+
+TEST_CASE("issuance: an order that cannot be seen is not over") {
+    struct Case {
+        std::string_view name;
+        Answer answer;
+        std::string_view code;
     };
-    CHECK(code_of(unreachable.issue()) == "ca/unreachable");
+
+    for (const Case& c : {
+             Case{"no answer", fakes::lost(), "ca/unreachable"},
+             Case{"a load balancer forbids it", fakes::reply(403, "<html>Forbidden</html>"), "ca/protocol"},
+             Case{"400 without a type", fakes::reply(400, R"({"detail":"no"})"), "ca/protocol"},
+             Case{"a page of maintenance", fakes::reply(200, "<html>Back soon</html>"), "ca/protocol"},
+             Case{"an account that is not known", fakes::problem(404, "accountDoesNotExist"),
+                  "ca/account-missing"},
+         }) {
+        CAPTURE(c.name);
+        World world({"a.example"});
+        world.request.order_url = fakes::kOrigin + "/order/7";
+        world.ca.before = [&c](const std::string& path, int) -> std::optional<Answer> {
+            if (path == "/order/7") return c.answer;
+            return std::nullopt;
+        };
+        CHECK(code_of(world.issue()) == c.code);
+        CHECK(world.ca.count("/order") == 0);
+    }
 }
 
 TEST_CASE("issuance: whether an order is over is judged by the CA's clock") {

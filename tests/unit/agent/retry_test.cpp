@@ -27,6 +27,8 @@ TEST_CASE("retry: the steps of each class, in the middle of their jitter") {
              Case{"unreachable, first", Effort::Issuance, Code::CaUnreachable, 1, 60s},
              Case{"unreachable, third", Effort::Issuance, Code::CaUnreachable, 3, 375s},
              Case{"unreachable, for ever", Effort::Issuance, Code::CaUnreachable, 1000, 6h},
+             Case{"unreadable, third", Effort::Issuance, Code::CaProtocol, 3, 375s},
+             Case{"too large, first", Effort::Issuance, Code::NetTooLarge, 1, 60s},
              Case{"refused, first", Effort::Issuance, Code::CaValidationFailed, 1, 1min},
              Case{"refused, second", Effort::Issuance, Code::CaIdentifierRefused, 2, 10min},
              Case{"refused, third", Effort::Issuance, Code::CaRefused, 3, 100min},
