@@ -26,11 +26,9 @@ using base::Result;
 class Progress {
   public:
     Progress(const Flow& flow, OrderView view)
-        : flow_(flow),
-          presented_(flow),
-          order_(std::move(view.order)),
-          retry_after_(view.retry_after),
-          deadline_(flow.session.clock().steady() + flow.request.patience) {}
+        : flow_(flow), presented_(flow), order_(std::move(view.order)), retry_after_(view.retry_after) {
+        wait_from_now();
+    }
 
     Result<base::Chain> run() {
         if (!flow_.request.order_url.empty()) adopt_challenges(flow_, order_, presented_);
@@ -68,6 +66,7 @@ class Progress {
             auto said = answer_challenges(flow_, order_, presented_);
             if (!said) return base::Failure(std::move(said.error()).during(step_));
             acted(*said);
+            wait_from_now();  // a solver's own waiting is none for the CA
         } else if (looks_ > 2 && std::has_single_bit(looks_)) {
             // Some CAs (smallstep's) leave the order pending when a name has failed. Asked rarely: it is a
             // request a name.
@@ -142,6 +141,9 @@ class Progress {
         return error.retry_at && *error.retry_at - flow_.session.clock().now() > kLookWaitMax;
     }
 
+    /// Our patience with the CA begins.
+    void wait_from_now() { deadline_ = flow_.session.clock().steady() + flow_.request.patience; }
+
     /// We did something, and the CA took so long to take it: the next look comes soon, whatever it said
     /// before.
     void acted(base::Milliseconds answered_in) {
@@ -200,7 +202,7 @@ class Progress {
     Presented presented_;
     Order order_;
     std::optional<base::Seconds> retry_after_;
-    base::Steady deadline_;
+    base::Steady deadline_{};
     std::string_view step_ = "order";
     bool answered_ = false;
     unsigned looks_ = 0;

@@ -30,7 +30,9 @@ struct IssuanceRequest {
     /// An earlier run may have placed an order whose URL it could not keep: the account's list of orders,
     /// where the CA has one, is looked through for it before another is placed (§7.1.2.1).
     bool may_have_lost_order = false;
-    base::Seconds patience{600};  // how long the CA may take; then ca/order-pending, to be resumed later
+    /// How long the CA may take, from our last answer to a challenge on; then ca/order-pending, to be resumed
+    /// later.
+    base::Seconds patience{600};
 };
 
 /// The public half, DER SubjectPublicKeyInfo.

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +75,11 @@ class Solver final : public acme::Solver {
         return {};
     }
 
+    base::Result<void> wait_until_seen(std::span<const acme::ChallengeTask>) override {
+        if (waits) waits();
+        return {};
+    }
+
     base::Result<void> clean_up(const acme::ChallengeTask& task) override {
         const std::scoped_lock lock(mutex_);
         presented_.erase(task.token);
@@ -101,6 +108,7 @@ class Solver final : public acme::Solver {
     std::string type_name = "http-01";
     std::string failing{};
     bool cannot_clean_up = false;
+    std::function<void()> waits{};  // until what it has presented is seen
 
   private:
     mutable std::mutex mutex_;

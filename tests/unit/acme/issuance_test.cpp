@@ -129,6 +129,14 @@ TEST_CASE("issuance: endless processing ends with our patience, and says that no
     CHECK(world.solver.held() == 0);
 }
 
+TEST_CASE("issuance: the time that a solver takes is not the CA's") {
+    World world({"a.example"});
+    world.ca.validation_looks = 3;
+    world.solver.waits = [&world] { world.clock.sleep(900s); };
+    CHECK(message_of(world.issue()) == "");
+    CHECK(world.ca.count("/chall/1/0") == 1);
+}
+
 TEST_CASE("issuance: a status nobody knows is looked at again until our patience ends") {
     World world({"a.example"});
     place_before(world);
