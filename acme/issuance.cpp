@@ -89,6 +89,7 @@ class Progress {
         ++finalize_tries_;
         acted(std::chrono::duration_cast<base::Milliseconds>(flow_.session.clock().steady() - began));
         if (view) {
+            finalized_ = Finalized::ByUs;
             finalize_error_.message =
                 "the CA " + flow_.ca() + " took the request, but the order stays \"ready\"";
             take(std::move(*view));
@@ -107,7 +108,7 @@ class Progress {
     Result<base::Chain> fetch() {
         presented_.clean_up();
         flow_.tell("download", "");
-        auto chain = download(flow_, order_);
+        auto chain = download(flow_, order_, finalized_);
         if (!chain) return base::Failure(std::move(chain.error()).during("download"));
         return chain;
     }
@@ -209,6 +210,7 @@ class Progress {
     base::Milliseconds answered_in_{};
     unsigned failed_looks_ = 0;
     unsigned finalize_tries_ = 0;
+    Finalized finalized_ = Finalized::Unseen;
     base::Error finalize_error_{.code = Code::CaServerError};
 };
 

@@ -67,9 +67,9 @@ struct Issued {
 /// Blocks until issued, refused, or `patience` has passed. Goes on from whatever state the order is in; what
 /// it presented is always cleaned up. An error whose class is Refused is the CA's own word: the order leads
 /// to no certificate of ours. After every other one the same order is to be gone on with. ca/order-gone: the
-/// order of `order_url` cannot be used any more (404, expired, invalid from an earlier run), place a new one.
-/// ca/order-pending: call again later with the same order. config/conflict: the key is the account's. Else
-/// the CA's own refusal.
+/// order of `order_url` cannot be used any more (404, expired, invalid from an earlier run), or has led to
+/// the certificate of somebody else who got the same one: place a new one. ca/order-pending: call again later
+/// with the same order. config/conflict: the key is the account's. Else the CA's own refusal.
 [[nodiscard]] base::Result<Issued> issue(Session& session, const Account& account,
                                          const IssuanceRequest& request, const IssuanceEffects& effects);
 

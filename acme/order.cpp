@@ -47,9 +47,9 @@ Result<OrderView> view_of(const Flow& flow, const base::HttpResponse& answer, co
     return view;
 }
 
-base::Failure gone(const Flow& flow, const std::string& why) {
-    return base::fail(Code::CaOrderGone, "the order " + base::printable(flow.request.order_url, 200) +
-                                             " at CA " + flow.ca() + " cannot be used any more: " + why);
+base::Failure gone(const Flow& flow, const std::string& url, const std::string& why) {
+    return base::fail(Code::CaOrderGone, "the order " + base::printable(url, 200) + " at CA " + flow.ca() +
+                                             " cannot be used any more: " + why);
 }
 
 /// `expires` is in the CA's time, so our clock's error is taken out where it is known.
@@ -96,7 +96,10 @@ std::vector<Result<base::HttpResponse>> Flow::ask_all(std::vector<Call> calls) c
 
 bool can_be_gone_on_with(const Flow& flow, const Order& order) {
     const bool is_open = order.status == OrderStatus::Pending || order.status == OrderStatus::Ready;
-    return is_open && !has_expired(flow, order) && is_for_these_names(order, flow.request.names);
+    // A CA that does not say which profile it is has none, or has given the one that was asked for.
+    const bool is_of_this_profile = order.profile.empty() || order.profile == flow.request.profile;
+    return is_open && is_of_this_profile && !has_expired(flow, order) &&
+           is_for_these_names(order, flow.request.names);
 }
 
 Result<void> check_profile(const Flow& flow) {
@@ -189,20 +192,22 @@ Result<OrderView> reopen_order(const Flow& flow) {
         const Code code = answer.error().code;
         const bool lost =
             code == Code::CaRefused || code == Code::CaAccountRefused || code == Code::CaIdentifierRefused;
-        return lost ? gone(flow, answer.error().message) : base::Failure(answer.error());
+        return lost ? gone(flow, url, answer.error().message) : base::Failure(answer.error());
     }
     if (answer->status == 404 || answer->status == 410)
-        return gone(flow, refusal(parse_problem(answer->body, answer->status), {.ca = flow.ca()}).message);
+        return gone(flow, url,
+                    refusal(parse_problem(answer->body, answer->status), {.ca = flow.ca()}).message);
     OrderView view = TRY(view_of(flow, *answer, url));
     const Order& order = view.order;
     if (order.status == OrderStatus::Invalid) {
-        return gone(flow, order.error && !order.error->detail.empty()
-                              ? base::printable(order.error->detail, 300)
-                              : "it is invalid");
+        return gone(flow, url,
+                    order.error && !order.error->detail.empty() ? base::printable(order.error->detail, 300)
+                                                                : "it is invalid");
     }
-    if (has_expired(flow, order)) return gone(flow, "it expired at " + base::format_instant(*order.expires));
+    if (has_expired(flow, order))
+        return gone(flow, url, "it expired at " + base::format_instant(*order.expires));
     if (!is_for_these_names(order, flow.request.names)) {
-        return gone(flow, "it is for other names: " + list_of(order.identifiers));
+        return gone(flow, url, "it is for other names: " + list_of(order.identifiers));
     }
     return view;
 }
@@ -268,18 +273,21 @@ std::optional<base::Chain> find_preferred(const Flow& flow, const base::HttpResp
 
 /// The certificate as it comes this time. The order is valid, so that no refusal (404, 403) is about the
 /// order or the account.
-Result<base::Chain> fetch_chain(const Flow& flow, const std::string& url) {
-    auto answer = flow.ask({.url = url});
+Result<base::Chain> fetch_chain(const Flow& flow, const Order& order, Finalized finalized) {
+    auto answer = flow.ask({.url = order.certificate});
     if (!answer) {
         const Code code = answer.error().code;
         const bool is_refused =
             code == Code::CaRefused || code == Code::CaIdentifierRefused || code == Code::CaAccountRefused;
         return base::Failure(is_refused ? not_seen(std::move(answer).error()) : std::move(answer).error());
     }
-    base::Chain proven = TRY(prove(flow, TRY(read_chain(flow, *answer))));
+    base::Chain chain = TRY(read_chain(flow, *answer));
+    if (finalized == Finalized::Unseen && chain.front().public_key_der() != public_key_der(flow.request))
+        return gone(flow, order.url, "it has led to a certificate with another key than ours");
+    base::Chain proven = TRY(prove(flow, std::move(chain)));
     const std::string& preferred = flow.request.preferred_chain;
     if (preferred.empty() || leads_to(proven, preferred)) return proven;
-    if (auto other = find_preferred(flow, *answer, url)) return std::move(*other);
+    if (auto other = find_preferred(flow, *answer, order.certificate)) return std::move(*other);
     flow.remarks.push_back("the CA " + flow.ca() + " offers no chain to \"" +
                            base::printable(preferred, 100) + "\"; its own first one is used");
     return proven;
@@ -287,18 +295,20 @@ Result<base::Chain> fetch_chain(const Flow& flow, const std::string& url) {
 
 }  // namespace
 
-Result<base::Chain> download(const Flow& flow, const Order& order) {
+Result<base::Chain> download(const Flow& flow, const Order& order, Finalized finalized) {
     if (order.certificate.empty()) {
         return base::fail(Code::CaProtocol,
                           "the CA " + flow.ca() + " calls the order valid, but names no certificate");
     }
     for (unsigned tries = 1;; ++tries) {
-        auto chain = fetch_chain(flow, order.certificate);
+        auto chain = fetch_chain(flow, order, finalized);
         if (chain || tries >= kDownloadTries) return chain;
         // §7.4.2: a certificate never changes under its URL, so one that arrived damaged, or was not found by
         // a copy of the CA's database that lags behind, is fetched again.
         const Code code = chain.error().code;
-        if (code != Code::CaProtocol && code != Code::CaWrongCertificate) return chain;
+        const bool may_come_otherwise =
+            code == Code::CaProtocol || code == Code::CaWrongCertificate || code == Code::CaOrderGone;
+        if (!may_come_otherwise) return chain;
         flow.session.clock().sleep(resend_pause(tries));
     }
 }

@@ -56,7 +56,8 @@ struct Flow {
 /// The order of an earlier run; ca/order-gone where nothing can be made of it any more.
 [[nodiscard]] base::Result<OrderView> reopen_order(const Flow& flow);
 
-/// Is it for exactly the names of the request, and may it still lead to a certificate of ours?
+/// Is it for exactly the names and the profile of the request, and may it still lead to a certificate of
+/// ours?
 [[nodiscard]] bool can_be_gone_on_with(const Flow& flow, const Order& order);
 
 /// One look (POST-as-GET). Refused to us it says nothing of the order (a copy of the CA's database that lags
@@ -66,8 +67,13 @@ struct Flow {
 /// finalize with a request for the names. The order's URL in the result is that of `order`.
 [[nodiscard]] base::Result<OrderView> send_request(const Flow& flow, const Order& order);
 
-/// The chain of a valid order, proven against the key and the names (ca/wrong-certificate). What cannot be
+/// Whose request has made an order valid, as far as this run has seen.
+enum class Finalized { ByUs, Unseen };
+
+/// The chain of a valid order, proven against the key and the names (ca/wrong-certificate). A CA gives the
+/// same order to all who ask with one account for the same names while it is open: where nobody has seen it
+/// take our request, and the key is another one, it was theirs (ca/order-gone). What cannot be
 /// had or read is ca/protocol: the certificate is there, and is fetched another time.
-[[nodiscard]] base::Result<base::Chain> download(const Flow& flow, const Order& order);
+[[nodiscard]] base::Result<base::Chain> download(const Flow& flow, const Order& order, Finalized finalized);
 
 }  // namespace acme

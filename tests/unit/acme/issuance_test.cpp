@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -248,6 +249,42 @@ TEST_CASE("issuance: an order that cannot be seen is not over") {
         };
         CHECK(code_of(world.issue()) == c.code);
         CHECK(world.ca.count("/order") == 0);
+    }
+}
+
+TEST_CASE("issuance: an order that the CA has given to two leads to one certificate; the other orders anew") {
+    for (const bool comes_first : {true, false}) {
+        CAPTURE(comes_first);
+        World world({"a.example"});
+        world.ca.reuses_orders = true;
+        acme::IssuanceRequest theirs{.key = base::PrivateKey::generate(base::KeyType::EcdsaP256).value()};
+        theirs.names = world.request.names;
+        bool have_come = false;
+        base::Result<acme::Issued> other = base::fail(base::Code::InternalUnexpected, "not asked yet");
+        // Another certificate for the same names, with another type of key, between two steps of ours.
+        const auto come_between = [&] {
+            if (std::exchange(have_come, true)) return;
+            other =
+                acme::issue(world.session, world.account, theirs, {.solver_for = world.effects.solver_for});
+        };
+        if (comes_first) {
+            world.effects.order_placed = [&](const std::string& url) -> base::Result<void> {
+                world.placed.push_back(url);
+                come_between();
+                return {};
+            };
+        } else {
+            world.solver.waits = come_between;
+        }
+        const auto ours = world.issue();
+        CHECK(code_of(ours) == "ca/order-gone");
+        CHECK(contains(message_of(ours), "another key than ours"));
+        CHECK(ours.error().step == "download");
+        REQUIRE(other);
+        CHECK(other->order_url == world.placed.front());
+        REQUIRE(world.issue());
+        CHECK(world.placed.back() == fakes::kOrigin + "/order/2");
+        CHECK(world.ca.issued() == 2);
     }
 }
 
