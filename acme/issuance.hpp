@@ -42,8 +42,8 @@ struct IssuanceRequest {
 struct IssuanceEffects {
     std::function<Solver*(const base::Identifier&)> solver_for{};
     /// Called before a new order is asked for, whether or not it names what it replaces; an error ends the
-    /// flow, and nothing has been asked. Called again where the CA refuses `replaces` and it is asked
-    /// without. May be empty.
+    /// flow, and nothing has been asked. Called again where the CA refuses `replaces` and it is to be asked
+    /// without; an error then leaves it at that refusal. May be empty.
     std::function<base::Result<void>(bool names_what_it_replaces)> about_to_order{};
     /// Called with the URL of a new order before anything is done with it; must make it durable. Its error
     /// ends the flow.

@@ -118,8 +118,8 @@ Result<void> check_profile(const Flow& flow) {
 namespace {
 
 /// A CA may refuse `replaces` for the order it names or for the way it names it, by 409, 400, 403, 404 and
-/// 500 (RFC 9773 §5 foresees one of these). Only what would happen to any order is no reason to ask again
-/// without.
+/// 500 (RFC 9773 §5 foresees one of these). Only what would happen to any order, or is about its names, is
+/// no reason to ask again without.
 bool may_be_about_replaces(const base::Error& error) {
     if (error.retry_at) return false;  // it is busy, whatever is asked
     switch (error.code) {
@@ -130,6 +130,8 @@ bool may_be_about_replaces(const base::Error& error) {
         case Code::CaAccountMissing:
         case Code::CaTermsNotAgreed:
         case Code::CaProfileRefused:
+        case Code::CaIdentifierRefused:
+        case Code::CaBindingRequired:
         case Code::NetUntrusted:
         case Code::NetTooLarge:
             return false;
@@ -143,17 +145,23 @@ Result<Session::Posted> post_new_order(const Flow& flow) {
     const std::size_t names = request.names.size();
     // The next thing asked for is every authorization at once, each with a nonce of its own.
     const Session::Besides besides{.names = names, .spare_nonces = names - 1};
-    const auto post = [&](const std::string& replaces) -> Result<Session::Posted> {
+    const auto admit = [&flow](bool names_what_it_replaces) -> Result<void> {
         // Not counted before there is anybody to count it.
         TRY(flow.session.get_ready());
-        if (flow.effects.about_to_order) TRY(flow.effects.about_to_order(!replaces.empty()));
+        return flow.effects.about_to_order ? flow.effects.about_to_order(names_what_it_replaces)
+                                           : Result<void>();
+    };
+    const auto post = [&](const std::string& replaces) {
         return flow.session.post_to(flow.account, &Directory::new_order,
                                     new_order_payload(request.names, request.profile, replaces), besides);
     };
     const bool has_renewal_info = !TRY(flow.session.directory()).renewal_info.empty();
-    if (request.replaces.empty() || !has_renewal_info) return post("");
-    auto posted = post(request.replaces);
-    if (posted || !may_be_about_replaces(posted.error())) return posted;
+    const bool names_what_it_replaces = !request.replaces.empty() && has_renewal_info;
+    TRY(admit(names_what_it_replaces));
+    auto posted = post(names_what_it_replaces ? request.replaces : "");
+    const bool is_to_be_repeated = names_what_it_replaces && !posted && may_be_about_replaces(posted.error());
+    // Where it may not be asked a second time, what the CA has said is still the reason.
+    if (!is_to_be_repeated || !admit(/*names_what_it_replaces=*/false)) return posted;
     const std::string why = posted.error().message;
     posted = post("");
     if (posted) flow.remarks.push_back("ordered without naming what it replaces: " + why);

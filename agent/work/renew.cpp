@@ -157,7 +157,6 @@ class Issuance {
         order.is_suggested = order.is_suggested && names_what_it_replaces;
         const Admission admission = s_.ledgers().admit(ca_, order_.account, order, wish_.over_limit);
         if (const auto* hold = std::get_if<OrderHold>(&admission)) {
-            is_held_ = true;
             if (!was_asked) held_ = *hold;
             base::Error error{.code = Code::CaRateLimited,
                               .message = "nothing was asked of " + ca_.name + ": " + hold->reason,
@@ -176,7 +175,7 @@ class Issuance {
 
     /// What has become of a count whose order has not led to a certificate.
     void settle_count(const base::Error& error) {
-        if (is_held_) return;
+        if (held_) return;
         const bool is_placed = !order_.url.empty();
         if (!is_placed) s_.ledgers().refused(ca_, ahead(), error);
         if (!counted_) return;
@@ -270,7 +269,6 @@ class Issuance {
     OpenOrder order_;
     bool is_resumed_ = false;              // an earlier run has begun it
     std::optional<OrderAhead> counted_{};  // the order that this run has placed, as it was counted
-    bool is_held_ = false;                 // by the ledger
     std::optional<OrderHold> held_{};      // and nothing was asked of the CA
 };
 
