@@ -100,6 +100,7 @@ class Progress {
             if (!may_have_been_heard(view.error()) || wants_peace(view.error()))
                 return base::Failure(finalize_refused(view.error()).during(step_));
             finalize_error_ = std::move(view).error();
+            if (finalize_error_.retry_at) come_back_at(*finalize_error_.retry_at);
         }
         order_.status = OrderStatus::Unknown;
         return look(step_);
@@ -133,13 +134,19 @@ class Progress {
         if (!passing || ++failed_looks_ >= kFailedLooksMax)
             return base::Failure(base::Error(error).during(step));
         retry_after_.reset();
-        if (error.retry_at) retry_after_ = *error.retry_at - clock.now();
+        if (error.retry_at) come_back_at(*error.retry_at);
         return {};
     }
 
     /// The CA wants to be left alone for longer than we stay: the caller comes back to the same order then.
     [[nodiscard]] bool wants_peace(const base::Error& error) const {
         return error.retry_at && *error.retry_at - flow_.session.clock().now() > kLookWaitMax;
+    }
+
+    /// The CA names a time that we can wait for: no look comes before it, not even the first one.
+    void come_back_at(base::Instant at) {
+        retry_after_ = std::max(base::Seconds{0}, at - flow_.session.clock().now());
+        looks_ = std::max(looks_, 1U);
     }
 
     /// Our patience with the CA begins.

@@ -97,6 +97,12 @@ bool Session::may_resend(const base::Error& error, unsigned tries) {
            (!error.retry_at || *error.retry_at - clock_.now() <= kResendWaitMax);
 }
 
+/// Ours, but not less than the CA asks for.
+base::Milliseconds Session::pause_before_resend(const base::Error& error, unsigned tries) const {
+    const base::Milliseconds pause = resend_pause(tries);
+    return error.retry_at ? std::max<base::Milliseconds>(pause, *error.retry_at - clock_.now()) : pause;
+}
+
 HttpRequest Session::plain_request(const std::string& method, const std::string& url) const {
     return {.method = method,
             .url = url,
@@ -113,7 +119,7 @@ Result<HttpResponse> Session::get(const std::string& method, const std::string& 
         if (response && response->status >= 200 && response->status < 300) return response;
         base::Error error = response ? refusal_of(*response, /*names=*/0) : response.error();
         if (!may_resend(error, tries)) return base::Failure(std::move(error));
-        clock_.sleep(resend_pause(tries));
+        clock_.sleep(pause_before_resend(error, tries));
     }
 }
 

@@ -137,6 +137,7 @@ class Session {
     void send(const Account& account, std::vector<Attempt*>& wave, std::size_t spare_nonces);
     void judge(Attempt& attempt, base::Result<base::HttpResponse> response);
     [[nodiscard]] bool may_resend(const base::Error& error, unsigned tries);
+    [[nodiscard]] base::Milliseconds pause_before_resend(const base::Error& error, unsigned tries) const;
     [[nodiscard]] base::Error refusal_of(const base::HttpResponse& response, std::size_t names);
     void forget_directory();
     Authority authority_;

@@ -98,7 +98,7 @@ void Session::judge(Attempt& attempt, Result<HttpResponse> response) {
     }
     if (attempt.call.payload || !may_resend(error, ++attempt.sent_again))
         return attempt.fail(std::move(error));
-    attempt.pause = resend_pause(attempt.sent_again);
+    attempt.pause = pause_before_resend(error, attempt.sent_again);
 }
 
 /// One wave: everything in it goes at once, with requests for spare nonces beside it.

@@ -263,6 +263,23 @@ TEST_CASE("faults: a busy CA is not asked to finalize again before it wants to b
     CHECK(world.ca.count("/finalize/1") == 1);
 }
 
+TEST_CASE("faults: a CA that is busy for a moment is asked to finalize again when that is over") {
+    World world({"a.example"});
+    base::HttpResponse busy = fakes::reply(503, "");
+    busy.headers.emplace_back("retry-after", "30");
+    std::vector<base::Milliseconds> asked;
+    world.ca.before = [&](const std::string& path, int count) -> std::optional<Answer> {
+        if (path != "/finalize/1") return std::nullopt;
+        asked.push_back(world.clock.passed());
+        return count <= 2 ? std::optional<Answer>(busy) : std::nullopt;
+    };
+    CHECK(message_of(world.issue()) == "");
+    REQUIRE(asked.size() == 3);
+    CHECK((asked[1] - asked[0] >= 30s));
+    CHECK((asked[2] - asked[1] >= 30s));
+    CHECK((asked[2] - asked[0] < 62s));
+}
+
 TEST_CASE("faults: more authorizations than names could need") {
     World world({"a.example"});
     world.ca.after = [](const std::string& path, int, base::HttpResponse answer) -> Answer {
