@@ -43,7 +43,7 @@ Result<OrderView> view_of(const Flow& flow, const base::HttpResponse& answer, co
         return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " wants " + std::to_string(wanted) +
                                                 " authorizations for " + flow.names());
     }
-    view.retry_after = parse_retry_after(answer.header("retry-after"), flow.session.clock().now());
+    view.retry_after = retry_after_of(answer, flow.session.clock().now());
     return view;
 }
 

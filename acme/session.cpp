@@ -81,8 +81,7 @@ base::Error Session::refusal_of(const HttpResponse& response, std::size_t names)
     const base::Instant now = clock_.now();
     RefusalContext context{
         .ca = authority_.name, .names = names, .terms_url = find_link(response, "terms-of-service")};
-    if (const auto wait = parse_retry_after(response.header("retry-after"), now))
-        context.retry_at = now + *wait;
+    if (const auto wait = retry_after_of(response, now)) context.retry_at = now + *wait;
     return refusal(parse_problem(response.body, response.status), context);
 }
 
