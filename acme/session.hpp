@@ -88,7 +88,7 @@ class Session {
                                                                          std::vector<Call> calls,
                                                                          std::size_t spare_nonces = 0);
 
-    /// The same to a resource of the directory; where that URL is gone, the directory is fetched again first.
+    /// The same to a resource of the directory; where that URL is gone, the directory is fetched again, once.
     struct Posted {
         base::HttpResponse response{};
         std::string url{};  // that was asked

@@ -176,7 +176,7 @@ Result<HttpResponse> Session::post(const Account& account, const std::string& ur
 Result<Session::Posted> Session::post_to(const Account& account, std::string Directory::* resource,
                                          const std::string& payload, const Besides& besides) {
     std::string url = TRY(directory()).*resource;
-    while (true) {
+    for (bool is_fresh = false;; is_fresh = true) {
         if (url.empty())
             return base::fail(Code::CaProtocol, "the CA " + authority_.name + " offers no such resource");
         std::vector<Attempt> attempts(1);
@@ -186,8 +186,8 @@ Result<Session::Posted> Session::post_to(const Account& account, std::string Dir
         Result<HttpResponse>& outcome = *attempts[0].outcome;
         if (outcome) return Posted{.response = std::move(*outcome), .url = url};
         // Gone: the CA has moved its resources since the directory was fetched, if it names another URL now.
-        if (attempts[0].status != 404 && attempts[0].status != 405)
-            return base::Failure(std::move(outcome.error()));
+        const bool is_gone = attempts[0].status == 404 || attempts[0].status == 405;
+        if (!is_gone || is_fresh) return base::Failure(std::move(outcome.error()));
         forget_directory();
         const std::string now = TRY(directory()).*resource;
         if (now == url) return base::Failure(std::move(outcome.error()));

@@ -100,6 +100,23 @@ TEST_CASE(
     CHECK(world.ca.count("/moved") == 1);
 }
 
+TEST_CASE("session: a CA whose directory names another dead URL each time is asked at two of them") {
+    World world({});
+    int made = 0;
+    world.ca.before = [&made](const std::string& path, int) -> std::optional<Answer> {
+        if (path.starts_with("/moved")) return reply(404);
+        if (path != "/dir") return std::nullopt;
+        return reply(200, R"({"newNonce":"https://ca.test/nonce","newAccount":"https://ca.test/account",)"
+                          R"("newOrder":"https://ca.test/moved)" +
+                              std::to_string(++made) + "\"}");
+    };
+    CHECK(code_of(world.session.post_to(world.account, &acme::Directory::new_order, kNames, {})) ==
+          "ca/refused");
+    CHECK(world.ca.count("/moved1") == 1);
+    CHECK(world.ca.count("/moved2") == 1);
+    CHECK(world.ca.count("/dir") == 2);
+}
+
 TEST_CASE("session: many requests go at once, each with a nonce of its own") {
     World world({});
     REQUIRE(world.session.post(world.account, kOrder, kNames));
