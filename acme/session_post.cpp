@@ -21,8 +21,8 @@ using base::Result;
 /// One call, and what has been tried for it.
 struct Session::Attempt {
     Call call{};
-    base::Steady since{};
     unsigned rejected_nonces = 0;
+    base::Steady rejected_since{};  // the first of them
     unsigned sent_again = 0;
     std::string nonce{};         // §6.5: that of the answer which rejected the last one MUST be used
     base::Milliseconds pause{};  // before the next wave
@@ -84,8 +84,10 @@ void Session::judge(Attempt& attempt, Result<HttpResponse> response) {
     }
     base::Error error = response ? refusal_of(*response, attempt.call.names) : response.error();
     if (error.code == Code::CaBadNonce) {
-        const bool late = clock_.steady() - attempt.since >= kNoncePatience;
-        if (++attempt.rejected_nonces >= kNonceTries || late) return attempt.fail(std::move(error));
+        const base::Steady now = clock_.steady();
+        if (attempt.rejected_nonces++ == 0) attempt.rejected_since = now;
+        const bool late = now - attempt.rejected_since >= kNoncePatience;
+        if (attempt.rejected_nonces >= kNonceTries || late) return attempt.fail(std::move(error));
         if (is_nonce(fresh)) attempt.nonce = fresh;
         attempt.pause = nonce_pause(attempt.rejected_nonces);
         return;
@@ -160,7 +162,7 @@ std::vector<Result<HttpResponse>> Session::post_all(const Account& account, std:
                                                     std::size_t spare_nonces) {
     std::vector<Attempt> attempts;
     attempts.reserve(calls.size());
-    for (Call& call : calls) attempts.push_back({.call = std::move(call), .since = clock_.steady()});
+    for (Call& call : calls) attempts.push_back({.call = std::move(call)});
     settle(account, attempts, spare_nonces);
     std::vector<Result<HttpResponse>> outcomes;
     outcomes.reserve(attempts.size());
@@ -180,8 +182,7 @@ Result<Session::Posted> Session::post_to(const Account& account, std::string Dir
         if (url.empty())
             return base::fail(Code::CaProtocol, "the CA " + authority_.name + " offers no such resource");
         std::vector<Attempt> attempts(1);
-        attempts[0] = {.call = {.url = url, .payload = payload, .names = besides.names},
-                       .since = clock_.steady()};
+        attempts[0] = {.call = {.url = url, .payload = payload, .names = besides.names}};
         settle(account, attempts, besides.spare_nonces);
         Result<HttpResponse>& outcome = *attempts[0].outcome;
         if (outcome) return Posted{.response = std::move(*outcome), .url = url};

@@ -193,7 +193,17 @@ TEST_CASE("session: a slow CA that rejects every nonce is given up on after 20 s
         return problem(400, "badNonce");
     };
     CHECK(code_of(world.session.post(world.account, kOrder, kNames)) == "ca/bad-nonce");
-    CHECK(world.ca.count("/order") == 3);
+    CHECK(world.ca.count("/order") == 4);
+}
+
+TEST_CASE("session: one nonce that is rejected after a long wait is not the last") {
+    World world({});
+    world.ca.before = [&world](const std::string& path, int count) -> std::optional<Answer> {
+        if (path != "/order" || count > 1) return std::nullopt;
+        world.clock.sleep(30s);
+        return problem(400, "badNonce");
+    };
+    CHECK(message_of(world.session.post(world.account, kOrder, kNames)) == "");
 }
 
 TEST_CASE("session: answers without nonces, or with broken ones") {
