@@ -29,7 +29,7 @@ Result<void> change_account_key(Session& session, const Account& account, const 
     }
     const std::string inner =
         TRY(sign(new_key, {.url = url, .payload = key_change_payload(account.url, account.key.jwk())}));
-    TRY(session.post(account, url, inner));
+    TRY(session.post(account, {.url = url, .payload = inner, .changes_key = true}));
     return {};
 }
 

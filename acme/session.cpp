@@ -77,10 +77,12 @@ Result<HttpResponse> Session::learn_from(Result<HttpResponse> response) {
     return response;
 }
 
-base::Error Session::refusal_of(const HttpResponse& response, std::size_t names) {
+base::Error Session::refusal_of(const HttpResponse& response, const Call& call) {
     const base::Instant now = clock_.now();
-    RefusalContext context{
-        .ca = authority_.name, .names = names, .terms_url = find_link(response, "terms-of-service")};
+    RefusalContext context{.ca = authority_.name,
+                           .names = call.names,
+                           .changes_key = call.changes_key,
+                           .terms_url = find_link(response, "terms-of-service")};
     if (const auto wait = retry_after_of(response, now)) context.retry_at = now + *wait;
     return refusal(parse_problem(response.body, response.status), context);
 }
@@ -116,7 +118,7 @@ Result<HttpResponse> Session::get(const std::string& method, const std::string& 
     for (unsigned tries = 1;; ++tries) {
         auto response = learn_from(std::move(exchange({request}).front()));
         if (response && response->status >= 200 && response->status < 300) return response;
-        base::Error error = response ? refusal_of(*response, /*names=*/0) : response.error();
+        base::Error error = response ? refusal_of(*response, {}) : response.error();
         if (!may_resend(error, tries)) return base::Failure(std::move(error));
         clock_.sleep(pause_before_resend(error, tries));
     }

@@ -40,6 +40,8 @@ struct Call {
     std::size_t names = 0;
     /// Nothing there (404, 410) is an answer to it, and no error.
     bool may_be_gone = false;
+    /// keyChange (RFC 8555 §7.3.5): a conflict (409) is about the new key.
+    bool changes_key = false;
 };
 
 /// A directory as it was fetched.
@@ -81,6 +83,7 @@ class Session {
     [[nodiscard]] base::Result<base::HttpResponse> post(const Account& account, const std::string& url,
                                                         const std::optional<std::string>& payload,
                                                         std::size_t names = 0);
+    [[nodiscard]] base::Result<base::HttpResponse> post(const Account& account, Call call);
     /// All of them at once, over one connection: as many round trips as the slowest needs. The answers are in
     /// the order of the calls. `spare_nonces`: how many nonces the caller will want next, fetched along the
     /// way.
@@ -138,7 +141,7 @@ class Session {
     void judge(Attempt& attempt, base::Result<base::HttpResponse> response);
     [[nodiscard]] bool may_resend(const base::Error& error, unsigned tries);
     [[nodiscard]] base::Milliseconds pause_before_resend(const base::Error& error, unsigned tries) const;
-    [[nodiscard]] base::Error refusal_of(const base::HttpResponse& response, std::size_t names);
+    [[nodiscard]] base::Error refusal_of(const base::HttpResponse& response, const Call& call);
     void forget_directory();
     Authority authority_;
     base::Transport& transport_;

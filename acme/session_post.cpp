@@ -82,7 +82,7 @@ void Session::judge(Attempt& attempt, Result<HttpResponse> response) {
         attempt.outcome = std::move(response);
         return;
     }
-    base::Error error = response ? refusal_of(*response, attempt.call.names) : response.error();
+    base::Error error = response ? refusal_of(*response, attempt.call) : response.error();
     if (error.code == Code::CaBadNonce) {
         const base::Steady now = clock_.steady();
         if (attempt.rejected_nonces++ == 0) attempt.rejected_since = now;
@@ -172,7 +172,11 @@ std::vector<Result<HttpResponse>> Session::post_all(const Account& account, std:
 
 Result<HttpResponse> Session::post(const Account& account, const std::string& url,
                                    const std::optional<std::string>& payload, std::size_t names) {
-    return std::move(post_all(account, {{.url = url, .payload = payload, .names = names}}).front());
+    return post(account, {.url = url, .payload = payload, .names = names});
+}
+
+Result<HttpResponse> Session::post(const Account& account, Call call) {
+    return std::move(post_all(account, {std::move(call)}).front());
 }
 
 Result<Session::Posted> Session::post_to(const Account& account, std::string Directory::* resource,
