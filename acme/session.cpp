@@ -195,40 +195,47 @@ Result<void> Session::get_ready() {
     return {};
 }
 
-/// Up to `wanted` nonces, one at least, in one round trip where the CA's pace allows it. §7.2: HEAD answers
-/// 200 and GET 204; a proxy that drops the header from one may let it through in the other.
+/// §7.2: HEAD answers 200 and GET 204; whoever refuses one of them, or drops its header, may let the other
+/// through.
+Result<std::string> Session::ask_for_nonce(const std::string& url) {
+    for (const bool is_last : {false, true}) {
+        const auto response = get(is_last ? "GET" : "HEAD", url);
+        const bool is_refused = !response && response.error().code == Code::CaRefused;
+        if (!response && (is_last || !is_refused)) return base::Failure(response.error());
+        if (!response) continue;
+        const std::string_view nonce = response->header("replay-nonce");
+        if (is_nonce(nonce)) return std::string(nonce);
+    }
+    return base::fail(Code::CaProtocol, "the CA " + authority_.name + " answers at " +
+                                            base::printable(url, 200) +
+                                            " without a usable Replay-Nonce header");
+}
+
+/// Up to `wanted` nonces, one at least, in one round trip where the CA's pace allows it.
 Result<std::vector<std::string>> Session::fetch_nonces(std::size_t wanted) {
-    std::string url = TRY(directory()).new_nonce;
+    const std::string url = TRY(directory()).new_nonce;
     const std::size_t spare =
         wanted > 1 ? state_->pace.take(Pace::Kind::Nonce, wanted - 1, clock_.steady()) : 0;
     while (state_->pace.take(Pace::Kind::Nonce, 1, clock_.steady()) == 0)
         clock_.sleep(state_->pace.wait(Pace::Kind::Nonce, clock_.steady()));
     std::vector<std::string> nonces;
-    const auto keep = [&](const HttpResponse& response) {
-        const std::string_view nonce = response.header("replay-nonce");
-        if (is_nonce(nonce)) nonces.emplace_back(nonce);
-    };
     if (spare > 0) {
         const std::vector<HttpRequest> requests(spare + 1, plain_request("HEAD", url));
         for (auto& response : exchange(requests)) {
-            auto learnt = learn_from(std::move(response));
-            if (learnt && learnt->status >= 200 && learnt->status < 300) keep(*learnt);
+            const auto learnt = learn_from(std::move(response));
+            if (!learnt || learnt->status < 200 || learnt->status >= 300) continue;
+            const std::string_view nonce = learnt->header("replay-nonce");
+            if (is_nonce(nonce)) nonces.emplace_back(nonce);
         }
-    }
-    for (const char* method : {"HEAD", "GET"}) {
-        if (!nonces.empty()) return nonces;
-        auto response = get(method, url);
-        if (!response && response.error().code == Code::CaRefused) {
-            forget_directory();
-            url = TRY(directory()).new_nonce;
-            response = get(method, url);
-        }
-        keep(TRY(std::move(response)));
     }
     if (!nonces.empty()) return nonces;
-    return base::fail(Code::CaProtocol, "the CA " + authority_.name + " answers at " +
-                                            base::printable(url, 200) +
-                                            " without a usable Replay-Nonce header");
+    auto nonce = ask_for_nonce(url);
+    if (!nonce && nonce.error().code == Code::CaRefused) {
+        forget_directory();
+        nonce = ask_for_nonce(TRY(directory()).new_nonce);
+    }
+    nonces.push_back(TRY(std::move(nonce)));
+    return nonces;
 }
 
 }  // namespace acme

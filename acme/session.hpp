@@ -127,6 +127,7 @@ class Session {
     struct Attempt;
     [[nodiscard]] base::Result<Directory> fetch_directory();
     [[nodiscard]] std::optional<Directory> recall_directory();
+    [[nodiscard]] base::Result<std::string> ask_for_nonce(const std::string& url);
     [[nodiscard]] base::Result<std::vector<std::string>> fetch_nonces(std::size_t wanted);
     [[nodiscard]] base::Result<void> hand_out_nonces(std::vector<Attempt*>& wave);
     [[nodiscard]] base::Result<base::HttpResponse> learn_from(base::Result<base::HttpResponse> response);

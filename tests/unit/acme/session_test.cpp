@@ -230,6 +230,12 @@ TEST_CASE("session: newNonce by HEAD, else by GET, else an error that names it")
     REQUIRE(world.session.post(world.account, kOrder, kNames));
     CHECK(world.ca.log() == Log{"GET /dir", "HEAD /nonce", "GET /nonce", "POST /order"});
 
+    World refuses({});
+    refuses.ca.gives_nonces = false;
+    refuses.ca.before = first("/nonce", 1, reply(405));
+    REQUIRE(refuses.session.post(refuses.account, kOrder, kNames));
+    CHECK(refuses.ca.log() == Log{"GET /dir", "HEAD /nonce", "GET /nonce", "POST /order"});
+
     World none({});
     none.ca.gives_nonces = false;
     none.ca.before = first("/nonce", 99, reply(204));
