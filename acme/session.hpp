@@ -105,6 +105,12 @@ class Session {
     [[nodiscard]] base::Result<Posted> post_to(const Account& account, std::string Directory::* resource,
                                                const std::string& payload, const Besides& besides);
 
+    /// A payload that names the URL which it is sent to.
+    using PayloadFor = std::function<base::Result<std::string>(const std::string& url)>;
+
+    [[nodiscard]] base::Result<Posted> post_to(const Account& account, std::string Directory::* resource,
+                                               const PayloadFor& payload_for, const Besides& besides);
+
     /// How far the CA's clock is ahead of ours, by the last answer that had a date; to judge by whoever
     /// decides expiry.
     [[nodiscard]] std::optional<base::Seconds> clock_skew() const;

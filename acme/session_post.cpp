@@ -181,12 +181,19 @@ Result<HttpResponse> Session::post(const Account& account, Call call) {
 
 Result<Session::Posted> Session::post_to(const Account& account, std::string Directory::* resource,
                                          const std::string& payload, const Besides& besides) {
+    return post_to(
+        account, resource, [&payload](const std::string&) -> Result<std::string> { return payload; },
+        besides);
+}
+
+Result<Session::Posted> Session::post_to(const Account& account, std::string Directory::* resource,
+                                         const PayloadFor& payload_for, const Besides& besides) {
     std::string url = TRY(directory()).*resource;
     for (bool is_fresh = false;; is_fresh = true) {
         if (url.empty())
             return base::fail(Code::CaProtocol, "the CA " + authority_.name + " offers no such resource");
         std::vector<Attempt> attempts(1);
-        attempts[0] = {.call = {.url = url, .payload = payload, .names = besides.names}};
+        attempts[0] = {.call = {.url = url, .payload = TRY(payload_for(url)), .names = besides.names}};
         settle(account, attempts, besides.spare_nonces);
         Result<HttpResponse>& outcome = *attempts[0].outcome;
         if (outcome) return Posted{.response = std::move(*outcome), .url = url};
