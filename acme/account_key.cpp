@@ -5,6 +5,7 @@
 
 #include "acme/account.hpp"
 #include "acme/jws.hpp"
+#include "acme/problem.hpp"
 #include "acme/wire.hpp"
 
 namespace acme {
@@ -40,7 +41,7 @@ Result<bool> has_key(Session& session, const Account& account) {
     // "JWS verification error" is malformed at some CAs and unauthorized at others.
     const bool refused =
         code == Code::CaRefused || code == Code::CaAccountRefused || code == Code::CaAccountMissing;
-    if (refused) return false;
+    if (refused && view.error().problem.starts_with(kProblemPrefix)) return false;
     return base::Failure(view.error());
 }
 

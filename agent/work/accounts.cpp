@@ -131,11 +131,22 @@ Result<void> Accounts::settle_key_change(const CaConfig& ca, StoredAccount& stor
                       ca.name);
             return take_next_key(ca, stored);
         }
-        // Not dropped before it is certain that the old one is good for something, or that nothing is.
-        const auto old = acme::look_at_account(session, TRY(account_of(stored)));
-        if (!old && old.error().code != Code::CaAccountMissing)
-            return tl::make_unexpected(
-                base::Error(old.error()).within("neither the old nor the new key opens the account"));
+        return drop_next_key(ca, stored);
+    }
+    TRY(store_.drop_key_change(ca.name, ca.directory));
+    stored.next_key_pem = {};
+    return {};
+}
+
+/// One that the CA says it does not know. Not before it is certain that the old one is good for something, or
+/// that nothing is: a CA that has taken the new key may still answer from a copy that has not.
+Result<void> Accounts::drop_next_key(const CaConfig& ca, StoredAccount& stored) {
+    const auto old = acme::look_at_account(session_of_(ca), TRY(account_of(stored)));
+    if (!old && old.error().code != Code::CaAccountMissing) {
+        base::Error error =
+            base::Error(old.error()).within("neither the old nor the new key opens the account");
+        if (error.hint.empty()) error.hint = "both keys are kept, and the next run asks again";
+        return tl::make_unexpected(std::move(error));
     }
     TRY(store_.drop_key_change(ca.name, ca.directory));
     stored.next_key_pem = {};
@@ -244,7 +255,7 @@ Result<void> Accounts::change_key(const CaConfig& ca, base::KeyType type) {
         return tl::make_unexpected(std::move(error));
     }
     if (*known) return take_next_key(ca, stored);
-    TRY(store_.drop_key_change(ca.name, ca.directory));
+    TRY(drop_next_key(ca, stored));
     if (!changed) return changed;
     return base::fail(Code::CaProtocol,
                       "the CA " + ca.name + " said yes to the new key, and does not know the account by it",

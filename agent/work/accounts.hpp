@@ -60,6 +60,7 @@ class Accounts {
     [[nodiscard]] base::Result<void> check_none_was_lost(const CaConfig& ca);
     [[nodiscard]] base::Result<acme::Account> replace_lost(const CaConfig& ca);
     [[nodiscard]] base::Result<void> settle_key_change(const CaConfig& ca, StoredAccount& stored);
+    [[nodiscard]] base::Result<void> drop_next_key(const CaConfig& ca, StoredAccount& stored);
     [[nodiscard]] base::Result<void> take_next_key(const CaConfig& ca, StoredAccount& stored);
     [[nodiscard]] base::Result<void> register_key(const CaConfig& ca, StoredAccount& stored);
     void settle_contact(const CaConfig& ca, StoredAccount& stored);

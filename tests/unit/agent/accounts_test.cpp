@@ -263,6 +263,34 @@ TEST_CASE("accounts: a CA that says yes to a new key and changes nothing is not 
     CHECK_FALSE(std::filesystem::exists(stage.place() + "/account.key.next"));
 }
 
+TEST_CASE("accounts: a new key is kept, whatever hides for a moment that the CA has taken it") {
+    struct Case {
+        std::string_view name;
+        base::HttpResponse answer;
+        std::string_view code;
+    };
+
+    for (const Case& c : {
+             Case{"a page of a load balancer", fakes::reply(403, "<html>Forbidden</html>"), "ca/refused"},
+             Case{"nothing there", fakes::reply(404), "ca/refused"},
+             Case{"a copy that knows neither key", fakes::problem(400, "malformed", "JWS verification error"),
+                  "ca/refused"},
+         }) {
+        CAPTURE(c.name);
+        Stage stage;
+        const acme::Account before = Run(stage)->open(ca_config()).value();
+        stage.ca.before = answer_at("/account/1", c.answer);
+        const auto changed = Run(stage)->change_key(ca_config(), base::KeyType::EcdsaP256);
+        CHECK(code_of(changed) == c.code);
+        CHECK(contains(changed.error().hint, "both keys are kept"));
+        CHECK_FALSE(Run(stage)->open(ca_config()));
+        CHECK(std::filesystem::exists(stage.place() + "/account.key.next"));
+        stage.ca.before = nullptr;
+        CHECK(knows(stage, Run(stage)->open(ca_config()).value()));
+        CHECK_FALSE(knows(stage, before));
+    }
+}
+
 TEST_CASE("accounts: a next key that the CA knows nothing of, or as another account's, is dropped") {
     for (const bool is_others : {false, true}) {
         Stage stage;
