@@ -55,8 +55,10 @@ inline constexpr base::Seconds kNoncePatience{20};
 
 // --- while a person waits
 // ----------------------------------------------------------------------------------------------------
-/// A CA that never answers is told after this; with what else has to be done that is well below 30 s.
+/// That no CA answers is told after this; with what else has to be done that is well below 30 s.
 inline constexpr base::Seconds kPatienceOfAPerson{20};
+/// What the next CA gets where the first ones have used that up: one that is well answers within it.
+inline constexpr base::Seconds kPatienceAtLeast{4};
 /// One that has answered before may take so long for one answer.
 inline constexpr base::Seconds kSlowAnswerMax{28};
 /// Another try needs at least this.

@@ -17,13 +17,16 @@
 
 namespace acme {
 
+class Patience;
+
 /// A CA as the configuration names it.
 struct Authority {
     std::string name{};       // "letsencrypt"; for messages
     std::string directory{};  // its URL, exactly as configured: this is the CA's identity
     base::HttpTrust trust{};
-    /// Somebody waits: a CA that does not answer at all is given up on after this. Absent: nobody does.
-    std::optional<base::Seconds> patience{};
+    /// Somebody waits: a CA that does not answer at all is given up on when this ends. Borrowed, and shared
+    /// by all CAs that are asked meanwhile; nullptr: nobody waits.
+    Patience* patience = nullptr;
 };
 
 /// An account we may sign with. `url` is the kid (RFC 8555 §7.3); empty before it is known.

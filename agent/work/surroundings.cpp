@@ -49,11 +49,10 @@ acme::Session& Surroundings::session(const CaConfig& ca) {
     auto& session = sessions_[ca.name];
     if (!session) {
         session = std::make_unique<acme::Session>(
-            acme::Authority{
-                .name = ca.name,
-                .directory = ca.directory,
-                .trust = {.roots_file = ca.roots, .proxy = ca.proxy},
-                .patience = somebody_waits_ ? std::optional(acme::kPatienceOfAPerson) : std::nullopt},
+            acme::Authority{.name = ca.name,
+                            .directory = ca.directory,
+                            .trust = {.roots_file = ca.roots, .proxy = ca.proxy},
+                            .patience = somebody_waits_ ? &patience_ : nullptr},
             transport, clock,
             acme::DirectoryShelf{.recall = [this, name = ca.name,
                                             url = ca.directory] { return store.kept_directory(name, url); },

@@ -13,6 +13,7 @@
 
 #include <spdlog/fwd.h>
 
+#include "acme/contact.hpp"
 #include "acme/issuance.hpp"
 #include "agent/config/config.hpp"
 #include "agent/memory/history.hpp"
@@ -68,8 +69,8 @@ class Surroundings {
     /// effort.
     void ask_for_time(const CaConfig& ca);
 
-    /// From now on a CA that does not answer is told of within half a minute, instead of being waited for.
-    /// To be called before anything is asked.
+    /// From now on CAs that do not answer are told of within half a minute, instead of being waited for. To
+    /// be called before anything is asked.
     void somebody_waits() { somebody_waits_ = true; }
 
     [[nodiscard]] acme::Solver* solver(const CertificateConfig& certificate, const base::Identifier& name);
@@ -106,6 +107,7 @@ class Surroundings {
 
     std::mutex mutex_;
     std::mutex asks_for_time_;  // whoever comes meanwhile waits for the answer
+    acme::Patience patience_{acme::kPatienceOfAPerson};
     std::map<std::string, std::unique_ptr<acme::Session>> sessions_;
     std::map<std::string, std::unique_ptr<acme::Solver>> solvers_;
     std::map<std::string, std::unique_ptr<std::mutex>> turns_;
