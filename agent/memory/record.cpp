@@ -164,6 +164,7 @@ std::string to_text(const OpenOrder& order) {
     object.update({{"account", order.account},
                    {"material_sha256", material.empty() ? "" : base::sha256_hex(material)},
                    {"url", order.url},
+                   {"is_asked_for", order.is_asked_for},
                    {"started_at", base::format_instant(order.started_at)}});
     return seal("order", object);
 }
@@ -176,6 +177,9 @@ base::Result<OpenOrder> parse_order(std::string_view text) {
                     .url = reader.value<std::string>(content, "url"),
                     .started_at = reader.required_instant(content, "started_at"),
                     .material_sha256 = reader.later_text(content, "material_sha256")};
+    // An earlier renewd did not write it, and had the account kept together with the first URL.
+    order.is_asked_for = content.contains("is_asked_for") ? reader.value<bool>(content, "is_asked_for")
+                                                          : order.url.empty() && order.account.empty();
     if (!reader.ok()) return base::fail(Code::StateCorrupt, "has a shape that renewd never writes");
     return order;
 }

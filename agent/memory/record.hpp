@@ -53,6 +53,9 @@ struct OpenOrder {
     OrderedFor ordered_for{};
     std::string account{};
     std::string url{};  // empty: the order may not exist yet
+    /// newOrder may have been sent, and its answer has not been kept: there may be an order whose URL nobody
+    /// has.
+    bool is_asked_for = false;
     base::Instant started_at{};
     base::Secret key_pem{};
     std::string request_der{};  // in place of the key: a request of the user's own

@@ -59,7 +59,7 @@ class Store {
     /// anything is asked of a CA. state/no-space.
     [[nodiscard]] virtual base::Result<void> begin_order(const std::string& certificate,
                                                          const OpenOrder& order) = 0;
-    /// Makes the order's URL durable, before anything is done with it.
+    /// Makes durable that the order is about to be asked for, and its URL, before anything is done with it.
     [[nodiscard]] virtual base::Result<void> order_placed(const std::string& certificate,
                                                           const OpenOrder& order) = 0;
     [[nodiscard]] virtual base::Result<void> drop_order(const std::string& certificate) = 0;

@@ -2,6 +2,7 @@
 #include "agent/work/renew.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include <spdlog/spdlog.h>
@@ -85,8 +86,7 @@ class Issuance {
     Result<OpenOrder> open_or_begin() {
         const OrderedFor wanted = wanted_order(certificate_, ca_.name);
         std::optional<OpenOrder> open = TRY(s_.store.open_order(certificate_.name));
-        is_resumed_ = open && open->ordered_for == wanted;
-        if (is_resumed_) return std::move(*open);
+        if (open && open->ordered_for == wanted) return std::move(*open);
         s_.progress.step(certificate_.name, "key", key_words(certificate_));
         OpenOrder order{.ordered_for = wanted, .started_at = s_.clock.now()};
         if (certificate_.request) {
@@ -111,7 +111,6 @@ class Issuance {
             return tl::make_unexpected(std::move(opened).error());
         }
         const acme::Account& account = *opened;
-        const bool may_have_lost_order = is_resumed_ && order_.url.empty() && order_.account.empty();
         order_.account = account.url;
         const acme::IssuanceRequest request{.names = certificate_.names,
                                             .profile = order_.ordered_for.profile,
@@ -119,14 +118,18 @@ class Issuance {
                                             .replaces = replaced_by_this(account.url),
                                             .preferred_chain = ca_.preferred_chain,
                                             .order_url = order_.url,
-                                            .may_have_lost_order = may_have_lost_order};
+                                            .may_have_lost_order = order_.is_asked_for};
         auto issued = acme::issue(
             s_.session(ca_), account, request,
             {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
-             .about_to_order = [this](bool names_what_it_replaces) { return count(names_what_it_replaces); },
+             .about_to_order = [this](bool names_what_it_replaces) -> Result<void> {
+                 TRY(count(names_what_it_replaces));
+                 return note_asked_for();
+             },
              .order_placed =
                  [this](const std::string& url) {
                      order_.url = url;
+                     order_.is_asked_for = false;
                      auto kept = s_.store.order_placed(certificate_.name, order_);
                      if (counted_) s_.ledgers().placed(ca_, *counted_);
                      return kept;
@@ -171,6 +174,12 @@ class Issuance {
             s_.clock.sleep(turn);
         }
         return {};
+    }
+
+    /// Durable before newOrder is sent: whoever comes after a killed run looks for the order first.
+    Result<void> note_asked_for() {
+        if (std::exchange(order_.is_asked_for, true)) return {};
+        return s_.store.order_placed(certificate_.name, order_);
     }
 
     /// What has become of a count whose order has not led to a certificate.
@@ -267,7 +276,6 @@ class Issuance {
     const CaConfig& ca_;
     const OrderWish& wish_;
     OpenOrder order_;
-    bool is_resumed_ = false;              // an earlier run has begun it
     std::optional<OrderAhead> counted_{};  // the order that this run has placed, as it was counted
     std::optional<OrderHold> held_{};      // and nothing was asked of the CA
 };

@@ -165,3 +165,19 @@ def test_order_whose_url_was_lost_is_found_in_the_account(renewd, pebble, ca_pro
     ca_proxy.release()
     renewd.run('renew', expect=0)
     assert pebble.orders() == pebble.issued() == 1
+
+
+def test_order_that_is_lost_after_another_was_given_up_is_found(renewd, pebble, ca_proxy):
+    """The same where the CA has refused an order before, whose URL was known and has been forgotten."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    ca_proxy.refuse('^/finalize-order/', 400, 'badCSR', 'not this one')
+    renewd.run('renew', expect=3)
+    ca_proxy.hold_answer('/order-plz')
+    process = renewd.start('renew', NAME)
+    assert ca_proxy.held.wait(20)
+    os.killpg(process.pid, 9)
+    process.wait(timeout=10)
+    ca_proxy.release()
+    renewd.run('renew', NAME, expect=0)
+    assert (pebble.orders(), pebble.issued()) == (2, 1)

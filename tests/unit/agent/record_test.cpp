@@ -4,7 +4,9 @@
 #include <ostream>
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
+#include "base/encoding.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 
 using namespace std::chrono_literals;
@@ -123,4 +125,23 @@ TEST_CASE("record: an open order never carries its key") {
     CHECK(read->ordered_for == order.ordered_for);
     CHECK(read->url == order.url);
     CHECK(read->started_at == order.started_at);
+}
+
+TEST_CASE(
+    "record: whether an open order may exist without its URL is kept, and known of an earlier renewd's") {
+    agent::OpenOrder order{.ordered_for = agent::wanted_order(certificate(), "letsencrypt"),
+                           .started_at = kNow};
+    const auto earlier = [](const agent::OpenOrder& written) {
+        auto document = nlohmann::json::parse(agent::to_text(written));
+        document["order"].erase("is_asked_for");
+        document["digest"] = base::sha256_hex(document["order"].dump());
+        return agent::parse_order(document.dump()).value();
+    };
+    for (const bool is_asked_for : {false, true}) {
+        order.is_asked_for = is_asked_for;
+        CHECK(agent::parse_order(agent::to_text(order)).value().is_asked_for == is_asked_for);
+    }
+    CHECK(earlier(order).is_asked_for);
+    order.account = "https://ca.test/acct/1";  // its URL was known, and has been forgotten
+    CHECK_FALSE(earlier(order).is_asked_for);
 }
