@@ -16,18 +16,6 @@ SHORT = {'profiles': {'default': {'description': 'a minute', 'validityPeriod': L
 LONG = {'profiles': {'default': {'description': 'as usual', 'validityPeriod': 90 * 24 * 3600}}}
 
 
-@pytest.fixture(name='off_by')
-def fixture_off_by():
-    """The environment of a process whose wall clock is off, while the clock that nobody sets is right. Half a day more than so many
-    days, so that whole days are what is told: off_by(90), off_by(-30)."""
-    library, = pathlib.Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
-
-    def environment(days=0, minutes=0):
-        minutes += (days * 24 + (12 if days > 0 else -12 if days < 0 else 0)) * 60
-        return {'LD_PRELOAD': str(library), 'FAKETIME': f'{minutes:+}m', 'FAKETIME_DONT_FAKE_MONOTONIC': '1'}
-    return environment
-
-
 @pytest.fixture(name='make_due_in_months')
 def fixture_make_due_in_months(make_pebble, make_renewd, newest_binaries, nginx):
     def make():
