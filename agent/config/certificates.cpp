@@ -45,7 +45,10 @@ void read_cas(Section& section, CertificateConfig& certificate, const Config& co
     std::set<std::string, std::less<>> known;
     for (const auto& [name, ca] : config.cas) known.insert(name);
     for (const std::string& name : certificate.ca) {
-        if (known.contains(name)) continue;
+        if (known.contains(name)) {
+            certificate.directories[name] = config.cas.at(name).directory;
+            continue;
+        }
         const std::string meant = nearest(name, known);
         section.wrong("ca", "there is no [ca." + base::printable(name, 80) + "]" +
                                 (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));

@@ -117,8 +117,9 @@ struct CertificateConfig {
     std::string solver{};           // its default; empty where every name is taken by some solver's `for`
     base::KeyType key_type = base::KeyType::EcdsaP256;
     std::string csr{};  // the file of the user's own request; empty: renewd makes key and request
-    std::optional<base::Request> request{};         // what is in it
-    std::map<std::string, std::string> profiles{};  // by CA, of every CA there is; none: the CA chooses
+    std::optional<base::Request> request{};            // what is in it
+    std::map<std::string, std::string> profiles{};     // by CA, of every CA there is; none: the CA chooses
+    std::map<std::string, std::string> directories{};  // their URLs, of the CAs of the list
     std::string contact{};
     std::optional<base::Seconds> renew_before{};   // before expiry; absent: by share of the lifetime
     std::vector<Window> windows{};                 // when deploying is let; none: always

@@ -18,12 +18,12 @@
 
 namespace agent {
 
-/// What an order was for; a configuration that says otherwise asks for a new one.
+/// What an order was for; wanted_instead() says which configurations ask for a new one.
 struct OrderedFor {
     std::vector<std::string> names{};  // sorted
     std::string ca{};                  // that it was ordered from
-    std::vector<std::string>
-        cas{};  // that were configured then: another list asks for a new order, another CA of it does not
+    std::string directory{};           // its URL then; empty: an earlier renewd did not keep it
+    std::vector<std::string> cas{};    // that were configured then
     std::string key_type{};
     std::string profile{};
     /// Of a request of the user's own: the SHA-256 of its public key. Empty: the key is ours.

@@ -55,6 +55,7 @@ json write(const std::optional<Failure>& failure) {
 json write(const OrderedFor& o) {
     return {{"names", o.names},
             {"ca", o.ca},
+            {"directory", o.directory},
             {"cas", o.cas},
             {"key_type", o.key_type},
             {"profile", o.profile},
@@ -91,6 +92,7 @@ std::string read_string(JsonReader& reader, const json& item) {
 OrderedFor read_ordered_for(JsonReader& reader, const json& object) {
     return {.names = reader.list<std::string>(object, "names", read_string),
             .ca = reader.value<std::string>(object, "ca"),
+            .directory = reader.later_text(object, "directory"),
             .cas = object.contains("cas") ? reader.list<std::string>(object, "cas", read_string)
                                           : std::vector{reader.value<std::string>(object, "ca")},
             .key_type = reader.value<std::string>(object, "key_type"),

@@ -60,11 +60,15 @@ Instant Plan::next() const {
 }
 
 OrderedFor wanted_order(const CertificateConfig& certificate, const std::string& ca) {
-    const auto profile = certificate.profiles.find(ca);
+    const auto of_ca = [&](const std::map<std::string, std::string>& texts) {
+        const auto found = texts.find(ca);
+        return found == texts.end() ? std::string() : found->second;
+    };
     OrderedFor wanted{.ca = ca,
+                      .directory = of_ca(certificate.directories),
                       .cas = certificate.ca,
                       .key_type = std::string(base::to_string(certificate.key_type)),
-                      .profile = profile == certificate.profiles.end() ? "" : profile->second};
+                      .profile = of_ca(certificate.profiles)};
     if (certificate.request) {
         wanted.key_type = certificate.request->key_type;
         wanted.request_key = certificate.request->key_sha256();
@@ -72,6 +76,35 @@ OrderedFor wanted_order(const CertificateConfig& certificate, const std::string&
     for (const base::Identifier& name : certificate.names) wanted.names.push_back(name.value);
     std::ranges::sort(wanted.names);
     return wanted;
+}
+
+namespace {
+
+/// Does the list still lead to where this was ordered? One that has only become longer, or lost what was not
+/// asked, does.
+bool is_list_as_good(const OrderedFor& before, const std::vector<std::string>& cas) {
+    const auto holds = [&](const std::vector<std::string>& list) {
+        return std::ranges::find(list, before.ca) != list.end();
+    };
+    if (cas.front() == before.ca) return true;
+    const bool has_same_first = !before.cas.empty() && before.cas.front() == cas.front();
+    return has_same_first && (holds(cas) || !holds(before.cas));
+}
+
+}  // namespace
+
+OrderedFor wanted_instead(const CertificateConfig& certificate, const OrderedFor& before) {
+    OrderedFor wanted = wanted_order(certificate, before.ca);
+    if (before.directory.empty() || wanted.directory.empty()) wanted.directory = before.directory;
+    if (is_list_as_good(before, certificate.ca)) wanted.cas = before.cas;
+    return wanted;
+}
+
+const CaConfig* issuer_of(const Config& config, const OrderedFor& ordered) {
+    const auto found = config.cas.find(ordered.ca);
+    if (found == config.cas.end()) return nullptr;
+    const bool is_another = !ordered.directory.empty() && ordered.directory != found->second.directory;
+    return is_another ? nullptr : &found->second;
 }
 
 Instant renewal_time(const CertificateConfig& certificate, const GenerationRecord& generation) {
@@ -147,7 +180,9 @@ std::uint64_t plan_fingerprint(const CertificateConfig& certificate, Seconds ver
     for (const auto* list : {&wanted.names, &wanted.cas}) {
         for (const std::string& text : *list) add(text);
     }
-    for (const auto& [ca, profile] : certificate.profiles) add(ca + "=" + profile);
+    for (const auto* texts : {&certificate.profiles, &certificate.directories}) {
+        for (const auto& [ca, text] : *texts) add(ca + "=" + text);
+    }
     add(wanted.key_type + wanted.request_key);
     add(std::to_string(certificate.renew_before.value_or(Seconds(0)).count()));
     add(std::to_string(verify_every.count()));
@@ -230,7 +265,7 @@ Renewal plan_renewal(const CertificateConfig& certificate, const Record& record,
         renewal.reason = RenewalReason::Revoked;
     } else if (wishes.renew_now || circumstances.has_open_order) {
         renewal.reason = RenewalReason::Forced;
-    } else if (current->ordered_for != wanted_order(certificate, current->ordered_for.ca)) {
+    } else if (current->ordered_for != wanted_instead(certificate, current->ordered_for)) {
         renewal.reason = RenewalReason::ConfigChanged;
     } else {
         renewal = plan_by_right_time(certificate, record, *current, circumstances);

@@ -107,6 +107,16 @@ struct Circumstances {
 /// What an order for this certificate at this CA would be for.
 [[nodiscard]] OrderedFor wanted_order(const CertificateConfig& certificate, const std::string& ca);
 
+/// What an order like that one would be for today: equal to it where nothing has changed that asks for a new
+/// one. A list of CAs asks for one where it has another first CA or has lost the one that was ordered from;
+/// where that is now the first, or was never of the list, it does not. Another directory under a CA's name is
+/// another CA.
+[[nodiscard]] OrderedFor wanted_instead(const CertificateConfig& certificate, const OrderedFor& before);
+
+/// The CA that this was ordered from; nullptr where it is not configured any more, or its name is another
+/// CA's.
+[[nodiscard]] const CaConfig* issuer_of(const Config& config, const OrderedFor& ordered);
+
 /// When a generation is renewed for its age alone (DESIGN.md §4): at 2/3 of its lifetime, 1/2 below ten days,
 /// or as configured.
 [[nodiscard]] base::Instant renewal_time(const CertificateConfig& certificate,

@@ -129,7 +129,7 @@ class Explainer {
         const GenerationRecord* wanted = status_.record.wanted();
         if (wanted == nullptr) return;
         said_.changes =
-            changes_between(wanted->ordered_for, wanted_order(*status_.config, wanted->ordered_for.ca));
+            changes_between(wanted->ordered_for, wanted_instead(*status_.config, wanted->ordered_for));
     }
 
     void offer(const char* action, std::optional<Instant> at) {

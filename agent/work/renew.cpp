@@ -83,12 +83,14 @@ class Issuance {
     /// The order of an earlier run, if it is still for the same thing; else a new key, or the user's own
     /// request, durable before anybody is asked.
     Result<OpenOrder> open_or_begin() {
-        const OrderedFor wanted = wanted_order(certificate_, ca_.name);
+        OrderedFor wanted = wanted_order(certificate_, ca_.name);
+        wanted.directory = ca_.directory;
         std::optional<OpenOrder> open = TRY(s_.store.open_order(certificate_.name));
-        is_resumed_ = open && open->ordered_for == wanted;
+        is_resumed_ = open && open->ordered_for.ca == ca_.name &&
+                      open->ordered_for == wanted_instead(certificate_, open->ordered_for);
         if (is_resumed_) return std::move(*open);
         s_.progress.step(certificate_.name, "key", key_words(certificate_));
-        OpenOrder order{.ordered_for = wanted, .started_at = s_.clock.now()};
+        OpenOrder order{.ordered_for = std::move(wanted), .started_at = s_.clock.now()};
         if (certificate_.request) {
             order.request_der = certificate_.request->der;
         } else {

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "acme/revocation.hpp"
+#include "agent/plan/plan.hpp"
 #include "agent/plan/retry.hpp"
 #include "agent/plan/revocation.hpp"
 
@@ -25,14 +26,16 @@ std::string list(const std::vector<std::string>& places) {
 /// By the account that it was issued to; by its own key where that is another one, or is not let.
 Result<void> ask_ca(Surroundings& s, const CertificateConfig& certificate, const GenerationRecord& record,
                     acme::RevocationReason reason) {
-    const auto known = s.config.cas.find(record.ordered_for.ca);
-    if (known == s.config.cas.end()) {
+    const CaConfig* known = issuer_of(s.config, record.ordered_for);
+    if (known == nullptr) {
+        const std::string& directory = record.ordered_for.directory;
+        const std::string where = directory.empty() ? "" : " (" + directory + ")";
         return base::fail(Code::ConfigMissing,
                           "generation " + std::to_string(record.number) + " is of the CA " +
-                              record.ordered_for.ca + ", which is not in the configuration",
+                              record.ordered_for.ca + where + ", which is not in the configuration",
                           "put [ca." + record.ordered_for.ca + "] back until it is revoked");
     }
-    const CaConfig& ca = known->second;
+    const CaConfig& ca = *known;
     const deployers::Generation generation = TRY(s.store.generation(certificate.name, record.number));
     const std::string der = generation.chain.front().der();
     const auto account = s.account(ca);

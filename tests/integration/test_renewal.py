@@ -107,6 +107,33 @@ def test_a_second_ca_when_the_first_keeps_failing(make_pebble, make_renewd, ngin
     assert 'turned_to' in history
 
 
+def test_another_directory_is_another_ca(make_pebble, make_renewd, open_for_test):
+    """From a staging to the CA itself, under one name: neither its account nor its open order is taken there; one certificate."""
+    staging, real = make_pebble('staging'), make_pebble()
+    renewd = make_renewd(real)
+    proxy = CaProxy(staging)
+    open_for_test(proxy, proxy.close)
+    roots = renewd.directory / 'roots.pem'
+    roots.write_text(staging.roots.read_text() + real.roots.read_text())
+    listen = f'listen = "127.0.0.1:{staging.http_port}"'
+
+    def ordered_at(url, **head):
+        renewd.write(renewd.head(**head).replace(renewd.ca_url, url).replace(str(real.roots), str(roots)) +
+                     '[dns]\npublic = false\n' + certificate())
+    ordered_at(proxy.url, solver=listen)
+    proxy.on('^/finalize-order', drop='after', times=None)
+    proxy.on('^/my-order', drop='before', times=None)
+    renewd.run('renew', expect=3)
+    ordered_at(real.url)
+    renewd.run('renew', expect=0)
+    assert real.orders() == real.issued() == 1 and renewd.certificate()['generation'] == 1
+    proxy.heal()
+    ordered_at(proxy.url, solver=listen)
+    assert renewd.certificate()['renewal']['reason'] == 'config_changed'
+    renewd.run('renew', expect=0)
+    assert renewd.certificate()['generation'] == 2 and staging.orders() == 2
+
+
 def test_caa_is_asked_before_a_second_ca(make_pebble, make_renewd, name_server, open_for_test):
     """CAA lets nobody issue: the second CA is not asked at all, and the record is named."""
     first, second = make_pebble(name_server=name_server), make_pebble('second', name_server=name_server)

@@ -242,6 +242,53 @@ TEST_CASE(
     CHECK(plan(certificate, record).renewal.reason == RenewalReason::ConfigChanged);
 }
 
+TEST_CASE("plan: which lists of CAs ask for a new order") {
+    using Names = std::vector<std::string>;
+
+    struct Case {
+        std::string_view name;
+        std::string ca;  // ordered from
+        Names before, now;
+        bool is_changed;
+    };
+
+    for (const Case& c : {
+             Case{"the same", "a", {"a", "b"}, {"a", "b"}, false},
+             Case{"another one to fall back on", "a", {"a"}, {"a", "b"}, false},
+             Case{"none to fall back on any more", "a", {"a", "b"}, {"a"}, false},
+             Case{"another first", "a", {"a"}, {"b"}, true},
+             Case{"another first, and the old one behind it", "a", {"a"}, {"b", "a"}, true},
+             Case{"of the second, which stays", "b", {"a", "b"}, {"a", "c", "b"}, false},
+             Case{"of the second, which leaves", "b", {"a", "b"}, {"a", "c"}, true},
+             Case{"of the second, which is the first now", "b", {"a", "b"}, {"b", "a"}, false},
+             Case{"of one for this once", "x", {"a", "b"}, {"a"}, false},
+             Case{"of one for this once, and another first", "x", {"a"}, {"b"}, true},
+         }) {
+        CAPTURE(c.name);
+        agent::CertificateConfig certificate = fixtures::certificate();
+        certificate.ca = c.before;
+        agent::Record record = well();
+        record.generations.back().ordered_for = agent::wanted_order(certificate, c.ca);
+        certificate.ca = c.now;
+        const auto reason = plan(certificate, record).renewal.reason;
+        CHECK((reason == RenewalReason::ConfigChanged) == c.is_changed);
+    }
+}
+
+TEST_CASE("plan: another directory under a CA's name asks for a new order") {
+    agent::CertificateConfig certificate = fixtures::certificate();
+    certificate.directories = {{"letsencrypt", "https://staging.test/dir"}};
+    agent::Record record = well();
+    // Of an earlier renewd, which did not keep it.
+    CHECK(plan(certificate, record).renewal.reason == RenewalReason::Lifetime);
+    record.generations.back().ordered_for = agent::wanted_order(certificate, "letsencrypt");
+    CHECK(plan(certificate, record).renewal.reason == RenewalReason::Lifetime);
+    const auto before = agent::plan_fingerprint(certificate, 1h);
+    certificate.directories = {{"letsencrypt", "https://production.test/dir"}};
+    CHECK(plan(certificate, record).renewal.reason == RenewalReason::ConfigChanged);
+    CHECK(agent::plan_fingerprint(certificate, 1h) != before);
+}
+
 TEST_CASE("plan: a limit that the CA has named holds even somebody who waits, and says until when") {
     agent::Record record{.name = "example.com"};
     record.issuance = failure(base::Code::CaRateLimited);
