@@ -28,16 +28,17 @@ int forecast_command(Workshop& shop) {
     int code = exit_code::kWell;
     for (const std::string& name : shop.certificates) {
         auto record = shop.store->load(name);
-        const auto order = shop.store->open_order(name);
-        if (!record || !order) {
-            tell(options, (record ? order.error() : record.error()));
+        const auto orders = shop.store->open_orders(name);
+        if (!record || !orders) {
+            tell(options, (record ? orders.error() : record.error()));
             code = exit_code::kState;
             continue;
         }
+        const CertificateConfig& certificate = shop.config.certificates.at(name);
         input.subjects.push_back(
-            {.config = &shop.config.certificates.at(name),
+            {.config = &certificate,
              .record = *record ? std::move(**record) : Record{.name = name, .first_seen = input.now},
-             .has_open_order = order->has_value()});
+             .has_open_order = !wanted_orders(certificate, *orders).empty()});
     }
     const Forecast told = forecast(input);
     const std::string text = options.json ? to_json(told).dump(1) + "\n"

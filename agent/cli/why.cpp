@@ -20,7 +20,7 @@ base::Result<Explanation> explain_one(Workshop& shop) {
     const base::Instant now = shop.surroundings->right_time({});
     if (!shop.config.certificates.contains(name))
         return explain(removed_status(record.value_or(Record{.name = name})), now);
-    TRY(shop.store->open_order(name));
+    TRY(shop.store->open_orders(name));
     shop.certificates = {name};
     const Overview overview = overview_of(shop, /*with_removed=*/false);
     Explanation explanation = explain(overview.certificates.front(), now);

@@ -153,7 +153,7 @@ struct Record {
     std::vector<GenerationRecord> generations{};  // ascending
     int served_told = 0;                          // the generation whose `served` event has been raised
     std::optional<Failure> issuance{};
-    int ca_failures = 0;  // orders in a row that failed for a reason of the first CA's own
+    int ca_failures = 0;  // orders in a row that failed for a reason of the CA's own that was asked first
     std::optional<Suggestion> suggestion{};
     std::vector<TargetRecord> targets{};
     std::vector<deployers::EndpointVerdict> endpoints{};  // the certificate's own

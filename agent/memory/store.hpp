@@ -51,22 +51,24 @@ class Store {
     [[nodiscard]] virtual base::Result<void> save(const Record& record) = 0;
     [[nodiscard]] virtual base::Result<std::vector<std::string>> certificates() = 0;
 
-    /// The order being worked on; nothing if there is none. state/corrupt says what can be read of it, and
-    /// what a person has to decide: it is never dropped in silence.
-    [[nodiscard]] virtual base::Result<std::optional<OpenOrder>> open_order(
+    /// The orders being worked on, at most one at each CA. state/corrupt says what can be read of one that
+    /// cannot be gone on with, and what a person has to decide: none is dropped in silence.
+    [[nodiscard]] virtual base::Result<std::vector<OpenOrder>> open_orders(
         const std::string& certificate) = 0;
     /// Makes key (or request) and intent durable, and takes the room that its certificate will need, before
-    /// anything is asked of a CA. state/no-space.
+    /// anything is asked of a CA. It takes the place of one at the same CA; those at others stay.
+    /// state/no-space.
     [[nodiscard]] virtual base::Result<void> begin_order(const std::string& certificate,
                                                          const OpenOrder& order) = 0;
     /// Makes the order's URL durable, before anything is done with it.
     [[nodiscard]] virtual base::Result<void> order_placed(const std::string& certificate,
                                                           const OpenOrder& order) = 0;
-    [[nodiscard]] virtual base::Result<void> drop_order(const std::string& certificate) = 0;
+    [[nodiscard]] virtual base::Result<void> drop_orders(const std::string& certificate) = 0;
 
     /// The number the next generation gets: above every one that was ever used.
     [[nodiscard]] virtual base::Result<int> next_number(const std::string& certificate) = 0;
-    /// Turns the open order and its chain into the generation `record.number`: complete, then visible.
+    /// Turns the open order at the record's CA and its chain into the generation `record.number`: complete,
+    /// then visible. Orders at other CAs are not wanted any more, and are gone by then.
     [[nodiscard]] virtual base::Result<void> complete(const std::string& certificate,
                                                       const GenerationRecord& record,
                                                       const base::Chain& chain) = 0;

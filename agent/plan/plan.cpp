@@ -100,6 +100,20 @@ OrderedFor wanted_instead(const CertificateConfig& certificate, const OrderedFor
     return wanted;
 }
 
+std::vector<OpenOrder> wanted_orders(const CertificateConfig& certificate, std::vector<OpenOrder> open) {
+    std::erase_if(open, [&](const OpenOrder& order) {
+        const std::string& ca = order.ordered_for.ca;
+        const bool is_known = certificate.profiles.contains(ca) ||
+                              std::ranges::find(certificate.ca, ca) != certificate.ca.end();
+        return !is_known || order.ordered_for != wanted_instead(certificate, order.ordered_for);
+    });
+    return open;
+}
+
+bool is_any_placed(const std::vector<OpenOrder>& orders) {
+    return std::ranges::any_of(orders, [](const OpenOrder& order) { return !order.url.empty(); });
+}
+
 const CaConfig* issuer_of(const Config& config, const OrderedFor& ordered) {
     const auto found = config.cas.find(ordered.ca);
     if (found == config.cas.end()) return nullptr;
@@ -143,14 +157,21 @@ bool is_of_the_ca(const base::Error& error) {
     }
 }
 
+bool is_time_for_another_ca(const Record& record, const base::Error& error, int ca_failures, Instant now) {
+    constexpr int kEnough = 3;
+    constexpr Seconds kPatience = std::chrono::days(1);
+    const bool is_at_work = error.code == base::Code::CaOrderPending;
+    if (!is_at_work && !is_of_the_ca(error)) return false;
+    if (!is_at_work && ca_failures >= kEnough) return true;
+    if (const GenerationRecord* current = record.wanted())
+        return current->not_after - now < (current->not_after - current->not_before) / 4;
+    const auto& before = record.issuance;
+    return is_at_work && before && before->error.code == error.code && now - before->since >= kPatience;
+}
+
 bool may_ask_another_ca(const CertificateConfig& certificate, const Record& record, const base::Error& error,
                         int ca_failures, Instant now) {
-    constexpr int kEnough = 3;
-    if (certificate.ca.size() < 2 || !is_of_the_ca(error)) return false;
-    if (ca_failures >= kEnough) return true;
-    const GenerationRecord* current = record.wanted();
-    if (current == nullptr) return false;
-    return current->not_after - now < (current->not_after - current->not_before) / 4;
+    return certificate.ca.size() > 1 && is_time_for_another_ca(record, error, ca_failures, now);
 }
 
 std::string fingerprint(const TargetConfig& target) {

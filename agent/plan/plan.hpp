@@ -113,6 +113,12 @@ struct Circumstances {
 /// another CA.
 [[nodiscard]] OrderedFor wanted_instead(const CertificateConfig& certificate, const OrderedFor& before);
 
+/// The open orders that are gone on with: at a CA that there is, and for what one would be for today.
+[[nodiscard]] std::vector<OpenOrder> wanted_orders(const CertificateConfig& certificate,
+                                                   std::vector<OpenOrder> open);
+/// Has the CA of one of them answered?
+[[nodiscard]] bool is_any_placed(const std::vector<OpenOrder>& orders);
+
 /// The CA that this was ordered from; nullptr where it is not configured any more, or its name is another
 /// CA's.
 [[nodiscard]] const CaConfig* issuer_of(const Config& config, const OrderedFor& ordered);
@@ -126,9 +132,13 @@ struct Circumstances {
 /// end.
 [[nodiscard]] base::Instant latest_renewal(const GenerationRecord& generation);
 
-/// May the next CA of the list be asked, now that the first has failed with this error? After three orders
-/// that failed for a reason of the CA's own, or with less than a quarter of the lifetime left. `ca_failures`
-/// counts this one.
+/// May another CA be asked, now that one has failed with this error? After three orders that failed for a
+/// reason of the CA's own, or with less than a quarter of the lifetime left; where the CA is still at work on
+/// the order, with so little left, or after a day of it where nothing is held yet. `ca_failures` counts this
+/// one.
+[[nodiscard]] bool is_time_for_another_ca(const Record& record, const base::Error& error, int ca_failures,
+                                          base::Instant now);
+/// The same, where the list has another one.
 [[nodiscard]] bool may_ask_another_ca(const CertificateConfig& certificate, const Record& record,
                                       const base::Error& error, int ca_failures, base::Instant now);
 /// Is this the CA's own trouble, that another CA need not have?

@@ -187,7 +187,11 @@ class Explainer {
         const auto& failure = status_.record.issuance;
         if (!failure || cas.size() < 2) return;
         const std::string others = listed({cas.begin() + 1, cas.end()});
-        if (!is_of_the_ca(failure->error)) {
+        if (failure->error.code == base::Code::CaOrderPending) {
+            add("second CA", others +
+                                 ": asked with less than a quarter of the lifetime left, or after a day of "
+                                 "this where nothing is held yet; the order is gone on with meanwhile");
+        } else if (!is_of_the_ca(failure->error)) {
             add("second CA", others + ": not asked, this is no trouble of " + cas.front() + "'s own");
         } else if (may_ask_another_ca(*status_.config, status_.record, failure->error,
                                       status_.record.ca_failures, now_)) {

@@ -57,13 +57,13 @@ class Pass {
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
         if (options_.may_renew) ask_for_time(record);
         const bool is_damaged = !s_.store.findings(certificate_.name).empty();
-        const auto order = TRY(open_order());
+        const std::vector<OpenOrder> orders = TRY(open_orders());
         // By hand, and not due: the last of a limit is not for this.
         wish_.is_forced =
-            options_.wishes.renew_now && !order && record.wanted() != nullptr &&
+            options_.wishes.renew_now && orders.empty() && record.wanted() != nullptr &&
             plan(certificate_, record, {.now = s_.clock.now(), .wishes = {.by_hand = true}}).renewal.at >
                 s_.clock.now();
-        const Plan first = plan_for(record, order);
+        const Plan first = plan_for(record, orders);
         note_order_hold(first);
         note_hold(first);
         const bool waits = outcome_.held && may_wait_until(outcome_.held->until);
@@ -108,10 +108,10 @@ class Pass {
     }
 
     /// One that cannot be read waits as well: for a person, who is told when it is to be gone on with.
-    Result<std::optional<OpenOrder>> open_order() {
-        auto order = s_.store.open_order(certificate_.name);
-        if (!order && order.error().code == base::Code::StateCorrupt) return std::optional(OpenOrder{});
-        return order;
+    Result<std::vector<OpenOrder>> open_orders() {
+        auto orders = s_.store.open_orders(certificate_.name);
+        if (!orders && orders.error().code == base::Code::StateCorrupt) return std::vector{OpenOrder{}};
+        return wanted_orders(certificate_, TRY(std::move(orders)));
     }
 
     /// What was found wrong with the state is mended by saving what could be read of it. What cannot be
@@ -132,11 +132,11 @@ class Pass {
         return keeper_->change([](Record&) {});
     }
 
-    [[nodiscard]] Plan plan_for(const Record& record, const std::optional<OpenOrder>& order) {
+    [[nodiscard]] Plan plan_for(const Record& record, const std::vector<OpenOrder>& orders) {
         Plan made = plan(certificate_, record,
                          {.now = s_.clock.now(),
                           .verify_every = s_.config.agent.verify_every,
-                          .has_open_order = order.has_value(),
+                          .has_open_order = !orders.empty(),
                           .wishes = options_.wishes,
                           .plan_by = s_.right_time(record)});
         hold_.reset();
@@ -145,7 +145,7 @@ class Pass {
         } else if (options_.may_renew && made.renewal_due(s_.clock.now())) {
             hold_ = hold_of_clock(s_.clock_watch().judge(record, certificate_.ca.front()), record,
                                   s_.clock.now());
-            if (!hold_) hold_ = hold_of_ledger(record, order);
+            if (!hold_) hold_ = hold_of_ledger(record, orders);
             if (!hold_ && turned_away_ && turned_away_->until > s_.clock.now()) hold_ = turned_away_;
             if (hold_) made.renewal.held_until = hold_->until;
         }
@@ -154,8 +154,8 @@ class Pass {
 
     /// An order that was placed is counted already. Where another CA may be asked it is up to renew().
     [[nodiscard]] std::optional<OrderHold> hold_of_ledger(const Record& record,
-                                                          const std::optional<OpenOrder>& order) const {
-        if (options_.wishes.over_limit || (order && !order->url.empty())) return std::nullopt;
+                                                          const std::vector<OpenOrder>& orders) const {
+        if (options_.wishes.over_limit || is_any_placed(orders)) return std::nullopt;
         const base::Instant now = s_.clock.now();
         const base::Error limit{.code = base::Code::CaRateLimited};
         if (may_ask_another_ca(certificate_, record, limit, record.ca_failures, now)) return std::nullopt;
@@ -163,7 +163,7 @@ class Pass {
         return s_.ledgers().hold(ca, order_wished(certificate_, record, ca.name, wish_, now));
     }
 
-    Result<Plan> plan_again() { return plan_for(keeper_->record(), TRY(open_order())); }
+    Result<Plan> plan_again() { return plan_for(keeper_->record(), TRY(open_orders())); }
 
     /// What a person who asks for a renewal is told, and until when a loop need not come back for it.
     void note_order_hold(const Plan& plan) {

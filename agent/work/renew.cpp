@@ -23,6 +23,11 @@ using base::Result;
 
 namespace {
 
+bool is_at(const OpenOrder& order, const CaConfig& ca) {
+    const OrderedFor& what = order.ordered_for;
+    return what.ca == ca.name && (what.directory.empty() || what.directory == ca.directory);
+}
+
 class Issuance {
   public:
     Issuance(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
@@ -80,15 +85,15 @@ class Issuance {
         return tl::make_unexpected(clock_error(verdict));
     }
 
-    /// The order of an earlier run, if it is still for the same thing; else a new key, or the user's own
-    /// request, durable before anybody is asked.
+    /// The order of an earlier run at this CA, if it is still for the same thing; else a new key, or the
+    /// user's own request, durable before anybody is asked.
     Result<OpenOrder> open_or_begin() {
+        auto open = wanted_orders(certificate_, TRY(s_.store.open_orders(certificate_.name)));
+        const auto ours = std::ranges::find_if(open, [&](const auto& order) { return is_at(order, ca_); });
+        is_resumed_ = ours != open.end();
+        if (is_resumed_) return std::move(*ours);
         OrderedFor wanted = wanted_order(certificate_, ca_.name);
         wanted.directory = ca_.directory;
-        std::optional<OpenOrder> open = TRY(s_.store.open_order(certificate_.name));
-        is_resumed_ = open && open->ordered_for.ca == ca_.name &&
-                      open->ordered_for == wanted_instead(certificate_, open->ordered_for);
-        if (is_resumed_) return std::move(*open);
         s_.progress.step(certificate_.name, "key", key_words(certificate_));
         OpenOrder order{.ordered_for = std::move(wanted), .started_at = s_.clock.now()};
         if (certificate_.request) {
@@ -276,36 +281,107 @@ class Issuance {
     std::optional<OrderHold> held_{};      // and nothing was asked of the CA
 };
 
-/// What came of it, beside the error.
-struct Trouble {
-    int ca_failures = 0;
-    std::optional<OrderHold> held{};  // nobody was asked
+/// A CA that is asked in this run.
+struct Turn {
+    const CaConfig* ca = nullptr;
+    bool is_placed = false;  // it has an order of ours, which may lead to a certificate yet
 };
 
-/// From the first CA of the list; from the next where the first keeps failing and time is short. At most once
-/// each for one call, and so for one step of the backoff.
-Result<void> renew_somewhere(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
-                             const OrderWish& wish, Trouble& trouble) {
-    Issuance first(s, certificate, keeper, s.config.cas.at(certificate.ca.front()), wish);
-    auto result = first.run();
-    if (result) return result;
-    trouble.held = first.held();
-    int& ca_failures = trouble.ca_failures;
-    base::Error error = std::move(std::move(result).error()).during("order");
-    ca_failures = is_of_the_ca(error) ? keeper.record().ca_failures + 1 : 0;
-    for (std::size_t i = 1; i < certificate.ca.size(); ++i) {
-        if (!may_ask_another_ca(certificate, keeper.record(), error, ca_failures, s.clock.now())) break;
-        const CaConfig& other = s.config.cas.at(certificate.ca[i]);
-        s.log.warn("{}: {}; now {} is asked", certificate.name, error.message, other.name);
-        s.remember(certificate.name, {.what = "turned_to", .text = other.name, .error = error});
-        auto elsewhere = check_caa_for(s, certificate, other);
-        if (elsewhere) elsewhere = Issuance(s, certificate, keeper, other, wish).run();
-        if (elsewhere) return elsewhere;
-        trouble.held.reset();  // something was asked
-        error.message += "; " + elsewhere.error().message;
+/// One CA after the other, each at most once for one call, and so for one step of the backoff: those first
+/// that have an order of ours, for a new one elsewhere would be a second certificate; then the list, the next
+/// one where the one before keeps failing and time is short.
+class Issuances {
+  public:
+    Issuances(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
+              const OrderWish& wish)
+        : s_(surroundings),
+          certificate_(certificate),
+          keeper_(keeper),
+          wish_(wish),
+          ca_failures_(keeper.record().ca_failures) {}
+
+    Result<void> run() {
+        const auto turns = turns_in_order();
+        if (!turns) return tl::make_unexpected(base::Error(turns.error()).during("order"));
+        for (const Turn& turn : *turns) {
+            const bool is_new = first_ && !turn.is_placed;
+            if (is_new && !is_time_for_another_ca(keeper_.record(), *first_, ca_failures_, s_.clock.now()))
+                break;
+            auto issued = is_new ? turn_to(*turn.ca) : ask(*turn.ca);
+            if (issued) return issued;
+            note(*turn.ca, std::move(issued).error());
+        }
+        return tl::make_unexpected(std::move(told_));
     }
-    return tl::make_unexpected(std::move(error));
-}
+
+    /// What holds the order, where nobody was asked.
+    [[nodiscard]] const std::optional<OrderHold>& held() const { return held_; }
+
+    [[nodiscard]] int ca_failures() const { return ca_failures_; }
+
+  private:
+    Result<std::vector<Turn>> turns_in_order() const {
+        const auto open = wanted_orders(certificate_, TRY(s_.store.open_orders(certificate_.name)));
+        std::vector<Turn> turns;
+        const auto add = [&](const std::string& name) {
+            const CaConfig& ca = s_.config.cas.at(name);
+            const bool is_placed = std::ranges::any_of(
+                open, [&](const OpenOrder& order) { return is_at(order, ca) && !order.url.empty(); });
+            const auto is_it = [&](const Turn& turn) { return turn.ca == &ca; };
+            if (std::ranges::none_of(turns, is_it)) turns.push_back({.ca = &ca, .is_placed = is_placed});
+        };
+        std::ranges::for_each(certificate_.ca, add);
+        for (const OpenOrder& order : open) {
+            if (!order.url.empty()) add(order.ordered_for.ca);
+        }
+        std::ranges::stable_partition(turns, &Turn::is_placed);
+        return turns;
+    }
+
+    Result<void> ask(const CaConfig& ca) {
+        Issuance issuance(s_, certificate_, keeper_, ca, wish_);
+        auto issued = issuance.run();
+        if (!first_) {
+            held_ = issuance.held();
+        } else {
+            held_.reset();  // something was asked
+        }
+        return issued;
+    }
+
+    Result<void> turn_to(const CaConfig& ca) {
+        s_.log.warn("{}: {}; now {} is asked", certificate_.name, told_.message, ca.name);
+        s_.remember(certificate_.name, {.what = "turned_to", .text = ca.name, .error = *first_});
+        TRY(check_caa_for(s_, certificate_, ca));
+        return ask(ca);
+    }
+
+    void note(const CaConfig& ca, base::Error error) {
+        error = std::move(error).during("order");
+        if (!first_) {
+            first_ = told_ = error;
+            if (is_of_the_ca(error)) {
+                ++ca_failures_;
+            } else if (error.code != Code::CaOrderPending && ca.name == certificate_.ca.front()) {
+                ca_failures_ = 0;
+            }
+            return;
+        }
+        const std::string both = told_.message + "; " + error.message;
+        // What comes next depends on the order that a CA is at work on.
+        if (error.code == Code::CaOrderPending) told_ = std::move(error);
+        told_.message = both;
+    }
+
+    Surroundings& s_;
+    const CertificateConfig& certificate_;
+    Keeper& keeper_;
+    const OrderWish& wish_;
+    int ca_failures_;
+    std::optional<base::Error> first_{};  // of the CA that was asked first
+    base::Error told_{};                  // of all
+    std::optional<OrderHold> held_{};
+};
 
 }  // namespace
 
@@ -319,10 +395,10 @@ OrderAhead order_wished(const CertificateConfig& certificate, const Record& reco
 
 Result<std::optional<OrderHold>> renew(Surroundings& surroundings, const CertificateConfig& certificate,
                                        Keeper& keeper, const OrderWish& wish) {
-    Trouble trouble;
-    auto result = renew_somewhere(surroundings, certificate, keeper, wish, trouble);
+    Issuances issuances(surroundings, certificate, keeper, wish);
+    auto result = issuances.run();
     if (result) return std::optional<OrderHold>{};
-    if (trouble.held) return trouble.held;
+    if (issuances.held()) return issuances.held();
     base::Error error = std::move(result).error();
     surroundings.log.warn("{}: {}", certificate.name, error.message);
     surroundings.remember(certificate.name, {.what = "not_issued", .error = error});
@@ -333,7 +409,7 @@ Result<std::optional<OrderHold>> renew(Surroundings& surroundings, const Certifi
         current == nullptr ? std::nullopt : std::optional(current->not_after), surroundings.chance());
     TRY(keeper.change([&](Record& record) {
         record.issuance = failure;
-        record.ca_failures = trouble.ca_failures;
+        record.ca_failures = issuances.ca_failures();
         if (failure.count == 1) {
             record.hooks.push_back({.event = "failed",
                                     .generation = current == nullptr ? 0 : current->number,

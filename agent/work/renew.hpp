@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Obtains one generation: key and intent durable, then the order, its URL durable, then the rest. A killed
-// run is gone on with from where it stopped.
+// Obtains one generation, from the first CA that issues it: key and intent durable, then the order, its URL
+// durable, then the rest. A killed run is gone on with from where it stopped.
 #pragma once
 
 #include <optional>
@@ -23,8 +23,8 @@ struct OrderWish {
 
 /// Blocks for as long as the CA takes. Nothing: it is issued. What holds it: a limit, as the ledger knows it,
 /// or the clock; no order was placed, and the record is as it was. The CA may have been asked for its
-/// directory and its time, an account may have been registered, and key or request may be in `next/`, for the
-/// next try. A failure is in the record, with the time of the next attempt, when this returns it.
+/// directory and its time, an account may have been registered, and key or request may be in the store, for
+/// the next try. A failure is in the record, with the time of the next attempt, when this returns it.
 [[nodiscard]] base::Result<std::optional<OrderHold>> renew(Surroundings& surroundings,
                                                            const CertificateConfig& certificate,
                                                            Keeper& keeper, const OrderWish& wish);

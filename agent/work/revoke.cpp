@@ -117,7 +117,7 @@ Result<void> want_revoked(Surroundings& s, const CertificateConfig& certificate,
     const GenerationRecord* wanted = before.wanted();
     if (wanted == nullptr) return {};
     const bool is_new = before.revocation(wanted->number) == nullptr && !wanted->revoked_at;
-    if (is_new) TRY(s.store.drop_order(certificate.name));
+    if (is_new) TRY(s.store.drop_orders(certificate.name));
     const base::Instant now = s.clock.now();
     return keeper.change([&](Record& record) {
         for (const GenerationRecord& generation : record.generations) {

@@ -31,18 +31,17 @@ StatusNow status_now(Surroundings& s, const CertificateConfig& certificate) {
     if (!record) found.trouble.push_back(record.error());
     for (const std::string& finding : s.store.findings(certificate.name))
         found.trouble.push_back({.code = base::Code::StateCorrupt, .message = finding});
-    const auto order = s.store.open_order(certificate.name);
+    const auto orders =
+        wanted_orders(certificate, s.store.open_orders(certificate.name).value_or(std::vector<OpenOrder>{}));
     const Record known =
         record && *record ? std::move(**record) : Record{.name = certificate.name, .first_seen = now};
-    found.status =
-        status_of(certificate, known, order && order->has_value(), s.config.agent.verify_every, now);
+    found.status = status_of(certificate, known, !orders.empty(), s.config.agent.verify_every, now);
     CertificateStatus& status = found.status;
     if (!status.plan.renewal_due(now)) return found;
     const ClockVerdict clock = s.clock_watch().judge(status.record, certificate.ca.front());
-    const bool is_placed = order && order->has_value() && !(*order)->url.empty();
     if (hold_of_clock(clock, status.record, now)) {
         hold_for_clock(status, clock_error(clock), now);
-    } else if (!is_placed) {
+    } else if (!is_any_placed(orders)) {
         const CaConfig& ca = s.config.cas.at(certificate.ca.front());
         const OrderAhead ahead = order_ahead(certificate, status.record, ca.name, now);
         if (const auto hold = s.ledgers().hold(ca, ahead)) hold_back(status, *hold);

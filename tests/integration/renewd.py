@@ -160,3 +160,9 @@ def certificate(*targets, name=NAME, **keys):
     """[certificate.X] with its targets."""
     lines = [f'{key} = {json.dumps(value)}' for key, value in keys.items()]
     return '\n'.join([f'[certificate."{name}"]', *lines, *targets]) + '\n'
+
+
+def other_ca(pebble, name='other', url='', **more):
+    """[ca.NAME], which is this Pebble; `url` where something stands before it."""
+    lines = [f'[ca.{name}]', f'directory = "{url or pebble.url}"', f'roots = "{pebble.roots}"', 'agree_tos = true']
+    return '\n'.join(lines + [f'{key} = {json.dumps(value)}' for key, value in more.items()]) + '\n'

@@ -109,7 +109,7 @@ def test_killed_run_is_finished_with_the_same_request(renewd, own_nginx, ca_prox
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=10)
     ca_proxy.release()
-    waiting = renewd.state / 'certificates' / NAME / 'next'
+    waiting = renewd.state / 'certificates' / NAME / 'next-test'
     kept = sorted(path.name for path in waiting.iterdir() if not path.name.startswith('reserve'))
     assert kept == ['order.json', 'request.der']
     renewd.run('renew', expect=0)

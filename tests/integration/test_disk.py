@@ -130,7 +130,7 @@ def test_damaged_order_waits_for_a_person(renewd, pebble, ca_proxy):
     ca_proxy.refuse('^/finalize-order', 503, 'serverInternal', times=None)
     renewd.run('renew', expect=3)
     ca_proxy.heal()
-    folder = renewd.state / 'certificates' / NAME / 'next'
+    folder = renewd.state / 'certificates' / NAME / 'next-test'
     (folder / 'privkey.pem').write_text('torn')
     outcome = renewd.run('renew', NAME, '--force', expect=3)
     assert 'privkey.pem is not what was written' in outcome.text and f'rm -r {folder}' in outcome.text

@@ -6,7 +6,7 @@ import random
 import time
 
 from caproxy import CaProxy
-from renewd import NAME, certificate, nginx_target
+from renewd import NAME, certificate, nginx_target, other_ca
 from tls import leaf_of, served
 
 LIFE = 100  # seconds: the CA is asked for its suggestion a twentieth of it after issuance
@@ -75,11 +75,6 @@ def test_replaces_is_dropped_where_the_ca_refuses_it(make_pebble, make_renewd, n
     assert len(proxy.requests('/order-plz')) == 3 and pebble.orders() == 2
     history = (renewd.state / 'certificates' / NAME / 'history.jsonl').read_text()
     assert 'ordered without naming what it replaces' in history and 'somebody was first' in history
-
-
-def other_ca(pebble, name='other', **more):
-    lines = [f'[ca.{name}]', f'directory = "{pebble.url}"', f'roots = "{pebble.roots}"', 'agree_tos = true']
-    return '\n'.join(lines + [f'{key} = {json.dumps(value)}' for key, value in more.items()]) + '\n'
 
 
 def test_a_second_ca_when_the_first_keeps_failing(make_pebble, make_renewd, nginx, open_for_test):

@@ -79,7 +79,7 @@ class Scene:
 
     def left_behind(self):
         return [str(path) for folder in (self.renewd.state, self.near.include.parent, self.far.include.parent)
-                for path in folder.rglob('*') if '.renewd-' in path.name or path.name == 'next']
+                for path in folder.rglob('*') if '.renewd-' in path.name or path.name.startswith('next')]
 
 
 @pytest.fixture(name='scene')

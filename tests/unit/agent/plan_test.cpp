@@ -231,6 +231,40 @@ TEST_CASE("plan: another CA of the list is asked when the first has failed three
     CHECK(agent::may_ask_another_ca(certificate, fresh, {.code = base::Code::CaUnreachable}, 3, kNow));
 }
 
+TEST_CASE("plan: a CA that is still at work on an order is waited for until time is short, or for a day") {
+    agent::CertificateConfig certificate = fixtures::certificate();
+    certificate.ca.emplace_back("other");
+    const base::Error at_work{.code = base::Code::CaOrderPending};
+    agent::Record record = well();
+    record.generations = {generation(3, 61 * 24h)};
+    CHECK_FALSE(agent::may_ask_another_ca(certificate, record, at_work, 9, kNow));
+    record.generations = {generation(3, 70 * 24h)};
+    CHECK(agent::may_ask_another_ca(certificate, record, at_work, 0, kNow));
+
+    agent::Record fresh{.name = "example.com"};
+    CHECK_FALSE(agent::may_ask_another_ca(certificate, fresh, at_work, 0, kNow));
+    fresh.issuance = failure(base::Code::CaOrderPending, 9, 23h);
+    CHECK_FALSE(agent::may_ask_another_ca(certificate, fresh, at_work, 0, kNow));
+    fresh.issuance = failure(base::Code::CaOrderPending, 9, 24h);
+    CHECK(agent::may_ask_another_ca(certificate, fresh, at_work, 0, kNow));
+}
+
+TEST_CASE("plan: which open orders are gone on with") {
+    agent::CertificateConfig certificate = fixtures::certificate();
+    certificate.profiles = {{"letsencrypt", ""}, {"once", ""}};
+    const auto is_wanted = [&](const std::string& ca, const std::string& profile = "") {
+        agent::OrderedFor what = agent::wanted_order(certificate, ca);
+        what.profile = profile;
+        return !agent::wanted_orders(certificate, {agent::OpenOrder{.ordered_for = what}}).empty();
+    };
+    CHECK(is_wanted("letsencrypt"));
+    CHECK_FALSE(is_wanted("letsencrypt", "shortlived"));
+    CHECK(is_wanted("once"));  // of no list, and still there
+    CHECK_FALSE(is_wanted("gone"));
+    CHECK_FALSE(agent::is_any_placed({agent::OpenOrder{}}));
+    CHECK(agent::is_any_placed({agent::OpenOrder{}, agent::OpenOrder{.url = "https://ca.test/order/1"}}));
+}
+
 TEST_CASE(
     "plan: a generation of the second CA is kept until it is due, and another list of CAs is a change") {
     agent::CertificateConfig certificate = fixtures::certificate();

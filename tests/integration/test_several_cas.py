@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A list of CAs, each behind a proxy that makes trouble: whatever ends a run, an order is gone on with where it was placed, and one
+certificate comes of it all."""
+import json
+import os
+import signal
+import types
+
+import pytest
+
+from caproxy import CaProxy
+from renewd import NAME, certificate, other_ca
+from tls import is_pair
+
+BUSY = {'only_status': 200, 'replace': (r'"status":\s*"(processing|valid)"', '"status": "processing"'), 'times': None}
+
+
+@pytest.fixture(name='two')
+def fixture_two(make_pebble, make_renewd, open_for_test):
+    """renewd with two CAs that look for challenges at one place: two.first and two.second, two.proxy and two.second_proxy before them."""
+    first = make_pebble()
+    second = make_pebble('second', settings={'httpPort': first.http_port})
+    renewd = make_renewd(first)
+    proxies = [CaProxy(pebble) for pebble in (first, second)]
+    for proxy in proxies:
+        open_for_test(proxy, proxy.close)
+    renewd.ca_url = proxies[0].url
+    two = types.SimpleNamespace(renewd=renewd, first=first, second=second, proxy=proxies[0], second_proxy=proxies[1])
+    two.other = other_ca(second, url=proxies[1].url)
+    renewd.configure(two.other, certificate(ca=['test', 'other']))
+    return two
+
+
+def burns(proxy):
+    """No order is placed any more."""
+    return proxy.refuse('/order-plz', 503, 'serverInternal', 'we are on fire', times=None)
+
+
+def history(renewd):
+    return (renewd.state / 'certificates' / NAME / 'history.jsonl').read_text()
+
+
+def test_a_slow_second_ca_comes_to_its_end(two, faster):
+    """The second is at work on its order for longer than a run, again and again: one order there, and its certificate."""
+    burns(two.proxy)
+    busy = two.second_proxy.on('^/(finalize-order|my-order)', **BUSY, set_headers={'Retry-After': '3600'})
+    for _ in range(2):
+        two.renewd.run('renew', expect=3)
+    assert two.second.orders() == 0
+    for _ in range(2):
+        assert 'still at work' in two.renewd.run('renew', expect=3, environment=faster(100)).text
+        assert two.second.orders() == two.second.issued() == 1
+    busy.times = 0
+    two.renewd.run('renew', expect=0)
+    shown = two.renewd.certificate()
+    assert shown['ca'] == 'other' and shown['generation'] == 1
+    assert two.second.orders() == two.second.issued() == 1 and two.first.orders() == 0
+
+
+def test_killed_at_the_second_ca(two):
+    """kill -9 after the second has issued and before its answer: the next run goes on there, although the first is well again."""
+    burns(two.proxy)
+    for _ in range(2):
+        two.renewd.run('renew', expect=3)
+    two.second_proxy.hold_answer('/finalize-order')
+    process = two.renewd.start('renew')
+    assert two.second_proxy.held.wait(20)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
+    two.second_proxy.release()
+    two.proxy.heal()
+    two.renewd.run('renew', expect=0)
+    assert two.renewd.certificate()['ca'] == 'other' and two.second.orders() == two.second.issued() == 1
+    assert two.first.orders() == 0
+
+
+def test_the_first_order_outlives_a_try_elsewhere(two):
+    """The first CA issues and its answer is lost, three times; the second refuses: the first's order is gone on with, by its own key."""
+    lost = two.proxy.on('^/finalize-order', drop='after', times=None)
+    looks = two.proxy.on('^/my-order', drop='before', times=None)
+    refused = burns(two.second_proxy)
+    for _ in range(3):
+        two.renewd.run('renew', expect=3)
+    assert refused.used > 0 and two.first.orders() == 1
+    lost.times = looks.times = 0
+    two.renewd.run('renew', expect=0)
+    assert two.renewd.certificate()['ca'] == 'test' and two.first.orders() == two.first.issued() == 1
+    assert is_pair(two.renewd.live() / 'fullchain.pem', two.renewd.live() / 'privkey.pem')
+    assert not list((two.renewd.state / 'certificates' / NAME).glob('next*')), 'what the second was to be asked for is gone'
+    two.second_proxy.heal()
+    two.renewd.run('run', '--once', expect=0)
+    assert two.second.orders() == 0 and two.renewd.certificate()['generation'] == 1
