@@ -166,6 +166,7 @@ OrderAhead order_ahead(const CertificateConfig& certificate, const Record& recor
     OrderAhead order{.names = certificate.names, .life_left = urgency_rank(record, now)};
     const GenerationRecord* current = record.wanted();
     if (current == nullptr) return order;
+    order.latest = latest_renewal(*current);
     const std::vector<std::string> names = wanted_order(certificate, ca).names;
     order.is_renewal = std::ranges::any_of(record.generations, [&](const GenerationRecord& generation) {
         return generation.ordered_for.ca == ca && generation.ordered_for.names == names &&
@@ -222,8 +223,9 @@ std::optional<OrderHold> hold_of(const Ledger& ledger, std::span<const CaLimit> 
         const std::string names = names_key(order.names);
         for (const LearnedHold& hold : ledger.learned()) {
             const bool is_ours = hold.names.empty() || hold.names == names;
-            if (is_ours && hold.until > now)
-                held = later_of(std::move(held), {.until = hold.until, .reason = hold.words});
+            const Instant until = std::min(hold.until, order.latest.value_or(hold.until));
+            if (is_ours && until > now)
+                held = later_of(std::move(held), {.until = until, .reason = hold.words});
         }
     }
     return held ? held : hold_of_line(ledger, order, now);

@@ -30,6 +30,8 @@ struct OrderAhead {
     bool is_paced = true;       // nobody waits for it: it goes in line with the others
     /// The share of its life that what it replaces has left: the less, the more pressing.
     double life_left = 0;
+    /// When there is little time left: from then on a CA's wish that we wait is kept to no longer.
+    std::optional<base::Instant> latest{};
     /// Set by count_order(): when, and the buckets that nothing was in use of. There the CA, which counts
     /// when it answers, begins later than we do.
     std::optional<base::Instant> counted_at{};

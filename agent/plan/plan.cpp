@@ -293,7 +293,8 @@ Renewal plan_renewal(const CertificateConfig& certificate, const Record& record,
     }
     if (!record.issuance) return renewal;
     if (wishes.mended && waits_for_a_person(record.issuance->error)) return renewal;
-    const bool is_limit = record.issuance->error.retry_at.has_value();
+    const base::Error& error = record.issuance->error;
+    const bool is_limit = error.retry_at && error.code != base::Code::CaOrderPending;
     const Instant again = believed_attempt(*record.issuance, now);
     if (is_limit && again > now && renewal.at <= now && wishes.by_hand) {
         if (wishes.over_limit) return renewal;

@@ -39,8 +39,11 @@ void note_outcome(Record& record, const std::string& name, const std::string& fi
     if (outcome.error) {
         const GenerationRecord* served = record.generation(target.serving);
         target.failure =
-            count_failure(target.failure, *outcome.error, Effort::Deployment, now,
-                          served == nullptr ? std::nullopt : std::optional(served->not_after), chance);
+            count_failure(target.failure, *outcome.error,
+                          {.effort = Effort::Deployment,
+                           .now = now,
+                           .expiry = served == nullptr ? std::nullopt : std::optional(served->not_after),
+                           .chance = chance});
         if (target.failure->count == 1) {
             record.hooks.push_back({.event = "failed",
                                     .target = name,

@@ -83,8 +83,8 @@ void note_look(Record& record, const CertificateConfig& certificate, const std::
                         " --target " + name,
                 .step = "verify"};
     }
-    target.failure =
-        count_failure(std::nullopt, told, Effort::Deployment, moment.now, std::nullopt, moment.chance);
+    target.failure = count_failure(
+        std::nullopt, told, {.effort = Effort::Deployment, .now = moment.now, .chance = moment.chance});
     if (is_news)
         record.hooks.push_back({.event = "drifted",
                                 .target = name,

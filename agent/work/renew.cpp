@@ -368,6 +368,9 @@ class Issuances {
             return;
         }
         const std::string both = told_.message + "; " + error.message;
+        // Neither is a reason to leave the other alone for longer than it wants.
+        if (!error.retry_at || (told_.retry_at && *error.retry_at < *told_.retry_at))
+            told_.retry_at = error.retry_at;
         // What comes next depends on the order that a CA is at work on.
         if (error.code == Code::CaOrderPending) told_ = std::move(error);
         told_.message = both;
@@ -404,9 +407,14 @@ Result<std::optional<OrderHold>> renew(Surroundings& surroundings, const Certifi
     surroundings.remember(certificate.name, {.what = "not_issued", .error = error});
     const Record before = keeper.record();
     const GenerationRecord* current = before.wanted();
-    const Failure failure = count_failure(
-        before.issuance, error, Effort::Issuance, surroundings.clock.now(),
-        current == nullptr ? std::nullopt : std::optional(current->not_after), surroundings.chance());
+    RetryInput input{.now = surroundings.clock.now(),
+                     .has_another_ca = certificate.ca.size() > 1,
+                     .chance = surroundings.chance()};
+    if (current != nullptr) {
+        input.expiry = current->not_after;
+        input.lifetime = current->not_after - current->not_before;
+    }
+    const Failure failure = count_failure(before.issuance, error, input);
     TRY(keeper.change([&](Record& record) {
         record.issuance = failure;
         record.ca_failures = issuances.ca_failures();

@@ -22,8 +22,8 @@ base::Error left_behind(const CertificateConfig& certificate, const acme::Challe
 }
 
 Failure count(const std::optional<Failure>& before, base::Error error, Surroundings& s) {
-    return count_failure(before, std::move(error), Effort::Deployment, s.clock.now(), std::nullopt,
-                         s.chance());
+    return count_failure(before, std::move(error),
+                         {.effort = Effort::Deployment, .now = s.clock.now(), .chance = s.chance()});
 }
 
 }  // namespace

@@ -60,8 +60,7 @@ Result<void> note_failure(Surroundings& s, Keeper& keeper, int number, base::Err
     return keeper.change([&](Record& record) {
         for (Revocation& each : record.revocations) {
             if (each.generation != number) continue;
-            each.failure =
-                count_failure(each.failure, error, Effort::Issuance, s.clock.now(), std::nullopt, s.chance());
+            each.failure = count_failure(each.failure, error, {.now = s.clock.now(), .chance = s.chance()});
         }
     });
 }

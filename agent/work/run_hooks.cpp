@@ -126,8 +126,9 @@ Result<void> run_due_hooks(Surroundings& s, const CertificateConfig& certificate
             if (!report.error) {
                 record.hooks.erase(pending);
             } else {
-                pending->failure = count_failure(pending->failure, *report.error, Effort::Deployment,
-                                                 s.clock.now(), std::nullopt, s.chance());
+                pending->failure =
+                    count_failure(pending->failure, *report.error,
+                                  {.effort = Effort::Deployment, .now = s.clock.now(), .chance = s.chance()});
             }
         }));
     }

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A list of CAs, each behind a proxy that makes trouble: whatever ends a run, an order is gone on with where it was placed, and one
 certificate comes of it all."""
-import json
+import datetime
+import functools
 import os
 import signal
+import time
 import types
 
 import pytest
@@ -12,14 +14,24 @@ from caproxy import CaProxy
 from renewd import NAME, certificate, other_ca
 from tls import is_pair
 
+LIFE = 40  # seconds, of a certificate that has to run out in a test
 BUSY = {'only_status': 200, 'replace': (r'"status":\s*"(processing|valid)"', '"status": "processing"'), 'times': None}
 
 
-@pytest.fixture(name='two')
-def fixture_two(make_pebble, make_renewd, open_for_test):
+@pytest.fixture(name='make_two')
+def fixture_make_two(make_pebble, make_renewd, open_for_test):
     """renewd with two CAs that look for challenges at one place: two.first and two.second, two.proxy and two.second_proxy before them."""
-    first = make_pebble()
-    second = make_pebble('second', settings={'httpPort': first.http_port})
+    return functools.partial(two_cas, make_pebble, make_renewd, open_for_test)
+
+
+@pytest.fixture(name='two')
+def fixture_two(make_two):
+    return make_two()
+
+
+def two_cas(make_pebble, make_renewd, open_for_test, **options):
+    first = make_pebble(**options)
+    second = make_pebble('second', settings={'httpPort': first.http_port}, **options)
     renewd = make_renewd(first)
     proxies = [CaProxy(pebble) for pebble in (first, second)]
     for proxy in proxies:
@@ -90,3 +102,24 @@ def test_the_first_order_outlives_a_try_elsewhere(two):
     two.second_proxy.heal()
     two.renewd.run('run', '--once', expect=0)
     assert two.second.orders() == 0 and two.renewd.certificate()['generation'] == 1
+
+
+def wait_for_age(renewd, seconds):
+    """Until what is held is so old."""
+    made = datetime.datetime.fromisoformat(renewd.certificate()['not_before'].replace('Z', '+00:00'))
+    time.sleep(max(0, seconds - (datetime.datetime.now(datetime.timezone.utc) - made).total_seconds()))
+
+
+def test_a_limit_longer_than_the_certificate_lives(make_two):
+    """429 for a week at half of a short life: the first is left alone, the second is not asked either, until a quarter is left."""
+    two = make_two(validity=LIFE)
+    two.renewd.run('renew', expect=0)
+    limit = two.proxy.refuse('/order-plz', 429, 'rateLimited', 'too many', wait=604800, times=None)
+    wait_for_age(two.renewd, LIFE / 2 + 1)
+    for _ in range(2):
+        two.renewd.run('run', '--once', expect=3)
+        assert limit.used == 1 and two.second.orders() == 0
+    wait_for_age(two.renewd, LIFE * 3 / 4 + 2)
+    two.renewd.run('run', '--once', expect=0)
+    shown = two.renewd.certificate()
+    assert shown['ca'] == 'other' and shown['generation'] == 2 and limit.used == 1

@@ -296,9 +296,12 @@ class Year {
     void fail(Subject& subject, base::Error error) {
         if (now_ >= outage_begins_ && now_ < outage_ends_) subject.was_delayed = true;
         const agent::GenerationRecord* current = subject.record.wanted();
-        subject.record.issuance = agent::count_failure(
-            subject.record.issuance, std::move(error), agent::Effort::Issuance, now_,
-            current == nullptr ? std::nullopt : std::optional(current->not_after), chance());
+        agent::RetryInput input{.now = now_, .chance = chance()};
+        if (current != nullptr) {
+            input.expiry = current->not_after;
+            input.lifetime = current->not_after - current->not_before;
+        }
+        subject.record.issuance = agent::count_failure(subject.record.issuance, std::move(error), input);
     }
 
     /// As work/renew keeps it, and as its pass prunes it.

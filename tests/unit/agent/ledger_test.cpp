@@ -324,6 +324,16 @@ TEST_CASE("ledger: what has come back is forgotten, and what a clock years ahead
     CHECK(ledger.buckets().empty());
 }
 
+TEST_CASE("ledger: a CA's wish that we wait ends when little is left of what is held") {
+    Ledger ledger;
+    OrderAhead order = order_for({"a.example"});
+    agent::learn_refusal(ledger, {}, order, refusal("slowly please", 168h), kNow);
+    CHECK(agent::hold_of(ledger, {}, order, kNow + 2h)->until == kNow + 168h);
+    order.latest = kNow + 72h;
+    CHECK(agent::hold_of(ledger, {}, order, kNow + 2h)->until == kNow + 72h);
+    CHECK_FALSE(agent::hold_of(ledger, {}, order, kNow + 72h));
+}
+
 TEST_CASE("ledger: what an order is, by configuration and record") {
     agent::CertificateConfig config = fixtures::certificate();
     agent::Record record = fixtures::well();

@@ -333,6 +333,15 @@ TEST_CASE("plan: a limit that the CA has named holds even somebody who waits, an
     CHECK_FALSE(p.renewal_due(kNow));
 }
 
+TEST_CASE(
+    "plan: an order that the CA is at work on is looked at for somebody who waits, whatever it has said") {
+    agent::Record record{.name = "example.com"};
+    record.issuance = failure(base::Code::CaOrderPending);
+    record.issuance->error.retry_at = kNow + 24h;
+    CHECK(plan(certificate(), record, {.by_hand = true}, /*has_open_order=*/true).renewal_due(kNow));
+    CHECK(plan(certificate(), record, {}, /*has_open_order=*/true).renewal.at == kNow + 300s);
+}
+
 TEST_CASE("plan: what a target needs; wanted, installed and serving are separate facts") {
     struct Case {
         std::string_view name;
