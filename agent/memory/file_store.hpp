@@ -84,6 +84,9 @@ class FileStore final : public Store {
     [[nodiscard]] base::Result<std::optional<OpenOrder>> read_order(const std::string& certificate,
                                                                     const std::string& place);
     [[nodiscard]] base::Result<void> drop_orders_but(const std::string& certificate, const std::string& kept);
+    [[nodiscard]] base::Result<void> write_contents(const std::string& next, const GenerationRecord& record,
+                                                    const base::Chain& chain);
+    void take_room_again(const std::string& next);
     [[nodiscard]] base::Result<void> settle_generation(const std::string& certificate, int number);
     [[nodiscard]] base::Result<void> point_live_at(const Record& record);
     [[nodiscard]] base::Result<void> put_aside(const Record& next, const std::string& current);

@@ -109,7 +109,16 @@ Result<void> IndexFile::note_change(const std::string& certificate) const {
         return {};
     }
     const std::string note = certificate + " " + std::to_string(::getpid()) + "\n";
-    return as_state(base::append_durably(files_, place_ + kNotes, note, kPrivate.mode));
+    const auto add = [&] {
+        return as_state(base::append_durably(files_, place_ + kNotes, note, kPrivate.mode));
+    };
+    auto noted = add();
+    if (noted || noted.error().code != Code::StateNoSpace) return noted;
+    // A full disk must not stop what has its room already: without the index nothing is relied on. Where that
+    // makes room, whoever saves another one hears of it all the same.
+    TRY(as_state(base::remove_tree(files_, place_)));
+    static_cast<void>(add());
+    return {};
 }
 
 }  // namespace agent

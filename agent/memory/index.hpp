@@ -39,7 +39,8 @@ class IndexFile {
     /// Replaces it, and takes the notes away: what another process has noted since is left out of it.
     /// state/….
     [[nodiscard]] base::Result<void> save(Index index) const;
-    /// The certificate is about to change, at the hands of this process. Durable when it returns. state/….
+    /// The certificate is about to change, at the hands of this process. Durable when it returns; where there
+    /// is no room for it, the index goes. state/….
     [[nodiscard]] base::Result<void> note_change(const std::string& certificate) const;
 
   private:

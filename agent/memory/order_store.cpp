@@ -21,8 +21,9 @@ namespace {
 constexpr const char* kOrderFile = "/order.json";
 constexpr const char* kKeyFile = "/privkey.pem";
 constexpr const char* kRequestFile = "/request.der";  // in its place, where the key is the user's own
-constexpr const char* kOnly = "next";                 // of an earlier renewd, which knew one order
-constexpr const char* kOfCa = "next-";                // and the CA's name
+constexpr std::array kContents{"/cert.pem", "/chain.pem", "/fullchain.pem", "/meta.json"};
+constexpr const char* kOnly = "next";   // of an earlier renewd, which knew one order
+constexpr const char* kOfCa = "next-";  // and the CA's name
 
 /// What a person has to know of an order that cannot be gone on with.
 base::Failure unusable(const std::string& next, const Result<OpenOrder>& order,
@@ -131,23 +132,36 @@ Result<void> FileStore::complete(const std::string& certificate, const Generatio
     const std::string directory = directory_of(certificate, record.number);
     if (!base::exists(files_, next + kOrderFile) && base::exists(files_, directory + "/meta.json"))
         return settle_generation(certificate, record.number);  // an earlier try came this far
-    const base::Chain leaf(chain.begin(), chain.begin() + 1);
-    const base::Chain issuers(chain.begin() + 1, chain.end());
-    const std::array<std::pair<const char*, std::string>, 4> contents{
-        {{"/cert.pem", base::to_pem(leaf)},
-         {"/chain.pem", base::to_pem(issuers)},
-         {"/fullchain.pem", base::to_pem(chain)},
-         {"/meta.json", to_text(record)}}};
-    TRY(release_reserve(files_, next));
-    for (const auto& [name, content] : contents) {
-        TRY(as_state(base::write_whole(files_, next + name, content, kPrivate)));
+    auto written = write_contents(next, record, chain);
+    if (!written) {
+        take_room_again(next);
+        return written;
     }
-    TRY(as_state(base::sync_directory(files_, next)));
     // Before it is a generation: a run that is killed in between would go on with an order that nobody wants
     // any more, and get a second certificate.
     TRY(drop_orders_but(certificate, next));
     TRY(as_state(files_.rename(next, directory)));
     return settle_generation(certificate, record.number);
+}
+
+Result<void> FileStore::write_contents(const std::string& next, const GenerationRecord& record,
+                                       const base::Chain& chain) {
+    TRY(release_reserve(files_, next));
+    const base::Chain leaf(chain.begin(), chain.begin() + 1);
+    const base::Chain issuers(chain.begin() + 1, chain.end());
+    const std::array<std::string, kContents.size()> contents{base::to_pem(leaf), base::to_pem(issuers),
+                                                             base::to_pem(chain), to_text(record)};
+    for (std::size_t i = 0; i < contents.size(); ++i) {
+        TRY(as_state(base::write_whole(files_, next + kContents.at(i), contents.at(i), kPrivate)));
+    }
+    return as_state(base::sync_directory(files_, next));
+}
+
+/// For the next try, so that nobody else fills it meanwhile. Best effort: there may be none.
+void FileStore::take_room_again(const std::string& next) {
+    for (const char* name : kContents) static_cast<void>(base::remove_tree(files_, next + name));
+    static_cast<void>(release_reserve(files_, next));
+    static_cast<void>(make_reserve(files_, next));
 }
 
 Result<void> FileStore::settle_generation(const std::string& certificate, int number) {

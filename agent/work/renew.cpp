@@ -35,9 +35,12 @@ class Issuance {
         : s_(surroundings), certificate_(certificate), keeper_(keeper), ca_(ca), wish_(wish) {}
 
     Result<void> run() {
-        TRY(check_space());
+        std::optional<OpenOrder> open = TRY(order_of_earlier_run());
+        is_resumed_ = open.has_value();
+        // One that was placed has its room already.
+        if (!open || open->url.empty()) TRY(check_space());
         TRY(check_clock());
-        order_ = TRY(open_or_begin());
+        order_ = open ? std::move(*open) : TRY(begin_order());
         auto issued = issue_once();
         if (!issued && issued.error().code == Code::CaAccountMissing) {
             TRY(s_.renew_account(ca_));
@@ -85,13 +88,15 @@ class Issuance {
         return tl::make_unexpected(clock_error(verdict));
     }
 
-    /// The order of an earlier run at this CA, if it is still for the same thing; else a new key, or the
-    /// user's own request, durable before anybody is asked.
-    Result<OpenOrder> open_or_begin() {
+    /// At this CA, if it is still for the same thing.
+    [[nodiscard]] Result<std::optional<OpenOrder>> order_of_earlier_run() const {
         auto open = wanted_orders(certificate_, TRY(s_.store.open_orders(certificate_.name)));
         const auto ours = std::ranges::find_if(open, [&](const auto& order) { return is_at(order, ca_); });
-        is_resumed_ = ours != open.end();
-        if (is_resumed_) return std::move(*ours);
+        return ours == open.end() ? std::optional<OpenOrder>{} : std::optional(std::move(*ours));
+    }
+
+    /// A new key, or the user's own request, durable before anybody is asked.
+    Result<OpenOrder> begin_order() {
         OrderedFor wanted = wanted_order(certificate_, ca_.name);
         wanted.directory = ca_.directory;
         s_.progress.step(certificate_.name, "key", key_words(certificate_));

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 
 import pytest
 
@@ -57,6 +58,28 @@ def test_disk_fills_up_while_the_ca_is_at_work(renewd, pebble, ca_proxy, small_d
     fill(renewd.state)
     said = process.communicate(timeout=60)[0]
     assert is_pair(renewd.live() / 'fullchain.pem', renewd.live() / 'privkey.pem'), said
+    assert renewd.certificate()['generation'] == 1
+    make_room(renewd.state)
+    renewd.run('renew', expect=0)
+    assert pebble.orders() == pebble.issued() == 1
+
+
+@pytest.mark.parametrize('options, fill', [('size=4m', fill_with_bytes), ('size=4m,nr_inodes=200', fill_with_files)],
+                         ids=['bytes', 'inodes'])
+def test_killed_and_resumed_on_a_full_disk(renewd, pebble, ca_proxy, small_disk, options, fill):
+    """kill -9 before the download, then the disk fills up: the certificate is fetched into the room that its order has."""
+    small_disk(options)
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate(), agent='min_free = "1MiB"')
+    ca_proxy.hold_answer('/certZ')
+    process = renewd.start('renew')
+    assert ca_proxy.held.wait(20)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
+    ca_proxy.release()
+    fill(renewd.state)
+    outcome = renewd.run('renew')
+    assert is_pair(renewd.live() / 'fullchain.pem', renewd.live() / 'privkey.pem'), str(outcome)
     assert renewd.certificate()['generation'] == 1
     make_room(renewd.state)
     renewd.run('renew', expect=0)

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/unit/base/faulty_files.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
 
 using agent::Index;
@@ -91,6 +92,23 @@ TEST_CASE("index: a damaged one is as good as none") {
     REQUIRE(index.save(three()));
     append(directory / "index", "x");
     CHECK(index.load().empty());
+}
+
+TEST_CASE("index: a disk without room for a note stops nobody, and nothing is believed that is not noted") {
+    std::size_t went = 0;
+    for (std::size_t at = 1;; ++at) {
+        const tests::TemporaryDirectory directory;
+        base::SystemFiles system;
+        const IndexFile index(system, directory.path());
+        REQUIRE(index.save(three()));
+        tests::FaultyFiles files(tests::Fault::Fail, at, base::Code::StateNoSpace);
+        const auto noted = IndexFile(files, directory.path()).note_change("a.example.com");
+        if (!files.struck()) break;
+        CAPTURE(files.calls().back());
+        if (noted) CHECK_FALSE(index.load().contains("a.example.com"));
+        if (noted && index.load().empty()) ++went;
+    }
+    CHECK(went > 0);
 }
 
 TEST_CASE("index: without an agent the notes do not grow for ever") {
