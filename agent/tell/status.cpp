@@ -270,6 +270,11 @@ CertificateState judge_state(const CertificateStatus& status, bool has_open_orde
 
 }  // namespace
 
+std::string ca_of(const CertificateStatus& status) {
+    if (const GenerationRecord* held = status.record.wanted()) return held->ordered_for.ca;
+    return status.config == nullptr ? "" : status.config->ca.front();
+}
+
 CertificateStatus status_of(const CertificateConfig& certificate, const Record& record, bool has_open_order,
                             base::Seconds verify_every, Instant now) {
     CertificateStatus status{

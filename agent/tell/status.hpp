@@ -93,6 +93,9 @@ struct CertificateStatus {
     std::optional<Hold> held{};
 };
 
+/// The CA that what is held came from; before there is anything, the one that is asked first.
+[[nodiscard]] std::string ca_of(const CertificateStatus& status);
+
 /// The status of one certificate. `has_open_order`: an order is being worked on, or waits to be gone on with.
 [[nodiscard]] CertificateStatus status_of(const CertificateConfig& certificate, const Record& record,
                                           bool has_open_order, base::Seconds verify_every, base::Instant now);

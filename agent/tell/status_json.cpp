@@ -154,9 +154,7 @@ json to_json(const CertificateStatus& status) {
     json object = {
         {"name", record.name},
         {"names", std::move(names)},
-        {"ca", wanted != nullptr          ? wanted->ordered_for.ca
-               : status.config != nullptr ? status.config->ca.front()
-                                          : ""},
+        {"ca", ca_of(status)},
         {"key", key_of(status)},
         {"contact", contact.empty() ? json(nullptr) : json(contact)},
         {"state", to_string(status.state)},

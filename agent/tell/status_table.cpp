@@ -82,7 +82,7 @@ Row row_of(const CertificateStatus& status, Instant now, std::size_t width, bool
     const GenerationRecord* wanted = status.record.wanted();
     row.cells.push_back(status.record.name);
     if (is_wide) {
-        row.cells.push_back(status.config == nullptr ? "" : status.config->ca.front());
+        row.cells.push_back(ca_of(status));
         row.cells.push_back(wanted == nullptr ? "-" : std::to_string(wanted->number));
     }
     row.cells.push_back(expiry_words(status, now, is_wide));

@@ -3,6 +3,7 @@
 import datetime
 import json
 import random
+import re
 import time
 
 from caproxy import CaProxy
@@ -94,6 +95,7 @@ def test_a_second_ca_when_the_first_keeps_failing(make_pebble, make_renewd, ngin
     renewd.run('renew', expect=0)
     shown = renewd.certificate()
     assert shown['ca'] == 'other' and shown['state'] == 'ok' and second.orders() == 1
+    assert re.search(rf'{NAME} +other +1 ', renewd.run('status', '--width', '120', expect=0).out)
     assert served(nginx.port, NAME).sha256 == shown['sha256']
     proxy.heal()
     renewd.run('run', '--once', expect=0)
