@@ -75,6 +75,7 @@ struct Options {
     bool all = false;
     std::string host{}, target{}, ca{};  // narrow the selection
     std::string state{}, contact{};
+    std::string order_at{};  // renew --ca: the CA to order at, this once
     bool once = false;
     bool force = false;
     bool over_limit = false;
@@ -140,7 +141,8 @@ class Workshop {
 void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now);
 
 /// The certificates a selection names, sorted. usage/wrong for a name that is nowhere, with the likely
-/// meaning, and for what is dangerous for many where nothing was named.
+/// meaning, for a CA to order at that there is not, with those there are, and for what is dangerous for many
+/// where nothing was named.
 [[nodiscard]] base::Result<std::vector<std::string>> select(const Config& config, const Options& options);
 
 /// Leaves only the selected certificates in this state (--state). usage/wrong for a state there is not.

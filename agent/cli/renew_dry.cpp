@@ -53,7 +53,9 @@ int rehearse_command(Workshop& shop) {
     std::vector<Rehearsal> rehearsals(shop.certificates.size());
     base::in_parallel(rehearsals.size(), shop.config.agent.jobs, [&](std::size_t i) {
         const CertificateConfig& certificate = shop.config.certificates.at(shop.certificates[i]);
-        rehearsals[i] = rehearse(*shop.surroundings, certificate);
+        const std::string& ca =
+            shop.options.order_at.empty() ? certificate.ca.front() : shop.options.order_at;
+        rehearsals[i] = rehearse(*shop.surroundings, certificate, ca);
         shop.progress->finish(certificate.name, "rehearsed");
     });
     int code = exit_code::kWell;

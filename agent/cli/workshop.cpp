@@ -140,7 +140,21 @@ void tell(const Options& options, const base::Error& error) {
     if (!error.hint.empty()) std::fprintf(stderr, "    %s\n", error.hint.c_str());
 }
 
+namespace {
+
+Result<void> check_ca(const Config& config, const std::string& name) {
+    if (name.empty() || config.cas.contains(name)) return {};
+    std::string known;
+    for (const auto& [ca, settings] : config.cas) known += (known.empty() ? "" : ", ") + ca;
+    return base::fail(Code::UsageWrong,
+                      "there is no CA \"" + base::printable(name, 100) + "\" in " + config.file,
+                      "known: " + known);
+}
+
+}  // namespace
+
 Result<std::vector<std::string>> select(const Config& config, const Options& options) {
+    TRY(check_ca(config, options.order_at));
     std::set<std::string> chosen;
     std::set<std::string, std::less<>> known;
     for (const auto& [name, certificate] : config.certificates) known.insert(name);

@@ -297,7 +297,7 @@ Renewal plan_renewal(const CertificateConfig& certificate, const Record& record,
     const bool is_limit = error.retry_at && error.code != base::Code::CaOrderPending;
     const Instant again = believed_attempt(*record.issuance, now);
     if (is_limit && again > now && renewal.at <= now && wishes.by_hand) {
-        if (wishes.over_limit) return renewal;
+        if (wishes.over_limit || wishes.elsewhere) return renewal;
         renewal.held_until = again;
     } else if (!wishes.by_hand) {
         renewal.at = std::max(renewal.at, again);

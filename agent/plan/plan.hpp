@@ -23,6 +23,7 @@ enum class RenewalReason { NeverIssued, Ari, Lifetime, Configured, Forced, Confi
 struct Wishes {
     bool renew_now = false;  // --force
     bool by_hand = false;    // somebody waits: our own backoff does not hold an order back, a CA's limit does
+    bool elsewhere = false;  // at a CA that was named: what another has asked of us holds nothing back
     bool over_limit = false;    // whatever is known of a limit of the CA
     bool deploy_again = false;  // `deploy`: every target, whatever is known of it
     bool look_again = false;    // `verify`: every endpoint

@@ -29,7 +29,9 @@ class Pass {
   public:
     Pass(Surroundings& surroundings, const CertificateConfig& certificate, const PassOptions& options)
         : s_(surroundings), certificate_(certificate), options_(options) {
-        wish_ = {.by_hand = options.wishes.by_hand, .over_limit = options.wishes.over_limit};
+        wish_ = {.by_hand = options.wishes.by_hand,
+                 .over_limit = options.wishes.over_limit,
+                 .ca = options.order_at};
     }
 
     /// Nothing due is the common case, and costs one look into the store and no lease. How pressing the work
@@ -74,7 +76,7 @@ class Pass {
 
     /// Of the CA that what is held came from, and of the one that would be asked for more.
     void ask_for_time(const Record& record) {
-        std::set<std::string> cas{certificate_.ca.front()};
+        std::set<std::string> cas{first_ca()};
         if (record.wanted() != nullptr) cas.insert(record.wanted()->ordered_for.ca);
         for (const std::string& name : cas) {
             const auto ca = s_.config.cas.find(name);
@@ -143,13 +145,17 @@ class Pass {
         if (made.renewal.held_until) {
             hold_ = OrderHold{.until = *made.renewal.held_until, .reason = record.issuance->error.message};
         } else if (options_.may_renew && made.renewal_due(s_.clock.now())) {
-            hold_ = hold_of_clock(s_.clock_watch().judge(record, certificate_.ca.front()), record,
-                                  s_.clock.now());
+            hold_ = hold_of_clock(s_.clock_watch().judge(record, first_ca()), record, s_.clock.now());
             if (!hold_) hold_ = hold_of_ledger(record, orders);
             if (!hold_ && turned_away_ && turned_away_->until > s_.clock.now()) hold_ = turned_away_;
             if (hold_) made.renewal.held_until = hold_->until;
         }
         return made;
+    }
+
+    /// The CA that is asked for a new order before any other.
+    [[nodiscard]] const std::string& first_ca() const {
+        return wish_.ca.empty() ? certificate_.ca.front() : wish_.ca;
     }
 
     /// An order that was placed is counted already. Where another CA may be asked it is up to renew().
@@ -158,8 +164,10 @@ class Pass {
         if (options_.wishes.over_limit || is_any_placed(orders)) return std::nullopt;
         const base::Instant now = s_.clock.now();
         const base::Error limit{.code = base::Code::CaRateLimited};
-        if (may_ask_another_ca(certificate_, record, limit, record.ca_failures, now)) return std::nullopt;
-        const CaConfig& ca = s_.config.cas.at(certificate_.ca.front());
+        const bool has_choice = wish_.ca.empty();
+        if (has_choice && may_ask_another_ca(certificate_, record, limit, record.ca_failures, now))
+            return std::nullopt;
+        const CaConfig& ca = s_.config.cas.at(first_ca());
         return s_.ledgers().hold(ca, order_wished(certificate_, record, ca.name, wish_, now));
     }
 

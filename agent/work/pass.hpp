@@ -17,6 +17,7 @@ namespace agent {
 struct PassOptions {
     Wishes wishes{};
     std::vector<std::string> only_targets{};  // of deploy and verify; empty: all
+    std::string order_at{};                   // the CA to order at, this once; empty: as the list says
     bool may_renew = true;                    // `deploy` and `verify` never order
     bool may_deploy = true;                   // `verify` never writes
     base::Seconds limit_patience{0};  // in all, for limits of the CA; more is told instead of waited for

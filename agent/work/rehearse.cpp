@@ -16,8 +16,8 @@ namespace {
 
 class Stage {
   public:
-    Stage(Surroundings& surroundings, const CertificateConfig& certificate)
-        : s_(surroundings), certificate_(certificate) {}
+    Stage(Surroundings& surroundings, const CertificateConfig& certificate, const CaConfig& ca)
+        : s_(surroundings), certificate_(certificate), ca_(ca) {}
 
     Rehearsal run() {
         Rehearsal rehearsal{.certificate = certificate_.name};
@@ -31,9 +31,8 @@ class Stage {
 
   private:
     RehearsedStep order() {
-        const CaConfig& ca = s_.config.cas.at(certificate_.ca.front());
-        RehearsedStep step{.what = "order at the staging of " + ca.name};
-        const auto staging = staging_of(s_.config, ca);
+        RehearsedStep step{.what = "order at the staging of " + ca_.name};
+        const auto staging = staging_of(s_.config, ca_);
         if (!staging) {
             step.error = staging.error();
             return step;
@@ -52,7 +51,7 @@ class Stage {
     Result<acme::Issued> issue(const CaConfig& staging) {
         const acme::Account account = TRY(s_.account(staging));
         const acme::IssuanceRequest request{.names = certificate_.names,
-                                            .profile = certificate_.profiles.at(certificate_.ca.front()),
+                                            .profile = certificate_.profiles.at(ca_.name),
                                             .key = TRY(base::PrivateKey::generate(certificate_.key_type))};
         return acme::issue(
             s_.session(staging), account, request,
@@ -112,6 +111,7 @@ class Stage {
 
     Surroundings& s_;
     const CertificateConfig& certificate_;
+    const CaConfig& ca_;
 };
 
 }  // namespace
@@ -130,8 +130,8 @@ Result<CaConfig> staging_of(const Config& config, const CaConfig& ca) {
     return staging;
 }
 
-Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate) {
-    return Stage(surroundings, certificate).run();
+Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate, const std::string& ca) {
+    return Stage(surroundings, certificate, surroundings.config.cas.at(ca)).run();
 }
 
 }  // namespace agent

@@ -27,8 +27,9 @@ struct Rehearsal {
 /// there is none.
 [[nodiscard]] base::Result<CaConfig> staging_of(const Config& config, const CaConfig& ca);
 
-/// Blocks for as long as an order takes. Keeps nothing but the account at the staging CA; no file of a target
-/// is written and no service reloaded.
-[[nodiscard]] Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate);
+/// At the staging of this CA. Blocks for as long as an order takes. Keeps nothing but the account at the
+/// staging CA; no file of a target is written and no service reloaded.
+[[nodiscard]] Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate,
+                                 const std::string& ca);
 
 }  // namespace agent

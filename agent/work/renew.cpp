@@ -309,10 +309,11 @@ class Issuances {
         const auto turns = turns_in_order();
         if (!turns) return tl::make_unexpected(base::Error(turns.error()).during("order"));
         for (const Turn& turn : *turns) {
-            const bool is_new = first_ && !turn.is_placed;
-            if (is_new && !is_time_for_another_ca(keeper_.record(), *first_, ca_failures_, s_.clock.now()))
+            const bool is_next = first_ && !turn.is_placed;
+            if (is_next && !is_time_for_another_ca(keeper_.record(), *first_, ca_failures_, s_.clock.now()))
                 break;
-            auto issued = is_new ? turn_to(*turn.ca) : ask(*turn.ca);
+            if (is_next) tell_turn(*turn.ca);
+            auto issued = ask(turn);
             if (issued) return issued;
             note(*turn.ca, std::move(issued).error());
         }
@@ -328,46 +329,48 @@ class Issuances {
     Result<std::vector<Turn>> turns_in_order() const {
         const auto open = wanted_orders(certificate_, TRY(s_.store.open_orders(certificate_.name)));
         std::vector<Turn> turns;
-        const auto add = [&](const std::string& name) {
+        const auto turn_of = [&](const std::string& name) {
             const CaConfig& ca = s_.config.cas.at(name);
             const bool is_placed = std::ranges::any_of(
                 open, [&](const OpenOrder& order) { return is_at(order, ca) && !order.url.empty(); });
-            const auto is_it = [&](const Turn& turn) { return turn.ca == &ca; };
-            if (std::ranges::none_of(turns, is_it)) turns.push_back({.ca = &ca, .is_placed = is_placed});
+            return Turn{.ca = &ca, .is_placed = is_placed};
         };
-        std::ranges::for_each(certificate_.ca, add);
+        if (!wish_.ca.empty()) return std::vector{turn_of(wish_.ca)};
+        for (const std::string& name : certificate_.ca) turns.push_back(turn_of(name));
         for (const OpenOrder& order : open) {
-            if (!order.url.empty()) add(order.ordered_for.ca);
+            const std::string& name = order.ordered_for.ca;
+            const bool is_listed = std::ranges::find(certificate_.ca, name) != certificate_.ca.end();
+            const Turn turn = turn_of(name);
+            if (!is_listed && turn.is_placed) turns.push_back(turn);  // of one that was named for once
         }
         std::ranges::stable_partition(turns, &Turn::is_placed);
         return turns;
     }
 
-    Result<void> ask(const CaConfig& ca) {
-        Issuance issuance(s_, certificate_, keeper_, ca, wish_);
-        auto issued = issuance.run();
-        if (!first_) {
-            held_ = issuance.held();
-        } else {
-            held_.reset();  // something was asked
-        }
-        return issued;
-    }
-
-    Result<void> turn_to(const CaConfig& ca) {
+    void tell_turn(const CaConfig& ca) {
         s_.log.warn("{}: {}; now {} is asked", certificate_.name, told_.message, ca.name);
         s_.remember(certificate_.name, {.what = "turned_to", .text = ca.name, .error = *first_});
-        TRY(check_caa_for(s_, certificate_, ca));
-        return ask(ca);
+    }
+
+    Result<void> ask(const Turn& turn) {
+        held_.reset();
+        const bool is_new_elsewhere = !turn.is_placed && turn.ca->name != certificate_.ca.front();
+        if (is_new_elsewhere) TRY(check_caa_for(s_, certificate_, *turn.ca));
+        Issuance issuance(s_, certificate_, keeper_, *turn.ca, wish_);
+        auto issued = issuance.run();
+        if (!first_) held_ = issuance.held();  // else something was asked
+        return issued;
     }
 
     void note(const CaConfig& ca, base::Error error) {
         error = std::move(error).during("order");
         if (!first_) {
             first_ = told_ = error;
+            const bool is_first = ca.name == certificate_.ca.front();
+            if (!wish_.ca.empty() && !is_first) return;  // says nothing of the list
             if (is_of_the_ca(error)) {
                 ++ca_failures_;
-            } else if (error.code != Code::CaOrderPending && ca.name == certificate_.ca.front()) {
+            } else if (is_first && error.code != Code::CaOrderPending) {
                 ca_failures_ = 0;
             }
             return;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "agent/plan/ledger.hpp"
 #include "agent/work/keeper.hpp"
@@ -15,6 +16,7 @@ struct OrderWish {
     bool is_forced = false;  // by hand, of what is not due
     bool by_hand = false;    // somebody waits: it does not stand in line with the agent's own
     bool over_limit = false;
+    std::string ca{};  // that was named, and alone is asked; empty: as the list says
 };
 
 /// The order that would be placed at this CA now, as the ledger sees it.

@@ -123,3 +123,30 @@ def test_a_limit_longer_than_the_certificate_lives(make_two):
     two.renewd.run('run', '--once', expect=0)
     shown = two.renewd.certificate()
     assert shown['ca'] == 'other' and shown['generation'] == 2 and limit.used == 1
+
+
+def test_a_ca_for_this_once(two, name_server):
+    """renew --ca orders there and nowhere else, not even where the list does not name it; kept until the next renewal; CAA first."""
+    two.renewd.configure(two.other, certificate())
+    unknown = two.renewd.run('renew', '--ca', 'nowhere', expect=2)
+    assert 'there is no CA "nowhere"' in unknown.text and 'known: letsencrypt, letsencrypt-staging, other, test' in unknown.text
+    two.renewd.run('renew', '--ca', 'other', expect=0)
+    assert two.renewd.certificate()['ca'] == 'other' and two.second.orders() == 1 and two.first.orders() == 0
+    two.renewd.run('renew', '--ca', 'other', expect=0)
+    two.renewd.run('run', '--once', expect=0)
+    assert two.renewd.certificate()['generation'] == 1, 'it is not due, and asks for nothing'
+    limit = two.proxy.refuse('/order-plz', 429, 'rateLimited', 'too many', wait=3600)
+    two.renewd.run('renew', NAME, '--force', expect=8)
+    two.renewd.run('renew', NAME, '--force', '--ca', 'other', expect=0)
+    assert two.second.orders() == 2 and limit.used == 1, 'a limit of another CA holds nothing back'
+    name_server.caa(NAME, ';')
+    two.renewd.configure(name_server.dns_toml, two.other, certificate())
+    assert 'CAA' in two.renewd.run('renew', NAME, '--force', '--ca', 'other', expect=3).text
+    assert two.second.orders() == 2 and two.first.orders() == 0
+
+
+def test_a_rehearsal_at_another_ca(two):
+    """renew --dry-run --ca: at that one's staging."""
+    two.renewd.configure(other_ca(two.first, url='https://127.0.0.1:1/dir', staging=two.second_proxy.url), certificate())
+    assert 'thrown away' in two.renewd.run('renew', '--dry-run', '--ca', 'other', expect=0).out
+    assert two.second.orders() == 1 and two.first.orders() == 0
