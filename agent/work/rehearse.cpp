@@ -2,9 +2,15 @@
 #include "agent/work/rehearse.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <variant>
 
+#include "agent/work/keeper.hpp"
 #include "agent/work/look.hpp"
+#include "agent/work/residue.hpp"
+#include "base/key.hpp"
 #include "base/parallel.hpp"
+#include "base/request.hpp"
 #include "deployers/probe/look.hpp"
 
 namespace agent {
@@ -22,6 +28,7 @@ class Stage {
     Rehearsal run() {
         Rehearsal rehearsal{.certificate = certificate_.name};
         rehearsal.steps.push_back(order());
+        std::ranges::move(left_, std::back_inserter(rehearsal.steps));
         std::vector<RehearsedStep> targets(certificate_.targets.size());
         base::in_parallel(targets.size(), s_.config.agent.host_jobs,
                           [&](std::size_t i) { targets[i] = target(certificate_.targets[i]); });
@@ -38,7 +45,9 @@ class Stage {
             return step;
         }
         step.what = "order at " + staging->name;
-        const auto issued = issue(*staging);
+        auto issued = issue(*staging);
+        if (!issued && issued.error().code == Code::CaAccountMissing)
+            issued = issue_with_new_account(*staging);
         if (issued) {
             step.text = "a certificate for " + std::to_string(certificate_.names.size()) +
                         (certificate_.names.size() == 1 ? " name" : " names") + " was issued and thrown away";
@@ -48,15 +57,44 @@ class Stage {
         return step;
     }
 
+    /// Stagings lose their accounts now and then.
+    Result<acme::Issued> issue_with_new_account(const CaConfig& staging) {
+        TRY(s_.renew_account(staging));
+        return issue(staging);
+    }
+
+    /// What would be asked for: the user's own request, or a key that is thrown away.
+    [[nodiscard]] Result<std::variant<base::PrivateKey, base::Request>> key_or_request() const {
+        if (certificate_.request) return TRY(base::parse_request(certificate_.request->der));
+        return TRY(base::PrivateKey::generate(certificate_.key_type));
+    }
+
+    /// A challenge that could not be taken away: remembered, as that of an order, so that it is tried again.
+    void note_left(const acme::ChallengeTask& task, const base::Error& error) {
+        RehearsedStep step{.what = "clean up after the order"};
+        auto keeper = Keeper::open(s_.store, certificate_.name, s_.clock.now());
+        if (keeper) {
+            remember_residue(s_, certificate_, **keeper, task, error);
+            step.text = "a challenge for " + task.identifier.value +
+                        " is still there, and is taken away later: " + error.message;
+        } else {
+            step.error = base::Error(error).within("a challenge for " + task.identifier.value +
+                                                   " is still there, and is left to you");
+        }
+        left_.push_back(std::move(step));
+    }
+
     Result<acme::Issued> issue(const CaConfig& staging) {
         const acme::Account account = TRY(s_.account(staging));
         const acme::IssuanceRequest request{.names = certificate_.names,
                                             .profile = certificate_.profiles.at(ca_.name),
-                                            .key = TRY(base::PrivateKey::generate(certificate_.key_type))};
+                                            .key = TRY(key_or_request())};
         return acme::issue(
             s_.session(staging), account, request,
             {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
              .order_placed = [](const std::string&) -> Result<void> { return {}; },
+             .left_behind = [this](const acme::ChallengeTask& task,
+                                   const base::Error& error) { note_left(task, error); },
              .progress =
                  [this](std::string_view step, std::string_view detail) {
                      s_.progress.step(certificate_.name, step, detail);
@@ -112,6 +150,7 @@ class Stage {
     Surroundings& s_;
     const CertificateConfig& certificate_;
     const CaConfig& ca_;
+    std::vector<RehearsedStep> left_{};
 };
 
 }  // namespace

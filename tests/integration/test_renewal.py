@@ -211,6 +211,18 @@ def test_dry_run_orders_at_the_staging_and_keeps_nothing(make_pebble, make_renew
     assert renewd.certificate()['generation'] == 1
 
 
+def test_dry_run_with_an_account_that_the_staging_has_lost(make_pebble, make_renewd):
+    """Stagings are wiped now and then: the account is registered again in the same rehearsal."""
+    real, staging = make_pebble(), make_pebble('staging')
+    renewd = make_renewd(real)
+    renewd.configure(certificate(), ca=f'staging = "{staging.url}"', solver=f'listen = "127.0.0.1:{staging.http_port}"')
+    renewd.run('renew', '--dry-run', expect=0)
+    staging.stop()
+    staging.start()
+    renewd.run('renew', '--dry-run', expect=0)
+    assert real.orders() == 0
+
+
 def test_dry_run_without_a_staging_says_so(renewd):
     """A private CA rarely has one."""
     renewd.configure(certificate())
