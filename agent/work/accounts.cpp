@@ -58,17 +58,22 @@ Result<std::unique_ptr<Lease>> Accounts::take_turn(const CaConfig& ca) {
                                 [&] { return store_.lease_account(ca.name, ca.directory); });
 }
 
-bool Accounts::is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) const {
+Accounts::Place& Accounts::place_of(const CaConfig& ca) {
+    const std::scoped_lock guard(places_mutex_);
+    return places_[ca.name];
+}
+
+bool Accounts::is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) {
     if (!stored || stored->url.empty() || !stored->next_key_pem.empty() || stored->closed_at) return false;
     if (stored->contact == ca.contact) return true;
-    const auto refused = contact_refused_.find(ca.name);
-    return refused != contact_refused_.end() && clock_.steady() - refused->second < kContactAgain;
+    const auto refused = place_of(ca).contact_refused;
+    return refused && clock_.steady() - *refused < kContactAgain;
 }
 
 Result<acme::Account> Accounts::open(const CaConfig& ca) {
     // Certificates of one CA wait for one another here: the first makes the account, the others find it. It
     // is read each time: another renewd may have changed its key.
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto stored = TRY(store_.account(ca.name, ca.directory));
     if (is_settled(ca, stored)) return account_of(*stored);
     const auto lease = TRY(take_turn(ca));
@@ -159,13 +164,13 @@ void Accounts::settle_contact(const CaConfig& ca, StoredAccount& stored) {
         log_.info("{}: the account's contact is now that of the configuration", ca.name);
         return;
     }
-    contact_refused_.insert_or_assign(ca.name, clock_.steady());
+    place_of(ca).contact_refused = clock_.steady();
     log_.error("{}: the account's contact could not be changed, and stays what it was: {}", ca.name,
                told.error().message);
 }
 
 Result<acme::Account> Accounts::find_again(const CaConfig& ca) {
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto lease = TRY(take_turn(ca));
     StoredAccount stored = TRY(settle(ca));
     const std::string before = stored.url;
@@ -180,7 +185,7 @@ Result<acme::Account> Accounts::find_again(const CaConfig& ca) {
 }
 
 Result<acme::Account> Accounts::register_anew(const CaConfig& ca) {
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto lease = TRY(take_turn(ca));
     const auto read = store_.account(ca.name, ca.directory);
     if (!read && read.error().code != Code::StateCorrupt) return tl::make_unexpected(read.error());
@@ -217,7 +222,7 @@ Result<StoredAccount> Accounts::begin(const CaConfig& ca) {
 }
 
 Result<void> Accounts::tell_contact(const CaConfig& ca) {
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto lease = TRY(take_turn(ca));
     StoredAccount stored = TRY(settle(ca));
     if (stored.contact == ca.contact) return {};
@@ -227,7 +232,7 @@ Result<void> Accounts::tell_contact(const CaConfig& ca) {
 }
 
 Result<void> Accounts::change_key(const CaConfig& ca, base::KeyType type) {
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto lease = TRY(take_turn(ca));
     StoredAccount stored = TRY(settle(ca));
     const PrivateKey next = TRY(PrivateKey::generate(type));
@@ -252,7 +257,7 @@ Result<void> Accounts::change_key(const CaConfig& ca, base::KeyType type) {
 }
 
 Result<void> Accounts::close(const CaConfig& ca) {
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto lease = TRY(take_turn(ca));
     auto stored = TRY(store_.account(ca.name, ca.directory));
     if (!stored || stored->url.empty()) {

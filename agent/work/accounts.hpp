@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include <spdlog/fwd.h>
@@ -17,8 +18,8 @@
 
 namespace agent {
 
-/// Thread safe: one account is worked on at a time. Every call blocks for its exchanges with the CA, and up
-/// to 30 s for another renewd that is at work on the account.
+/// Thread safe: the account of a CA is worked on by one at a time, and waits for no other CA. Every call
+/// blocks for its exchanges with the CA, and up to 30 s for another renewd that is at work on the account.
 class Accounts {
   public:
     using SessionOf = std::function<acme::Session&(const CaConfig&)>;
@@ -54,7 +55,15 @@ class Accounts {
 
   private:
     [[nodiscard]] base::Result<std::unique_ptr<Lease>> take_turn(const CaConfig& ca);
-    [[nodiscard]] bool is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) const;
+
+    /// What concerns one CA. Its turn is held for as long as the CA is asked.
+    struct Place {
+        std::mutex turn{};
+        std::optional<base::Steady> contact_refused{};  // not asked again with each certificate
+    };
+
+    [[nodiscard]] Place& place_of(const CaConfig& ca);
+    [[nodiscard]] bool is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored);
     [[nodiscard]] base::Result<StoredAccount> settle(const CaConfig& ca);
     [[nodiscard]] base::Result<StoredAccount> begin(const CaConfig& ca);
     [[nodiscard]] base::Result<void> check_none_was_lost(const CaConfig& ca);
@@ -68,8 +77,8 @@ class Accounts {
     base::Clock& clock_;
     spdlog::logger& log_;
     SessionOf session_of_;
-    std::mutex turn_;
-    std::map<std::string, base::Steady> contact_refused_;  // by CA: not asked again with each certificate
+    std::mutex places_mutex_;
+    std::map<std::string, Place> places_;  // by CA
 };
 
 }  // namespace agent

@@ -4,8 +4,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <ostream>
 #include <sstream>
+#include <thread>
 
 #include <doctest/doctest.h>
 #include <spdlog/sinks/ostream_sink.h>
@@ -134,6 +136,38 @@ TEST_CASE("accounts: of two that register at once one waits, and finds what the 
     CHECK(second->open(ca_config()).value().url == first->url);
     CHECK(stage.ca.count("/account") == 1);
     CHECK(stage.ca.accounts.known.size() == 1);
+}
+
+TEST_CASE("accounts: a CA that does not answer keeps nobody waiting for another one") {
+    Stage stage;
+    const tests::TemporaryDirectory directory;
+    base::SystemFiles files;
+    const auto store = agent::FileStore::open_read_only(files, directory / "state");
+    spdlog::logger log("test", std::make_shared<spdlog::sinks::ostream_sink_st>(stage.said));
+    acme::Session session({.name = "fake", .directory = fakes::kOrigin + "/dir"}, stage.ca, stage.clock);
+    agent::CaConfig other = ca_config();
+    other.name = "other";
+    std::unique_ptr<agent::Accounts> accounts;
+    std::optional<base::Result<acme::Account>> meanwhile;
+    std::promise<void> opened;
+    std::jthread thread;
+    bool has_waited = true;
+    // While the first is asked, whose answer takes its time, another thread opens the other.
+    const auto session_of = [&](const agent::CaConfig& ca) -> acme::Session& {
+        if (ca.name == "fake" && !thread.joinable()) {
+            thread = std::jthread([&] {
+                meanwhile = accounts->open(other);
+                opened.set_value();
+            });
+            has_waited = opened.get_future().wait_for(10s) != std::future_status::ready;
+        }
+        return session;
+    };
+    accounts = std::make_unique<agent::Accounts>(*store, stage.clock, log, session_of);
+    CHECK(accounts->open(ca_config()));
+    thread.join();
+    CHECK_FALSE(has_waited);
+    CHECK((meanwhile && *meanwhile));
 }
 
 TEST_CASE("accounts: one that is gone while its certificates are there is not replaced in silence") {
