@@ -76,6 +76,7 @@ struct Shown {
     std::string key_type{};
     std::string place{};
     std::optional<base::Instant> closed_at{};
+    std::optional<LostAccount> lost{};
     std::optional<base::Error> error{};
 };
 
@@ -88,6 +89,7 @@ Result<Shown> look_at(Workshop& shop, const CaConfig& ca) {
     shown.url = stored->url;
     shown.contact = stored->contact.value_or(ca.contact);
     shown.closed_at = stored->closed_at;
+    shown.lost = stored->lost;
     if (shown.closed_at) shown.status = "deactivated";
     if (stored->url.empty() || shown.closed_at) return shown;
     auto view = acme::look_at_account(shop.surroundings->session(ca), {.key = key, .url = stored->url});
@@ -110,6 +112,8 @@ json to_json(const Shown& shown) {
             {"key_type", shown.key_type.empty() ? json(nullptr) : json(shown.key_type)},
             {"key_file", shown.key_type.empty() ? json(nullptr) : json(shown.place + "/account.key")},
             {"closed_at", shown.closed_at ? json(base::format_instant(*shown.closed_at)) : json(nullptr)},
+            {"lost", shown.lost ? json{{"url", shown.lost->url}, {"at", base::format_instant(shown.lost->at)}}
+                                : json(nullptr)},
             {"error", shown.error ? agent::to_json(*shown.error) : json(nullptr)}};
 }
 
@@ -133,6 +137,10 @@ void print(const Workshop& shop, const Shown& shown) {
     } else {
         line("status",
              shown.error ? "not known: " + shown.error->message : base::printable(shown.status, 40));
+    }
+    if (shown.lost) {
+        line("was", shown.lost->url + " until the CA lost it, on " + base::format_instant(shown.lost->at));
+        line("", "records may name it; when none does:  renewd account register " + shown.ca->name);
     }
     line("contact", contact.empty() ? "none" : contact);
     line("key", shown.key_type + ", " + shown.place + "/account.key");
@@ -180,6 +188,7 @@ Result<int> register_account(Workshop& shop, const CaConfig& ca) {
     const acme::Account account =
         TRY(shop.options.account.anew ? accounts.register_anew(ca) : accounts.open(ca));
     TRY(accounts.tell_contact(ca));
+    TRY(accounts.forget_loss(ca));
     return done(shop, ca, "account " + account.url);
 }
 

@@ -283,6 +283,7 @@ Overview overview_of(Workshop& shop, bool with_removed) {
     Overview overview{.now = shop.surroundings->right_time({}), .clock_holds_orders = !clock.may_order};
     if (!clock.message.empty()) overview.clock = clock_error(clock);
     overview.agent = agent_status(shop);
+    overview.conditions = conditions_now(*shop.surroundings);
     const auto note = [&](base::Error error) {
         error.step = "state";
         overview.store.errors.push_back(std::move(error));

@@ -17,6 +17,12 @@
 
 namespace agent {
 
+/// The account that we had when the CA lost it, and since when.
+struct LostAccount {
+    std::string url{};
+    base::Instant at{};
+};
+
 /// The account at one CA.
 struct StoredAccount {
     base::Secret key_pem{};
@@ -24,6 +30,7 @@ struct StoredAccount {
     base::Secret next_key_pem{};  // of a change of the key that has begun; empty: none
     std::optional<std::vector<std::string>> contact{};  // as last registered; nothing: not known
     std::optional<base::Instant> closed_at{};           // deactivated by us, for ever
+    std::optional<LostAccount> lost{};  // what records may still name, until somebody says that they do not
 };
 
 /// Held by the one writer; given back when it goes, or when its process dies.

@@ -149,6 +149,7 @@ struct Overview {
     base::Instant now{};  // the right time, as far as it is known
     /// clock/wrong; absent: nothing speaks against it.
     std::optional<base::Error> clock{};
+    std::vector<Condition> conditions{};  // of no certificate alone
     bool clock_holds_orders = false;
 };
 

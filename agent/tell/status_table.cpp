@@ -177,6 +177,8 @@ std::string to_table(const Overview& overview, const TableLook& look) {
         text += coloured("! " + overview.clock->message + "; " + overview.clock->hint, '!', look.has_colour) +
                 "\n\n";
     }
+    for (const Condition& condition : overview.conditions)
+        text += coloured("! " + condition.message + "; " + condition.hint, '!', look.has_colour) + "\n\n";
     if (!overview.store.ok())
         text += coloured("! " + as_one(overview.store.errors).message, '!', look.has_colour) + "\n\n";
     std::vector<Row> rows = rows_of(overview, look.width, /*only_marked=*/false);

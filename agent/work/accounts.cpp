@@ -121,7 +121,12 @@ Result<StoredAccount> Accounts::settle(const CaConfig& ca) {
 
 Result<void> Accounts::register_key(const CaConfig& ca, StoredAccount& stored) {
     const PrivateKey key = TRY(PrivateKey::parse(stored.key_pem));
-    stored.url = TRY(acme::find_or_create_account(session_of_(ca), key, registration_of(ca))).url;
+    const std::string before = std::exchange(
+        stored.url, TRY(acme::find_or_create_account(session_of_(ca), key, registration_of(ca))).url);
+    // Of several losses the first is what records name, if nobody has seen to them since.
+    if (!before.empty() && stored.url != before && !stored.lost)
+        stored.lost = LostAccount{.url = before, .at = clock_.now()};
+    if (stored.lost && stored.lost->url == stored.url) stored.lost.reset();  // it is known again
     stored.contact = ca.contact;
     return store_.save_account(ca.name, ca.directory, stored);
 }
@@ -182,6 +187,15 @@ Result<acme::Account> Accounts::find_again(const CaConfig& ca) {
             ca.name, before, stored.url);
     }
     return account_of(stored);
+}
+
+Result<void> Accounts::forget_loss(const CaConfig& ca) {
+    const std::scoped_lock guard(place_of(ca).turn);
+    const auto lease = TRY(take_turn(ca));
+    auto stored = TRY(store_.account(ca.name, ca.directory));
+    if (!stored || !stored->lost) return {};
+    stored->lost.reset();
+    return store_.save_account(ca.name, ca.directory, *stored);
 }
 
 Result<acme::Account> Accounts::register_anew(const CaConfig& ca) {

@@ -36,8 +36,11 @@ class Accounts {
     [[nodiscard]] base::Result<acme::Account> open(const CaConfig& ca);
 
     /// The CA does not know the account any more: asks once for it again with the same key and binding. A
-    /// URL that has changed is told loudly.
+    /// URL that has changed is told loudly, and kept until forget_loss().
     [[nodiscard]] base::Result<acme::Account> find_again(const CaConfig& ca);
+
+    /// Somebody has read that the CA had lost our account, and has seen to the records that named it.
+    [[nodiscard]] base::Result<void> forget_loss(const CaConfig& ca);
 
     /// A new account with a new key, in place of one that is closed or lost. usage/wrong while the old one is
     /// well.

@@ -43,7 +43,7 @@ class Issuance {
         order_ = open ? std::move(*open) : TRY(begin_order());
         auto issued = issue_once();
         if (!issued && issued.error().code == Code::CaAccountMissing) {
-            TRY(s_.renew_account(ca_));
+            TRY(renew_account());
             issued = issue_once();
         }
         if (!issued && issued.error().code == Code::CaOrderGone) {
@@ -113,6 +113,16 @@ class Issuance {
     [[nodiscard]] Result<std::variant<base::PrivateKey, base::Request>> key_or_request() const {
         if (order_.request_der.empty()) return TRY(base::PrivateKey::parse(order_.key_pem));
         return TRY(base::parse_request(order_.request_der));
+    }
+
+    Result<void> renew_account() {
+        const acme::Account account = TRY(s_.renew_account(ca_));
+        if (account.url != order_.account)
+            s_.remember(certificate_.name,
+                        {.what = "account_lost",
+                         .text = ca_.name + " has lost our account " + order_.account + ", which is now " +
+                                 account.url + "; records that name the old one are wrong"});
+        return {};
     }
 
     Result<acme::Issued> issue_once() {

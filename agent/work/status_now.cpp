@@ -49,6 +49,23 @@ StatusNow status_now(Surroundings& s, const CertificateConfig& certificate) {
     return found;
 }
 
+std::vector<Condition> conditions_now(Surroundings& s) {
+    std::vector<Condition> conditions;
+    for (const auto& [name, ca] : s.config.cas) {
+        const auto stored = s.store.account(name, ca.directory);
+        if (!stored || !*stored || !(*stored)->lost) continue;
+        const LostAccount& lost = *(*stored)->lost;
+        conditions.push_back({.code = std::string(base::to_string(base::Code::CaAccountMissing)),
+                              .since = lost.at,
+                              .message = "the CA " + name + " has lost our account " + lost.url +
+                                         ", and knows its key as " + (*stored)->url +
+                                         " now. CAA records with accounturi, and dns-persist and dns-account "
+                                         "records, may name the old one",
+                              .hint = "put the new one into them, then:  renewd account register " + name});
+    }
+    return conditions;
+}
+
 base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& s, const Catalogue& catalogue,
                                 bool config_ok) {
     metrics.keep_only([&](const std::string& name) { return catalogue.find(name) != nullptr; });

@@ -20,6 +20,9 @@ struct StatusNow {
 /// Blocks on storage. `certificate` is borrowed by what is returned.
 [[nodiscard]] StatusNow status_now(Surroundings& surroundings, const CertificateConfig& certificate);
 
+/// What holds of no certificate alone. Blocks on storage; what cannot be read is told elsewhere.
+[[nodiscard]] std::vector<Condition> conditions_now(Surroundings& surroundings);
+
 /// Writes the file anew. Certificates that nothing has been noted of yet are read first, which takes its time
 /// once; those that are gone are shown no more. Blocks on storage; nothing is written once we are stopping.
 /// file/….

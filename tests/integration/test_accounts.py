@@ -191,3 +191,20 @@ def test_account_is_lost_by_the_ca(renewd, pebble):
     assert (folder(renewd) / 'account.key').read_text() == key
     assert 'the CA has lost our account' in outcome.err and 'accounturi' in outcome.err
     assert renewd.account()['status'] == 'valid'
+
+
+def test_a_lost_account_is_told_until_somebody_has_seen_to_it(renewd, pebble):
+    """Records may name its URL: history, status and `account show` do, until the account is registered by hand again."""
+    renewd.configure(certificate())
+    renewd.run('account', 'register', expect=0)
+    before = renewd.account()['url']
+    pebble.stop()
+    pebble.start()
+    renewd.run('renew', expect=0)
+    assert renewd.account()['url'] != before and renewd.account()['lost']['url'] == before
+    assert before in renewd.run('account', 'show').out and before in renewd.run('history', NAME).out
+    told, = renewd.status()['conditions']
+    assert told['code'] == 'ca/account-missing' and before in told['message'] and 'renewd account register test' in told['hint']
+    assert before in renewd.run('status', expect=0).out
+    renewd.run('account', 'register', 'test', expect=0)
+    assert renewd.status()['conditions'] == [] and renewd.account()['lost'] is None

@@ -355,6 +355,20 @@ TEST_CASE("accounts: lost by the CA, one is registered with the same key, and a 
     CHECK(account->url != before);
     CHECK(contains(stage.said.str(), "the CA has lost our account " + before));
     CHECK(Run(stage)->open(ca_config()).value().url == account->url);
+
+    // What is lost is kept, for records that name it, until somebody says so.
+    const auto lost = [&] {
+        Run run(stage);
+        const auto stored = run.store().account("fake", ca_config().directory).value();
+        return stored && stored->lost ? stored->lost->url : "";
+    };
+    CHECK(lost() == before);
+    stage.ca.accounts.known = {{8, {}}};
+    REQUIRE(Run(stage)->find_again(ca_config()));
+    CHECK(lost() == before);
+    REQUIRE(Run(stage)->forget_loss(ca_config()));
+    CHECK(lost().empty());
+    REQUIRE(Run(stage)->forget_loss(ca_config()));
 }
 
 TEST_CASE("accounts: one that was closed stays closed, and a new one is made only when somebody says so") {
