@@ -101,7 +101,7 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Configu
     const std::string remark = options.command == "run" ? rights_remark(shop->config) : std::string();
     if (!remark.empty()) shop->log->warn("{}", remark);
     if (!read_only) {
-        const auto moved = TRY(note_machine(shop->files, state));
+        const auto moved = TRY(note_machine(shop->files, state, shop->clock.now()));
         if (moved) tell(options, *moved);
     }
     shop->progress = std::make_unique<Progress>(stdout, manner_of(options), shop->clock);

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "agent/memory/machine.hpp"
 #include "agent/plan/clock_check.hpp"
 #include "agent/plan/ledger.hpp"
 
@@ -50,7 +51,17 @@ StatusNow status_now(Surroundings& s, const CertificateConfig& certificate) {
 }
 
 std::vector<Condition> conditions_now(Surroundings& s) {
+    constexpr base::Seconds kTold = std::chrono::days(7);
     std::vector<Condition> conditions;
+    const std::string& state = s.config.agent.state_dir;
+    const auto moved = moved_at(s.files, state);
+    if (moved && s.clock.now() - *moved < kTold) {
+        const base::Error error = moved_error(state);
+        conditions.push_back({.code = std::string(base::to_string(error.code)),
+                              .since = *moved,
+                              .message = error.message,
+                              .hint = error.hint});
+    }
     for (const auto& [name, ca] : s.config.cas) {
         const auto stored = s.store.account(name, ca.directory);
         if (!stored || !*stored || !(*stored)->lost) continue;
