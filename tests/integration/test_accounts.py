@@ -208,3 +208,19 @@ def test_a_lost_account_is_told_until_somebody_has_seen_to_it(renewd, pebble):
     assert before in renewd.run('status', expect=0).out
     renewd.run('account', 'register', 'test', expect=0)
     assert renewd.status()['conditions'] == [] and renewd.account()['lost'] is None
+
+
+def test_terms_that_have_changed(renewd, pebble, ca_proxy):
+    """403 userActionRequired for an account that was well: the page where somebody has to agree is named, nobody asks again by itself,
+    and once it is done the same account goes on."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    renewd.run('account', 'register', expect=0)
+    asked = ca_proxy.refuse('/order-plz', 403, 'userActionRequired', 'the terms have changed', instance='https://ca.test/terms/2', times=None)
+    assert 'https://ca.test/terms/2' in renewd.run('renew', expect=3).text
+    assert renewd.certificate()['last_error']['code'] == 'ca/terms-not-agreed'
+    renewd.run('run', '--once', expect=3)
+    assert asked.used == 1
+    ca_proxy.heal()
+    renewd.run('renew', expect=0)
+    assert pebble.accounts() == pebble.orders() == 1

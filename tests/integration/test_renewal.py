@@ -46,12 +46,16 @@ def test_the_suggested_window_is_kept(make_pebble, make_renewd, newest_binaries)
     assert len(asked) == 1, 'not again before its Retry-After'
 
 
-def test_a_window_in_the_past_means_now(make_pebble, make_renewd, newest_binaries):
+def test_a_window_in_the_past_means_now(make_pebble, make_renewd, newest_binaries, open_for_test):
     """The CA will revoke: renewed in the same run, long before its time, saying what it replaces."""
     pebble = make_pebble(binaries=newest_binaries, settings=SHORT)
     renewd = make_renewd(pebble)
-    issue_and_ask(renewd, window(-60, -30))
+    proxy = CaProxy(pebble)
+    open_for_test(proxy, proxy.close)
+    renewd.ca_url = proxy.url
+    leaf = issue_and_ask(renewd, window(-60, -30))
     assert renewd.certificate()['generation'] == 2
+    assert [json.loads(one.payload).get('replaces') for one in proxy.requests('/order-plz')] == [None, leaf.renewal_id]
     assert 'ordered without' not in (renewd.state / 'certificates' / NAME / 'history.jsonl').read_text()
 
 

@@ -3,6 +3,7 @@
 certificate comes of it all."""
 import datetime
 import functools
+import json
 import os
 import signal
 import time
@@ -11,8 +12,9 @@ import types
 import pytest
 
 from caproxy import CaProxy
+from processes import wait_until
 from renewd import NAME, certificate, other_ca
-from tls import is_pair
+from tls import is_pair, leaf_of
 
 LIFE = 40  # seconds, of a certificate that has to run out in a test
 BUSY = {'only_status': 200, 'replace': (r'"status":\s*"(processing|valid)"', '"status": "processing"'), 'times': None}
@@ -48,6 +50,15 @@ def burns(proxy):
     return proxy.refuse('/order-plz', 503, 'serverInternal', 'we are on fire', times=None)
 
 
+def look_and_end(renewd, rule):
+    """Another run, which is ended once the CA has been asked by it for what this rule takes."""
+    asked = rule.used
+    process = renewd.start('renew', NAME)
+    wait_until(lambda: rule.used > asked, 'the CA to be asked', 20)
+    process.terminate()
+    assert process.wait(timeout=20) == 143
+
+
 def history(renewd):
     return (renewd.state / 'certificates' / NAME / 'history.jsonl').read_text()
 
@@ -59,9 +70,9 @@ def test_a_slow_second_ca_comes_to_its_end(two, faster):
     for _ in range(2):
         two.renewd.run('renew', expect=3)
     assert two.second.orders() == 0
-    for _ in range(2):
-        assert 'still at work' in two.renewd.run('renew', expect=3, environment=faster(100)).text
-        assert two.second.orders() == two.second.issued() == 1
+    assert 'still at work' in two.renewd.run('renew', expect=3, environment=faster(30)).text
+    look_and_end(two.renewd, busy)
+    assert two.second.orders() == two.second.issued() == 1
     busy.times = 0
     two.renewd.run('renew', expect=0)
     shown = two.renewd.certificate()
@@ -150,3 +161,52 @@ def test_a_rehearsal_at_another_ca(two):
     two.renewd.configure(other_ca(two.first, url='https://127.0.0.1:1/dir', staging=two.second_proxy.url), certificate())
     assert 'thrown away' in two.renewd.run('renew', '--dry-run', '--ca', 'other', expect=0).out
     assert two.second.orders() == 1 and two.first.orders() == 0
+
+
+def test_a_second_ca_that_fails_as_well_is_asked_once_a_step(two):
+    """Both refuse: each step of the backoff asks each of them once, and nobody in between."""
+    refusals = [burns(proxy) for proxy in (two.proxy, two.second_proxy)]
+    for _ in range(2):
+        two.renewd.run('renew', expect=3)
+    assert refusals[1].used == 0
+    a_step = refusals[0].used // 2
+    for step in (1, 2):
+        outcome = two.renewd.run('renew', expect=3)
+        asked = [refusal.used for refusal in refusals]
+        assert asked == [(2 + step) * a_step, step * a_step], outcome
+        two.renewd.run('run', '--once', expect=3)
+        assert asked == [refusal.used for refusal in refusals], 'the backoff holds both'
+        assert history(two.renewd).count('turned_to') == step
+    assert two.first.orders() == two.second.orders() == 0
+
+
+def test_what_an_order_replaces_is_of_its_own_ca(make_two, newest_binaries):
+    """RFC 9773: `replaces` names a certificate of the same account; at the second CA, and at the first again, there is none."""
+    two = make_two(binaries=newest_binaries)
+
+    def replaced(proxy):
+        return json.loads(proxy.requests('/order-plz')[-1].payload).get('replaces')
+    two.renewd.run('renew', expect=0)
+    burning = burns(two.proxy)
+    for expected in (3, 3, 0):
+        two.renewd.run('renew', NAME, '--force', expect=expected)
+    assert two.renewd.certificate()['ca'] == 'other' and replaced(two.second_proxy) is None
+    burning.times = 0
+    two.renewd.run('renew', NAME, '--force', expect=0)
+    assert two.renewd.certificate()['ca'] == 'test' and replaced(two.proxy) is None
+    held = leaf_of(two.renewd.live() / 'cert.pem')
+    two.renewd.run('renew', NAME, '--force', expect=0)
+    assert replaced(two.proxy) == held.renewal_id
+
+
+def test_an_order_that_takes_days(two, faster):
+    """ "processing" with a Retry-After of a day, run after run: nothing is asked in between but by hand, and that is no limit."""
+    busy = two.proxy.on('^/(finalize-order|my-order)', **BUSY, set_headers={'Retry-After': '86400'})
+    assert 'still at work' in two.renewd.run('renew', expect=3, environment=faster(30)).text
+    looked = busy.used
+    two.renewd.run('run', '--once', expect=3)
+    assert busy.used == looked and two.renewd.certificate()['held'] is None, 'not before its time'
+    look_and_end(two.renewd, busy)
+    busy.times = 0
+    two.renewd.run('renew', NAME, expect=0)
+    assert two.first.orders() == two.first.issued() == 1 and two.second.orders() == 0
