@@ -204,6 +204,8 @@ TEST_CASE("plan: a limit that the CA has named holds even somebody who waits, an
     REQUIRE(p.renewal.held_until);
     CHECK(*p.renewal.held_until == kNow + 300s);
     CHECK_FALSE(p.renewal_due(kNow));
+    // At a CA that somebody has named it is another's wish.
+    CHECK(plan(certificate(), record, {.by_hand = true, .elsewhere = true}).renewal_due(kNow));
 }
 
 TEST_CASE(

@@ -156,3 +156,12 @@ TEST_CASE("plan: another directory under a CA's name asks for a new order") {
     CHECK(plan(certificate, record).renewal.reason == RenewalReason::ConfigChanged);
     CHECK(agent::plan_fingerprint(certificate, 1h) != before);
 }
+
+TEST_CASE("plan: what was ordered is of the CA with its directory, whatever has its name now") {
+    agent::Config config;
+    config.cas["a"] = {.name = "a", .directory = "https://a.test/dir"};
+    CHECK(agent::issuer_of(config, {.ca = "a", .directory = "https://a.test/dir"}) == &config.cas.at("a"));
+    CHECK(agent::issuer_of(config, {.ca = "a"}) == &config.cas.at("a"));  // of an earlier renewd
+    CHECK(agent::issuer_of(config, {.ca = "a", .directory = "https://staging.test/dir"}) == nullptr);
+    CHECK(agent::issuer_of(config, {.ca = "b"}) == nullptr);
+}
