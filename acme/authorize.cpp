@@ -137,6 +137,16 @@ Result<std::vector<Open>> find_open(const Flow& flow, const Order& order) {
     return open;
 }
 
+/// One write for all of them: where this process is killed from here on, another one knows what to take away.
+Result<void> announce(const Flow& flow, const std::vector<Open>& open) {
+    if (!flow.effects.about_to_present) return {};
+    std::vector<ChallengeTask> tasks;
+    for (const Open& each : open) {
+        if (each.solver->outlives_us()) tasks.push_back(each.task);
+    }
+    return tasks.empty() ? Result<void>{} : flow.effects.about_to_present(tasks);
+}
+
 /// Each solver waits once for all that it has presented, and they wait beside one another.
 Result<void> wait_until_seen(const std::vector<Open>& open) {
     std::map<Solver*, std::vector<ChallengeTask>> tasks;
@@ -239,6 +249,8 @@ void Presented::clean_up() {
             flow_.tell("authorize",
                        task.identifier.value + ": a challenge was left behind: " + done.error().message);
             if (flow_.effects.left_behind) flow_.effects.left_behind(task, done.error());
+        } else if (solver->outlives_us() && flow_.effects.taken_away) {
+            flow_.effects.taken_away(task);
         }
     }
     tasks_.clear();
@@ -248,6 +260,7 @@ Result<base::Milliseconds> answer_challenges(const Flow& flow, const Order& orde
     std::vector<Open> open = TRY(find_open(flow, order));
     const std::size_t names = order.authorizations.size();
     flow.tell("authorize", std::to_string(names - open.size()) + "/" + std::to_string(names) + " names");
+    TRY(announce(flow, open));
     TRY(for_each_at_once(open, [&](Open& each) {
         presented.add(*each.solver, each.task);
         return each.solver->present(each.task);
@@ -255,13 +268,6 @@ Result<base::Milliseconds> answer_challenges(const Flow& flow, const Order& orde
     TRY(wait_until_seen(open));
     // Only now, that all of them are up: the first answer makes the CA look.
     return answer_all(flow, open);
-}
-
-void adopt_challenges(const Flow& flow, const Order& order, Presented& presented) {
-    for (Result<Authorization>& each : fetch_all(flow, order.authorizations)) {
-        if (!each) continue;
-        if (const auto open = choose(flow, std::move(*each))) presented.add(*open->solver, open->task);
-    }
 }
 
 std::optional<base::Error> find_failures(const Flow& flow, const Order& order) {

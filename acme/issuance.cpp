@@ -33,7 +33,6 @@ class Progress {
           deadline_(flow.session.clock().steady() + flow.request.patience) {}
 
     Result<base::Chain> run() {
-        if (!flow_.request.order_url.empty()) adopt_challenges(flow_, order_, presented_);
         auto chain = advance();
         presented_.clean_up();
         return chain;

@@ -46,6 +46,12 @@ struct IssuanceEffects {
     /// Called with the URL of a new order before anything is done with it; must make it durable. Its error
     /// ends the flow.
     std::function<base::Result<void>(const std::string& order_url)> order_placed{};
+    /// Called with all challenges that are about to be put up where they outlive this process, before the
+    /// first of them is; must make durable that they are to be taken away. Its error ends the flow. May be
+    /// empty.
+    std::function<base::Result<void>(const std::vector<ChallengeTask>& tasks)> about_to_present{};
+    /// Called with each of these that has been taken away again; may be empty.
+    std::function<void(const ChallengeTask& task)> taken_away{};
     /// Called with each challenge that could not be taken away again, and why; may be empty.
     std::function<void(const ChallengeTask& task, const base::Error& error)> left_behind{};
     /// Called with the names that the CA could not validate; may be empty.
@@ -63,9 +69,10 @@ struct Issued {
 };
 
 /// Blocks until issued, refused, or `patience` has passed. Goes on from whatever state the order is in; what
-/// it presented is always cleaned up. ca/order-gone: the order of `order_url` cannot be used any more (404,
-/// expired, invalid from an earlier run), place a new one. ca/order-pending: call again later with the same
-/// order. config/conflict: the key is the account's. Else the CA's own refusal.
+/// it presented is always cleaned up (what a killed run did, the caller has been told of). ca/order-gone: the
+/// order of `order_url` cannot be used any more (404, expired, invalid from an earlier run), place a new one.
+/// ca/order-pending: call again later with the same order. config/conflict: the key is the account's. Else
+/// the CA's own refusal.
 [[nodiscard]] base::Result<Issued> issue(Session& session, const Account& account,
                                          const IssuanceRequest& request, const IssuanceEffects& effects);
 

@@ -110,6 +110,8 @@ class DnsPersistSolver final : public Solver {
 
     [[nodiscard]] std::string_view type() const override { return "dns-persist-01"; }
 
+    [[nodiscard]] bool outlives_us() const override { return false; }  // it puts nothing up
+
     Result<void> present(const ChallengeTask& task) override {
         if (task.issuer_domains.empty())
             return base::fail(Code::SolverPresent, "the CA did not say which names it goes by");

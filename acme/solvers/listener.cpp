@@ -112,6 +112,8 @@ class ListenerSolver final : public Solver {
 
     [[nodiscard]] std::string_view type() const override { return "http-01"; }
 
+    [[nodiscard]] bool outlives_us() const override { return false; }
+
     Result<void> present(const ChallengeTask& task) override {
         if (!base::is_base64url(task.token, kTokenBytesMax)) {
             return base::fail(Code::SolverPresent,

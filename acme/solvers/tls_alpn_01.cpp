@@ -31,6 +31,8 @@ class TlsAlpnSolver final : public Solver {
 
     [[nodiscard]] std::string_view type() const override { return "tls-alpn-01"; }
 
+    [[nodiscard]] bool outlives_us() const override { return false; }
+
     Result<void> present(const ChallengeTask& task) override {
         if (task.identifier.is_wildcard()) {
             return base::fail(Code::SolverPresent,

@@ -60,7 +60,8 @@ std::vector<std::string> account_of(const Record& record, base::Instant now) {
     }
     for (const Residue& residue : record.residue)
         lines.push_back("a challenge for " + residue.task.identifier.value + " (solver " + residue.solver +
-                        ") is still there, and is left to you: " + residue.failure.error.message);
+                        ") is still there, and is left to you" +
+                        (residue.failure ? ": " + residue.failure->error.message : ""));
     if (!record.hooks.empty())
         lines.push_back(counted(record.hooks.size(), "hook") + " that have not succeeded");
     return lines;

@@ -122,12 +122,13 @@ struct Suggestion {
     friend bool operator==(const Suggestion&, const Suggestion&) = default;
 };
 
-/// What a solver put up for a challenge and could not take away again. Its values are public: a CA has read
-/// them.
+/// What a solver puts up for a challenge, remembered before it does, until it has taken it away again. Its
+/// values are no secrets: they are made for a CA to read.
 struct Residue {
     std::string solver{};  // of the configuration
     acme::ChallengeTask task{};
-    Failure failure{};
+    /// It could not be taken away. Absent: its order is being worked on, or that run was killed.
+    std::optional<Failure> failure{};
     friend bool operator==(const Residue&, const Residue&) = default;
 };
 
@@ -160,7 +161,7 @@ struct Record {
     std::optional<base::Instant> endpoints_verified_at{};
     std::vector<PendingHook> hooks{};
     std::vector<Revocation> revocations{};
-    std::vector<Residue> residue{};  // challenges that are still to be taken away
+    std::vector<Residue> residue{};  // challenges that are to be taken away
     std::optional<Pause> pause{};    // of deploying
     /// The newest generation that its CA wants replaced at once: nothing holds back what takes its place.
     int hurried_by_ca = 0;

@@ -256,12 +256,12 @@ json write(const Residue& r) {
             {"token", r.task.token},
             {"key_authorization", r.task.key_authorization},
             {"account_url", r.task.account_url},
-            {"failure", write(std::optional(r.failure))}};
+            {"failure", write(r.failure)}};
 }
 
 Residue read_residue(JsonReader& reader, const json& object) {
     Residue residue{.solver = reader.value<std::string>(object, "solver"),
-                    .failure = reader.optional<Failure>(object, "failure", read_failure).value_or(Failure{})};
+                    .failure = reader.optional<Failure>(object, "failure", read_failure)};
     auto identifier = base::parse_identifier(reader.value<std::string>(object, "identifier"));
     if (identifier) {
         residue.task = {.identifier = std::move(*identifier),

@@ -367,7 +367,7 @@ Plan plan(const CertificateConfig& certificate, const Record& record, const Circ
                 : next_look(*record.endpoints_verified_at, circumstances.verify_every, record.name);
     }
     for (const Residue& residue : record.residue) {
-        const Instant at = wishes.is_eager() ? now : believed_attempt(residue.failure, now);
+        const Instant at = clean_up_time(residue, now, wishes.is_eager());
         plan.clean_up_at = std::min(plan.clean_up_at.value_or(at), at);
     }
     for (const PendingHook& hook : record.hooks) {

@@ -78,6 +78,10 @@ base::Instant believed_attempt(const Failure& failure, base::Instant now) {
     return failure.next_attempt > now + longest ? now : failure.next_attempt;
 }
 
+base::Instant clean_up_time(const Residue& residue, base::Instant now, bool eager) {
+    return residue.failure && !eager ? believed_attempt(*residue.failure, now) : now;
+}
+
 Failure count_failure(const std::optional<Failure>& before, base::Error error, Effort effort,
                       base::Instant now, std::optional<base::Instant> expiry, double chance) {
     const bool goes_on = before && before->error.code == error.code;

@@ -29,6 +29,9 @@ struct RetryInput {
 /// When it is tried again: as it was written, or now where no right clock can have written that.
 [[nodiscard]] base::Instant believed_attempt(const Failure& failure, base::Instant now);
 
+/// When a challenge is taken away: at once where that has not been tried, or with `eager`.
+[[nodiscard]] base::Instant clean_up_time(const Residue& residue, base::Instant now, bool eager);
+
 /// The failure after one more: counted on where the code is the same, begun anew where it is another.
 [[nodiscard]] Failure count_failure(const std::optional<Failure>& before, base::Error error, Effort effort,
                                     base::Instant now, std::optional<base::Instant> expiry, double chance);

@@ -117,8 +117,9 @@ class Judge {
         for (const PendingHook& hook : record.hooks) {
             if (hook.failure) note(*hook.failure, hook.event, /*at_once=*/true);
         }
-        for (const Residue& residue : record.residue)
-            note(residue.failure, residue.solver, /*at_once=*/false);
+        for (const Residue& residue : record.residue) {
+            if (residue.failure) note(*residue.failure, residue.solver, /*at_once=*/false);
+        }
         for (const Revocation& waiting : record.revocations) {
             if (waiting.failure)
                 note(*waiting.failure, about_order(waiting.failure->error), /*at_once=*/false);
@@ -316,11 +317,14 @@ void hold_for_clock(CertificateStatus& status, const base::Error& error, Instant
 
 CertificateStatus removed_status(const Record& record) {
     CertificateStatus status{.record = record, .state = CertificateState::Removed};
-    for (const Residue& residue : record.residue)
-        status.conditions.push_back({.code = std::string(base::to_string(residue.failure.error.code)),
-                                     .since = residue.failure.since,
-                                     .message = residue.failure.error.message,
-                                     .hint = residue.failure.error.hint});
+    for (const Residue& residue : record.residue) {
+        if (!residue.failure) continue;
+        const base::Error& error = residue.failure->error;
+        status.conditions.push_back({.code = std::string(base::to_string(error.code)),
+                                     .since = residue.failure->since,
+                                     .message = error.message,
+                                     .hint = error.hint});
+    }
     for (const Revocation& waiting : record.revocations) {
         const GenerationRecord* generation = record.generation(waiting.generation);
         if (waiting.not_later_than || generation == nullptr) continue;

@@ -131,6 +131,9 @@ class Issuance {
                      if (counted_) s_.ledgers().placed(ca_, *counted_);
                      return kept;
                  },
+             .about_to_present =
+                 [this](const auto& tasks) { return expect_residue(s_, certificate_, keeper_, tasks); },
+             .taken_away = [this](const auto& task) { forget_residue(s_, certificate_, keeper_, task); },
              .left_behind =
                  [this](const acme::ChallengeTask& task, const base::Error& error) {
                      remember_residue(s_, certificate_, keeper_, task, error);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/solvers.hpp"
 
+#include <mutex>
+#include <set>
 #include <utility>
 
 #include "acme/solvers/dns_01.hpp"
@@ -21,13 +23,26 @@ class Excuse final : public acme::Solver {
 
     [[nodiscard]] std::string_view type() const override { return type_; }
 
-    Result<void> present(const acme::ChallengeTask& /*task*/) override { return base::Failure(error_); }
+    [[nodiscard]] bool outlives_us() const override { return false; }
 
-    Result<void> clean_up(const acme::ChallengeTask& /*task*/) override { return {}; }
+    Result<void> present(const acme::ChallengeTask& task) override {
+        const std::scoped_lock lock(mutex_);
+        refused_.insert(task.token);
+        return base::Failure(error_);
+    }
+
+    /// What it was asked to put up is nowhere. What an earlier run has put up is still there.
+    Result<void> clean_up(const acme::ChallengeTask& task) override {
+        const std::scoped_lock lock(mutex_);
+        if (refused_.erase(task.token) > 0) return {};
+        return base::Failure(error_);
+    }
 
   private:
     std::string type_;
     base::Error error_;
+    std::mutex mutex_;
+    std::set<std::string> refused_;
 };
 
 Result<std::unique_ptr<acme::Solver>> make_dns(const SolverConfig& solver, const SolverEffects& effects) {

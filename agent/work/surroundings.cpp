@@ -104,21 +104,24 @@ void Surroundings::ask_for_time(const CaConfig& ca) {
 
 acme::Solver* Surroundings::solver(const CertificateConfig& certificate, const base::Identifier& name) {
     const SolverConfig* chosen = solver_for(config, certificate, name);
-    if (chosen == nullptr) return nullptr;
+    return chosen == nullptr ? nullptr : &solver(*chosen);
+}
+
+acme::Solver& Surroundings::solver(const SolverConfig& chosen) {
     const std::scoped_lock guard(mutex_);
-    auto& solver = solvers_[chosen->name];
+    auto& solver = solvers_[chosen.name];
     if (!solver) {
-        const auto tell = [this, name = chosen->name](const std::string& text) {
+        const auto tell = [this, name = chosen.name](const std::string& text) {
             log.warn("solver {}: {}", name, text);
         };
-        solver = make_solver_or_excuse(*chosen, {.files = files,
-                                                 .transport = transport,
-                                                 .dns = dns,
-                                                 .clock = clock,
-                                                 .config = config,
-                                                 .tell = tell});
+        solver = make_solver_or_excuse(chosen, {.files = files,
+                                                .transport = transport,
+                                                .dns = dns,
+                                                .clock = clock,
+                                                .config = config,
+                                                .tell = tell});
     }
-    return solver.get();
+    return *solver;
 }
 
 std::unique_ptr<deployers::Host> Surroundings::host(const TargetConfig& target) {

@@ -73,6 +73,7 @@ class Surroundings {
     void somebody_waits() { somebody_waits_ = true; }
 
     [[nodiscard]] acme::Solver* solver(const CertificateConfig& certificate, const base::Identifier& name);
+    [[nodiscard]] acme::Solver& solver(const SolverConfig& chosen);
     [[nodiscard]] std::unique_ptr<deployers::Host> host(const TargetConfig& target);
     /// One transaction at a time for a service (host and reload command): its config test sees all files at
     /// once.

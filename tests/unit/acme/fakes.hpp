@@ -62,6 +62,8 @@ class Solver final : public acme::Solver {
   public:
     [[nodiscard]] std::string_view type() const override { return type_name; }
 
+    [[nodiscard]] bool outlives_us() const override { return outlives; }
+
     base::Result<void> present(const acme::ChallengeTask& task) override {
         const std::scoped_lock lock(mutex_);
         if (!failing.empty() && task.identifier.value == failing) {
@@ -101,6 +103,7 @@ class Solver final : public acme::Solver {
     std::string type_name = "http-01";
     std::string failing{};
     bool cannot_clean_up = false;
+    bool outlives = true;
 
   private:
     mutable std::mutex mutex_;

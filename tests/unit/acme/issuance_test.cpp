@@ -157,7 +157,7 @@ TEST_CASE("issuance: resuming goes on from where the order is") {
         CHECK(world.ca.count("/chall/1/0") == 0);
         CHECK(world.solver.presents() == 1);
     }
-    SUBCASE("valid: nothing but the download, and clearing up what was presented for it") {
+    SUBCASE("valid: nothing but the download") {
         World world({"a.example"});
         const auto first = world.issue();
         REQUIRE(first);
@@ -166,7 +166,7 @@ TEST_CASE("issuance: resuming goes on from where the order is") {
         const auto again = world.issue();
         REQUIRE(again);
         CHECK(again->chain.front().sha256() == first->chain.front().sha256());
-        CHECK(world.ca.log() == Log{"POST /order/1", "POST /authz/1/0", "POST /cert/1"});
+        CHECK(world.ca.log() == Log{"POST /order/1", "POST /cert/1"});
         CHECK(world.solver.presents() == 1);
         CHECK(world.ca.issued() == 1);
     }
@@ -306,6 +306,52 @@ TEST_CASE("issuance: what a solver cannot take away again is told, and stops not
     REQUIRE(world.issue());
     const std::string told = "authorize: a.example: a challenge was left behind: read-only file system";
     CHECK(std::ranges::find(world.progress, told) != world.progress.end());
+}
+
+TEST_CASE("issuance: what outlives us is told of once, before any of it is put up") {
+    World world({"a.example", "b.example"});
+    std::vector<std::string> told;
+    std::vector<std::string> gone;
+    world.effects.about_to_present =
+        [&](const std::vector<acme::ChallengeTask>& tasks) -> base::Result<void> {
+        CHECK(world.solver.presents() == 0);
+        for (const acme::ChallengeTask& task : tasks) told.push_back(task.key_authorization);
+        return {};
+    };
+    world.effects.taken_away = [&](const acme::ChallengeTask& task) {
+        gone.push_back(task.key_authorization);
+    };
+    REQUIRE(world.issue());
+    CHECK(told.size() == 2);
+    std::ranges::sort(told);
+    std::ranges::sort(gone);
+    CHECK(told == gone);
+
+    World unwritable({"a.example"});
+    unwritable.effects.about_to_present = [](const auto&) -> base::Result<void> {
+        return base::fail(base::Code::StateNoSpace, "the disk is full");
+    };
+    CHECK(code_of(unwritable.issue()) == "state/no-space");
+    CHECK(unwritable.solver.presents() == 0);
+    CHECK(unwritable.ca.count("/chall/1/0") == 0);
+}
+
+TEST_CASE("issuance: what goes with the process, and what stays where it is, is not told of as gone") {
+    World listener({"a.example"});
+    listener.solver.outlives = false;
+    listener.effects.about_to_present = [](const auto&) -> base::Result<void> {
+        return base::fail(base::Code::StateNoSpace, "nobody should ask");
+    };
+    listener.effects.taken_away = [](const auto&) { CHECK(false); };
+    CHECK(code_of(listener.issue()) == "ok");
+
+    World stuck({"a.example"});
+    stuck.solver.cannot_clean_up = true;
+    int left_behind = 0;
+    stuck.effects.taken_away = [](const auto&) { CHECK(false); };
+    stuck.effects.left_behind = [&](const auto&, const auto&) { ++left_behind; };
+    CHECK(code_of(stuck.issue()) == "ok");
+    CHECK(left_behind == 1);
 }
 
 TEST_CASE("issue: dns-persist-01 needs no token, and knows the account and the CA's names") {

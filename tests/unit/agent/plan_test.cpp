@@ -194,6 +194,8 @@ TEST_CASE(
     record.residue = {{.solver = "dns", .failure = failure(base::Code::ProviderFailed)}};
     CHECK(plan(certificate(), record).clean_up_at == kNow + 300s);
     CHECK(plan(certificate(), record, {.retry_now = true}).clean_up_at == kNow);
+    record.residue.push_back({.solver = "dns"});  // that run was killed
+    CHECK(plan(certificate(), record).clean_up_at == kNow);
 }
 
 TEST_CASE("plan: another CA of the list is asked when the first has failed three times, or time is short") {

@@ -38,7 +38,12 @@ agent::Record full() {
                                 .token = "token",
                                 .key_authorization = "token.thumbprint",
                                 .account_url = "https://ca.test/account/1"},
-                       .failure = failure(base::Code::ProviderFailed)}};
+                       .failure = failure(base::Code::ProviderFailed)},
+                      {.solver = "web",
+                       .task = {.identifier = base::parse_identifier("www.example.com").value(),
+                                .token = "other",
+                                .key_authorization = "other.thumbprint",
+                                .account_url = "https://ca.test/account/1"}}};
     record.suggestion = agent::Suggestion{.generation = 3,
                                           .start = kNow,
                                           .end = kNow + 1h,
