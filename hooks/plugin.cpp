@@ -94,6 +94,10 @@ std::string request_of(const PluginCall& call, const json& fields) {
     return request.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
+std::string without_secrets(const PluginCall& call, std::string text) {
+    return call.blot ? call.blot(std::move(text)) : text;
+}
+
 std::string called(const PluginCall& call) {
     return "plugin " + call.program + ", " + call.op + ": ";
 }
@@ -140,7 +144,8 @@ Result<json> parse_reply(std::string_view printed, const PluginCall& call) {
     if (printed.find('\0') != std::string_view::npos) return malformed("its answer is not text");
     json reply = json::parse(printed, nullptr, /*allow_exceptions=*/false);
     if (!reply.is_object())
-        return malformed("its answer is not one JSON object: " + base::printable(printed, 200));
+        return malformed("its answer is not one JSON object: " +
+                         base::printable(without_secrets(call, std::string(printed)), 200));
     if (reply.contains("version") && reply.at("version") != 1)
         return malformed("its answer has a version other than 1");
     if (!reply.contains("ok") && call.op == "describe") return reply;
@@ -149,9 +154,10 @@ Result<json> parse_reply(std::string_view printed, const PluginCall& call) {
     if (reply.at("ok") == true) return reply;
     const auto message = reply.find("message");
     const bool has_words = message != reply.end() && message->is_string();
-    return base::fail(call.failed,
-                      called(call) + (has_words ? base::printable(message->get<std::string>())
-                                                : "it says that it failed (\"ok\": false) and not why"));
+    return base::fail(
+        call.failed,
+        called(call) + (has_words ? base::printable(without_secrets(call, message->get<std::string>()))
+                                  : "it says that it failed (\"ok\": false) and not why"));
 }
 
 Result<PluginAnswer> ask_plugin(const PluginCall& call, const json& fields) {
@@ -162,13 +168,14 @@ Result<PluginAnswer> ask_plugin(const PluginCall& call, const json& fields) {
                                                      .deadline = call.patience,
                                                      .output_max = kReplyBytesMax + 1}));
     if (!completed.ok()) {
-        const std::string said = last_lines(completed.err.empty() ? completed.out : completed.err);
+        const std::string said =
+            last_lines(without_secrets(call, completed.err.empty() ? completed.out : completed.err));
         return base::fail(call.failed,
                           called(call) + completed.describe() + (said.empty() ? "" : ": " + said));
     }
     static_cast<void>(TRY(parse_reply(completed.out, call)));
     // As it came: to write a deeply nested value anew would take a stack as deep.
-    return PluginAnswer{.reply = completed.out, .log = printable_lines(completed.err)};
+    return PluginAnswer{.reply = completed.out, .log = printable_lines(without_secrets(call, completed.err))};
 }
 
 }  // namespace hooks
