@@ -24,6 +24,8 @@ constexpr std::string_view kRights =
     "the access key needs route53:ChangeResourceRecordSets, route53:ListResourceRecordSets, "
     "route53:GetChange, and without `zone_id` route53:ListHostedZones and route53:ListHostedZonesByName; is "
     "this machine's clock right?";
+constexpr std::string_view kSeveral =
+    "`zone_id` says which: the hosted zone whose name servers (NS) are those of the domain";
 /// Changes take 60 s as a rule.
 constexpr unsigned kLooksMax = 60;
 constexpr base::Milliseconds kBetweenLooks{4000};
@@ -96,16 +98,13 @@ class Route53 final : public DnsProvider {
         const auto named = [this](const std::string& name) -> Result<std::optional<ApiZone>> {
             const ZonePage page = TRY(zones("/hostedzonesbyname?dnsname=" + escaped(name) + "&maxitems=10",
                                             "ListHostedZonesByNameResponse"));
-            for (const ApiZone& zone : page.zones) {
-                if (bare_name(zone.name) == name) return zone;
-            }
-            return std::nullopt;
+            return zone_among(api_, page, name, kSeveral);
         };
         const auto page = [this](const std::string& cursor) {
             return zones("/hostedzone?maxitems=100" + (cursor.empty() ? "" : "&marker=" + escaped(cursor)),
                          "ListHostedZonesResponse");
         };
-        return acme::find_zone(api_, record, {.named = named, .page = page});
+        return acme::find_zone(api_, record, {.named = named, .page = page, .several = kSeveral});
     }
 
     [[nodiscard]] Result<ZonePage> zones(const std::string& path, std::string_view root) const {
