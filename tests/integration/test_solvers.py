@@ -81,6 +81,15 @@ def test_a_delegated_challenge_is_written_where_it_leads(make_pebble, make_renew
     assert name_server.txt('www.delegated.test') == ['somebody else']
 
 
+def test_a_wildcard_cname_is_no_delegation(make_pebble, make_renewd, name_server, make_resolver):
+    """Every name of the zone is led to a stranger's: the record stays where it was asked for, and ends that for its name."""
+    renewd = make_renewd(make_pebble(name_server=make_resolver(name_server)))
+    name_server.update('delete *.example.test. A', 'add *.example.test. 60 CNAME www.delegated.test.')
+    renewd.configure(name_server.dns_toml, name_server.solver_toml(), certificate(solver='dns'))
+    renewd.run('renew', expect=0)
+    assert not name_server.txt('www.delegated.test') and not name_server.txt(f'_acme-challenge.{NAME}')
+
+
 def test_each_name_by_the_solver_that_takes_it(with_dns):
     """http-01, tls-alpn-01 and dns-01 in one certificate; the most specific solver takes a name."""
     dns, pebble = with_dns.dns, with_dns.pebble
