@@ -59,7 +59,7 @@ class TlsAlpnSolver final : public Solver {
   private:
     Result<void> open() {
         if (!listen_) return base::Failure(listen_.error());
-        server_ = TRY(AlpnServer::start(TRY(open_listen_sockets(*listen_, kAdvice)), proofs_));
+        server_ = TRY(serve_proofs(TRY(open_listen_sockets(*listen_, kAdvice)), proofs_));
         return {};
     }
 
@@ -67,7 +67,7 @@ class TlsAlpnSolver final : public Solver {
     base::Clock& clock_;
     AlpnProofs proofs_;        // outlives the server, which reads it
     std::mutex server_mutex_;  // never held by the server's thread: closing waits for it
-    std::unique_ptr<AlpnServer> server_;
+    std::unique_ptr<PeerServer> server_;
 };
 
 }  // namespace

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The TLS server behind tls-alpn-01: one thread, which shakes hands and hangs up. It knows no other protocol,
-// and no peer gets more than a few seconds of it.
+// The TLS server behind tls-alpn-01: it shakes hands and hangs up, and knows no other protocol.
 #pragma once
 
 #include <map>
@@ -8,14 +7,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "acme/solvers/peer_server.hpp"
 #include "base/certificate.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
-
-struct ssl_ctx_st;  // OpenSSL's SSL_CTX
 
 namespace acme {
 
@@ -40,23 +37,9 @@ class AlpnProofs {
     std::map<std::string, std::vector<AlpnProof>> proofs_;
 };
 
-class AlpnServer {
-  public:
-    /// `proofs` must outlive the server. solver/present where the thread or OpenSSL cannot be had.
-    [[nodiscard]] static base::Result<std::unique_ptr<AlpnServer>> start(
-        std::vector<base::Descriptor> sockets, const AlpnProofs& proofs);
-    /// Ends its connections; blocks for a moment.
-    ~AlpnServer();
-    AlpnServer(const AlpnServer&) = delete;
-    AlpnServer& operator=(const AlpnServer&) = delete;
-
-  private:
-    class Loop;
-    AlpnServer() = default;
-
-    base::Descriptor wake_;
-    std::unique_ptr<Loop> loop_;
-    std::thread thread_;
-};
+/// Shakes hands with whoever asks for one of them, and hangs up. `proofs` must outlive the server.
+/// solver/present where OpenSSL, the thread or a descriptor cannot be had.
+[[nodiscard]] base::Result<std::unique_ptr<PeerServer>> serve_proofs(std::vector<base::Descriptor> sockets,
+                                                                     const AlpnProofs& proofs);
 
 }  // namespace acme
