@@ -19,6 +19,10 @@ constexpr std::string_view kAcmeIdentifier = "1.3.6.1.5.5.7.1.31";  // id-pe-acm
 constexpr base::Seconds kBefore{3600};                              // clocks differ
 constexpr base::Seconds kAfter{7 * 24 * 3600};
 
+/// Longer than one order is worked on at a time.
+constexpr base::Seconds kTurnPatience{660};
+constexpr base::Milliseconds kTurnPause{100};
+
 constexpr ListenAdvice kAdvice{
     .busy = "a solver of type http-01 (webroot = \"…\") or dns-01 does not need the port",
     .denied = "use a solver of type http-01 (webroot = \"…\") or dns-01",
@@ -47,6 +51,17 @@ class TlsAlpnSolver final : public Solver {
         const std::scoped_lock lock(server_mutex_);
         if (!server_) TRY(open());
         proofs_.put(alpn_server_name(task.identifier), std::move(proof));
+        return {};
+    }
+
+    /// Until no other order shows something else for one of the names. Whoever waits too long goes on all the
+    /// same: the CA may be looking at what is its own.
+    Result<void> wait_until_seen(std::span<const ChallengeTask> tasks) override {
+        std::vector<std::pair<std::string, std::string>> wanted;
+        for (const ChallengeTask& task : tasks)
+            wanted.emplace_back(alpn_server_name(task.identifier), task.key_authorization);
+        const base::Steady until = clock_.steady() + kTurnPatience;
+        while (!proofs_.take_turns(wanted) && clock_.steady() < until) clock_.sleep(kTurnPause);
         return {};
     }
 

@@ -115,8 +115,20 @@ void AlpnProofs::put(const std::string& server_name, AlpnProof proof) {
     if (same == all.end()) all.push_back(std::move(proof));
 }
 
+bool AlpnProofs::take_turns(const std::vector<std::pair<std::string, std::string>>& wanted) {
+    const std::scoped_lock lock(mutex_);
+    const bool are_free = std::ranges::all_of(wanted, [this](const auto& one) {
+        const auto turn = turns_.find(one.first);
+        return turn == turns_.end() || turn->second == one.second;
+    });
+    if (are_free) turns_.insert(wanted.begin(), wanted.end());
+    return are_free;
+}
+
 bool AlpnProofs::remove(const std::string& server_name, const std::string& key_authorization) {
     const std::scoped_lock lock(mutex_);
+    if (const auto turn = turns_.find(server_name); turn != turns_.end() && turn->second == key_authorization)
+        turns_.erase(turn);
     if (const auto found = proofs_.find(server_name); found != proofs_.end()) {
         std::erase_if(found->second,
                       [&](const AlpnProof& each) { return each.key_authorization == key_authorization; });
@@ -129,7 +141,11 @@ std::optional<AlpnProof> AlpnProofs::find(const std::string& server_name) const 
     const std::scoped_lock lock(mutex_);
     const auto found = proofs_.find(server_name);
     if (found == proofs_.end()) return std::nullopt;
-    return found->second.back();
+    const std::vector<AlpnProof>& all = found->second;
+    const auto turn = turns_.find(server_name);
+    if (turn == turns_.end()) return all.back();
+    const auto shown = std::ranges::find(all, turn->second, &AlpnProof::key_authorization);
+    return shown == all.end() ? all.back() : *shown;
 }
 
 Result<std::unique_ptr<PeerServer>> serve_proofs(std::vector<base::Descriptor> sockets,

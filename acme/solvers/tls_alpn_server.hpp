@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "acme/solvers/peer_server.hpp"
@@ -26,8 +27,13 @@ struct AlpnProof {
 /// What is presented, by server name. Thread safe.
 class AlpnProofs {
   public:
-    /// Of several for one name (two orders at once) the newest is shown; one that is there already stays.
+    /// One that is there already stays.
     void put(const std::string& server_name, AlpnProof proof);
+    /// Of several for one name (two orders at once) the one whose turn it is is shown, and the newest where
+    /// it is nobody's. `wanted` are server names with their key authorizations. All of them or none: two
+    /// orders that have each one of the names would wait for one another. False while another one has a turn;
+    /// it ends when that is removed.
+    [[nodiscard]] bool take_turns(const std::vector<std::pair<std::string, std::string>>& wanted);
     /// True if none is left at all.
     [[nodiscard]] bool remove(const std::string& server_name, const std::string& key_authorization);
     [[nodiscard]] std::optional<AlpnProof> find(const std::string& server_name) const;
@@ -35,6 +41,7 @@ class AlpnProofs {
   private:
     mutable std::mutex mutex_;
     std::map<std::string, std::vector<AlpnProof>> proofs_;
+    std::map<std::string, std::string> turns_;  // key authorizations by server name
 };
 
 /// Shakes hands with whoever asks for one of them, and hangs up. `proofs` must outlive the server.
