@@ -63,9 +63,9 @@ def test_wildcard_and_apex_are_two_values_at_one_name(with_dns):
 
 
 def test_the_slowest_name_server_is_waited_for(make_pebble, make_renewd, make_name_server):
-    """A secondary learns of a change a second later: until then the CA, which asks it, is not told to look."""
+    """A secondary learns of a change a second later: until then the CA, which asks it alone, is not told to look."""
     dns = make_name_server(secondary=True)
-    renewd = make_renewd(make_pebble(name_server=dns))
+    renewd = make_renewd(make_pebble(name_server=dns, asks=dns.second_address))
     renewd.configure(dns.dns_toml, dns.solver_toml(), certificate(name=APEX, names=[f'*.{APEX}'], solver='dns'))
     renewd.run('renew', expect=0)
     assert renewd.pebble.orders() == renewd.pebble.issued() == 1
