@@ -71,6 +71,7 @@ enum class ErrorClass {
     X(SolverPresent, "solver/present", Configuration)                      \
     X(SolverPortBusy, "solver/port-busy", Configuration)                   \
     X(SolverRecordMissing, "solver/record-missing", Configuration)         \
+    X(SolverRecordEnds, "solver/record-ends", Configuration)               \
     X(DnsUnreachable, "dns/unreachable", Transient)                        \
     X(DnsFailed, "dns/failed", Transient)                                  \
     X(DnsBogus, "dns/bogus", Configuration)                                \

@@ -92,6 +92,7 @@ void read_solver(Section& section, CertificateConfig& certificate, const Config&
     }
     for (const base::Identifier& name : certificate.names) {
         const SolverConfig* solver = solver_for(config, certificate, name);
+        if (solver != nullptr && solver->type == "dns-persist-01") certificate.has_standing_records = true;
         if (solver == nullptr) {
             section.wrong("solver",
                           "no solver takes " + name.value +

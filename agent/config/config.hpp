@@ -113,8 +113,9 @@ using HookCommands = std::map<std::string, std::vector<std::string>>;
 struct CertificateConfig {
     std::string name{};
     std::vector<base::Identifier> names{};
-    std::vector<std::string> ca{};  // first one first
-    std::string solver{};           // its default; empty where every name is taken by some solver's `for`
+    std::vector<std::string> ca{};      // first one first
+    std::string solver{};               // its default; empty where every name is taken by some solver's `for`
+    bool has_standing_records = false;  // some name is proven by a record of the user's (dns-persist-01)
     base::KeyType key_type = base::KeyType::EcdsaP256;
     std::string csr{};  // the file of the user's own request; empty: renewd makes key and request
     std::optional<base::Request> request{};         // what is in it

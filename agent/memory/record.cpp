@@ -68,6 +68,7 @@ json write_record(const Record& r) {
                    {"suggestion", write(r.suggestion)},
                    {"endpoints", write(r.endpoints)},
                    {"endpoints_verified_at", write(r.endpoints_verified_at)},
+                   {"standing", write(r.standing)},
                    {"pause", write(r.pause)},
                    {"hurried_by_ca", r.hurried_by_ca},
                    {"warned", write(r.warned)}};
@@ -99,6 +100,7 @@ Record read_record(JsonReader& reader, const json& object) {
                            : std::vector<Revocation>{},
         .residue = object.contains("residue") ? reader.list<Residue>(object, "residue", read_residue)
                                               : std::vector<Residue>{},
+        .standing = reader.optional<StandingRecords>(object, "standing", read_standing),
         .pause = reader.optional<Pause>(object, "pause", read_pause),
         .hurried_by_ca = object.contains("hurried_by_ca") ? reader.value<int>(object, "hurried_by_ca") : 0,
         .warned =

@@ -10,6 +10,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "acme/solvers/dns_persist_01.hpp"
 #include "acme/solvers/solver.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -131,6 +132,14 @@ struct Residue {
     friend bool operator==(const Residue&, const Residue&) = default;
 };
 
+/// What was last seen of the records that the user keeps in DNS for the next renewal (dns-persist-01).
+struct StandingRecords {
+    base::Instant looked_at{};
+    std::optional<acme::RecordEnd> end{};  // of the one that ends first; absent: they hold for ever
+    std::optional<Failure> failure{};      // one is missing or wrong, or could not be looked for
+    friend bool operator==(const StandingRecords&, const StandingRecords&) = default;
+};
+
 /// Somebody wants nothing deployed for a while.
 struct Pause {
     base::Instant since{};
@@ -160,8 +169,9 @@ struct Record {
     std::optional<base::Instant> endpoints_verified_at{};
     std::vector<PendingHook> hooks{};
     std::vector<Revocation> revocations{};
-    std::vector<Residue> residue{};  // challenges that are still to be taken away
-    std::optional<Pause> pause{};    // of deploying
+    std::vector<Residue> residue{};             // challenges that are still to be taken away
+    std::optional<StandingRecords> standing{};  // absent: there are none, or nobody has looked yet
+    std::optional<Pause> pause{};               // of deploying
     /// The newest generation that its CA wants replaced at once: nothing holds back what takes its place.
     int hurried_by_ca = 0;
     ExpiryWarning warned{};

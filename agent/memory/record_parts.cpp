@@ -196,6 +196,22 @@ TargetRecord read_target(JsonReader& reader, const json& object) {
             .drift = reader.optional<Drift>(object, "drift", read_drift).value_or(Drift{})};
 }
 
+json write(const std::optional<StandingRecords>& s) {
+    if (!s) return nullptr;
+    return {{"looked_at", base::format_instant(s->looked_at)},
+            {"ending", s->end ? json(s->end->name) : json(nullptr)},
+            {"ends_at", write(s->end ? std::optional(s->end->at) : std::nullopt)},
+            {"failure", write(s->failure)}};
+}
+
+StandingRecords read_standing(JsonReader& reader, const json& object) {
+    StandingRecords standing{.looked_at = reader.required_instant(object, "looked_at"),
+                             .failure = reader.optional<Failure>(object, "failure", read_failure)};
+    if (const auto at = reader.instant(object, "ends_at"))
+        standing.end = acme::RecordEnd{.name = reader.value<std::string>(object, "ending"), .at = *at};
+    return standing;
+}
+
 json write(const std::optional<Pause>& p) {
     if (!p) return nullptr;
     return {{"since", base::format_instant(p->since)},

@@ -8,6 +8,7 @@
 #include "agent/plan/hold.hpp"
 #include "agent/plan/retry.hpp"
 #include "agent/plan/revocation.hpp"
+#include "agent/plan/standing.hpp"
 #include "base/encoding.hpp"
 
 namespace agent {
@@ -56,7 +57,7 @@ Instant Plan::next() const {
     }
     return std::min({earliest, ask_ca_at.value_or(earliest), clean_up_at.value_or(earliest),
                      look_at.value_or(earliest), revoke_at.value_or(earliest), hooks_at.value_or(earliest),
-                     warn_at.value_or(earliest)});
+                     warn_at.value_or(earliest), records_at.value_or(earliest)});
 }
 
 OrderedFor wanted_order(const CertificateConfig& certificate, const std::string& ca) {
@@ -150,6 +151,7 @@ std::uint64_t plan_fingerprint(const CertificateConfig& certificate, Seconds ver
     for (const auto& [ca, profile] : certificate.profiles) add(ca + "=" + profile);
     add(wanted.key_type + wanted.request_key);
     add(std::to_string(certificate.renew_before.value_or(Seconds(0)).count()));
+    add(certificate.has_standing_records ? "records" : "");
     add(std::to_string(verify_every.count()));
     for (const Window& window : certificate.windows) add(to_text(window));
     add(std::to_string(certificate.window_ends_at));
@@ -351,6 +353,7 @@ Plan plan(const CertificateConfig& certificate, const Record& record, const Circ
     const Wishes& wishes = circumstances.wishes;
     Plan plan{.renewal = plan_renewal(certificate, record, circumstances),
               .ask_ca_at = plan_question(record, now),
+              .records_at = next_look_at_records(certificate, record, now, wishes.is_eager()),
               .revoke_at = next_revocation(certificate, record, now, wishes.is_eager()),
               .warn_at = next_warning(certificate, record)};
     if (plan.warn_at) *plan.warn_at -= circumstances.plan_by.value_or(now) - now;

@@ -74,6 +74,7 @@ struct Plan {
     std::vector<TargetPlan> targets{};           // one for each target of the configuration, in its order
     std::optional<base::Instant> ask_ca_at{};    // for renewal information (RFC 9773); absent: never
     std::optional<base::Instant> clean_up_at{};  // challenges that were left behind
+    std::optional<base::Instant> records_at{};   // a look at the records that the user keeps in DNS
     std::optional<base::Instant> look_at{};      // at the certificate's own endpoints
     std::optional<base::Instant> revoke_at{};    // what is to be revoked; absent: nothing, or not yet
     std::optional<base::Instant> hooks_at{};     // hooks that have not succeeded yet

@@ -6,6 +6,7 @@
 
 #include "agent/plan/expiry.hpp"
 #include "agent/plan/hold.hpp"
+#include "agent/plan/standing.hpp"
 #include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
 
@@ -123,6 +124,7 @@ class Judge {
             if (waiting.failure)
                 note(*waiting.failure, about_order(waiting.failure->error), /*at_once=*/false);
         }
+        note_records();
         note_holds();
         note_revoked();
         note_age();
@@ -151,6 +153,21 @@ class Judge {
             .since = failure.since,
             .cause = std::string(base::to_string(failure.error.code)) + (about.empty() ? "" : "/") + about,
             .error = failure.error};
+    }
+
+    /// What an order has failed for already is told as that. One that ends needs a person once the next
+    /// renewal comes too late for it.
+    void note_records() {
+        const auto& standing = status_.record.standing;
+        if (!status_.config->has_standing_records || !standing) return;
+        const auto& order = status_.record.issuance;
+        if (standing->failure && (!order || order->error.code != standing->failure->error.code))
+            note(*standing->failure, "records", /*at_once=*/false);
+        const auto ending = ending_record(*status_.config, status_.record, now_);
+        if (!ending) return;
+        Attention told{.since = ending->since, .cause = "solver/record-ends/records", .error = ending->error};
+        if (standing->end->at <= status_.plan.renewal.at) return raise(std::move(told));
+        add_condition(told);
     }
 
     /// A window opens by itself; a pause without an end waits for somebody.
@@ -189,12 +206,16 @@ class Judge {
              "endpoints", /*at_once=*/true);
     }
 
+    void add_condition(const Attention& told) {
+        status_.conditions.push_back({.code = std::string(base::to_string(told.error.code)),
+                                      .since = told.since,
+                                      .message = told.error.message,
+                                      .hint = told.error.hint});
+    }
+
     /// A condition that needs a person from the start.
     void raise(Attention attention) {
-        status_.conditions.push_back({.code = std::string(base::to_string(attention.error.code)),
-                                      .since = attention.since,
-                                      .message = attention.error.message,
-                                      .hint = attention.error.hint});
+        add_condition(attention);
         if (!status_.attention) status_.attention = std::move(attention);
     }
 

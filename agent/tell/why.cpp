@@ -5,6 +5,7 @@
 
 #include "agent/plan/hold.hpp"
 #include "agent/plan/revocation.hpp"
+#include "agent/plan/standing.hpp"
 #include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
 
@@ -235,6 +236,7 @@ class Explainer {
                             "renewd deploy " + record.name + " --target " + target.config->name);
         }
         add_public();
+        add_records();
         for (const PendingHook& hook : record.hooks) {
             if (hook.failure) add_failure("hook " + hook.event, *hook.failure, "renewd renew " + record.name);
         }
@@ -277,6 +279,20 @@ class Explainer {
                                    .since = status_.record.endpoints_verified_at,
                                    .next_attempt = status_.plan.look_at,
                                    .to_do = error->hint});
+    }
+
+    void add_records() {
+        const Record& record = status_.record;
+        if (!status_.config->has_standing_records || !record.standing) return;
+        if (record.standing->failure && !record.issuance)
+            add_failure("record", *record.standing->failure, "renewd renew " + record.name);
+        const auto ending = ending_record(*status_.config, record, now_);
+        if (!ending) return;
+        said_.obstacles.push_back({.about = "record",
+                                   .error = ending->error,
+                                   .since = ending->since,
+                                   .next_attempt = status_.plan.records_at,
+                                   .to_do = ending->error.hint});
     }
 
     void add(const char* about, std::string text) {

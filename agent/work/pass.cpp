@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/plan/keeping.hpp"
+#include "agent/plan/standing.hpp"
 #include "agent/tell/status.hpp"
 #include "agent/work/deploy.hpp"
 #include "agent/work/look.hpp"
@@ -14,6 +15,7 @@
 #include "agent/work/renewal_window.hpp"
 #include "agent/work/residue.hpp"
 #include "agent/work/run_hooks.hpp"
+#include "agent/work/standing.hpp"
 #include "base/parallel.hpp"
 #include "base/patience.hpp"
 
@@ -89,6 +91,7 @@ class Pass {
         TRY(revoke_what_is_due());  // before anything else where its time has come
         TRY(ask_ca_if_due());
         TRY(renew_if_due());
+        TRY(look_at_records_if_due());
         if (keeper_->record().wanted() != nullptr) {
             // What a look finds drifted is repaired in the same pass; the public names are judged when all
             // targets are done.
@@ -180,7 +183,8 @@ class Pass {
         const bool asks = plan.ask_ca_at && *plan.ask_ca_at <= now;
         const bool cleans_up = plan.clean_up_at && *plan.clean_up_at <= now;
         const bool revokes = plan.revoke_at && *plan.revoke_at <= now;
-        return (options_.may_renew && (plan.renewal_due(now) || asks || cleans_up || revokes)) ||
+        const bool reads = plan.records_at && *plan.records_at <= now;
+        return (options_.may_renew && (plan.renewal_due(now) || asks || cleans_up || revokes || reads)) ||
                !chosen(plan, TargetAction::Deploy).empty() || !chosen(plan, TargetAction::Look).empty() ||
                (plan.look_at && *plan.look_at <= now) || (plan.hooks_at && *plan.hooks_at <= now) ||
                (plan.warn_at && *plan.warn_at <= now);
@@ -229,6 +233,20 @@ class Pass {
     Result<void> revoke_what_is_due() {
         if (!options_.may_renew) return {};
         return revoke_due(s_, certificate_, *keeper_, options_.wishes.is_eager(), tried_, outcome_.remarks);
+    }
+
+    /// After a renewal, whether it is due or not, so that whoever asked for it is told what will stop the
+    /// next.
+    Result<void> look_at_records_if_due() {
+        const Plan now_due = TRY(plan_again());
+        if (!options_.may_renew || !now_due.records_at) return {};
+        if (*now_due.records_at > s_.clock.now() && !outcome_.has_worked) return {};
+        TRY(watch_standing_records(s_, certificate_, *keeper_));
+        if (!outcome_.has_worked) return {};
+        const Record record = keeper_->record();
+        if (const auto ending = ending_record(certificate_, record, s_.clock.now()))
+            outcome_.remarks.push_back(ending->error.message + "; " + ending->error.hint);
+        return {};
     }
 
     Result<void> clean_up_if_due() {

@@ -13,6 +13,7 @@
 #include "agent/tell/words.hpp"
 #include "agent/work/preflight.hpp"
 #include "agent/work/residue.hpp"
+#include "agent/work/standing.hpp"
 #include "base/key.hpp"
 #include "base/request.hpp"
 
@@ -113,6 +114,12 @@ class Issuance {
         const acme::Account& account = *opened;
         const bool may_have_lost_order = is_resumed_ && order_.url.empty() && order_.account.empty();
         order_.account = account.url;
+        // Without the record an order could only fail, and count against the account.
+        if (order_.url.empty()) {
+            const auto found = find_standing_records(s_, certificate_, ca_, account.url);
+            if (!found) settle_count(found.error());
+            TRY(found);
+        }
         const acme::IssuanceRequest request{.names = certificate_.names,
                                             .profile = order_.ordered_for.profile,
                                             .key = TRY(key_or_request()),

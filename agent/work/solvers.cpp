@@ -57,13 +57,16 @@ Result<std::unique_ptr<acme::Solver>> make_dns(const SolverConfig& solver, const
 
 }  // namespace
 
+acme::TxtReader txt_reader(const base::Dns& dns, const Config& config) {
+    return [&dns, is_public = config.dns.is_public](const std::string& name) {
+        return acme::read_txt(dns, name, is_public);
+    };
+}
+
 Result<std::unique_ptr<acme::Solver>> make_solver(const SolverConfig& solver, const SolverEffects& effects) {
     if (solver.has_provider()) return make_dns(solver, effects);
     if (solver.type == "dns-persist-01") {
-        auto read = [&dns = effects.dns, is_public = effects.config.dns.is_public](const std::string& name) {
-            return acme::read_txt(dns, name, is_public);
-        };
-        return acme::make_dns_persist_solver(std::move(read), effects.clock, effects.tell);
+        return acme::make_dns_persist_solver(txt_reader(effects.dns, effects.config), effects.clock);
     }
     if (solver.type == "tls-alpn-01") return acme::make_tls_alpn_solver(solver.listen, effects.clock);
     return solver.listen.empty() ? acme::make_webroot_solver(effects.files, solver.webroot)

@@ -50,6 +50,10 @@ agent::Record full() {
         .seen_at = kNow - 1min, .repairs = {kNow - 2h, kNow - 1h, kNow - 5min}, .is_contested = true};
     record.pause =
         agent::Pause{.since = kNow - 1h, .until = kNow + 24h, .by = "ada", .reason = "ledger migration"};
+    record.standing = agent::StandingRecords{
+        .looked_at = kNow,
+        .end = acme::RecordEnd{.name = "_validation-persist.example.com.", .at = kNow + 24h},
+        .failure = failure(base::Code::SolverRecordMissing)};
     record.hurried_by_ca = 2;
     record.warned = {.generation = 3, .stage = 1};
     record.hooks = {{.event = "failed",
