@@ -5,9 +5,12 @@
 #include <ranges>
 #include <utility>
 
+#include <openssl/x509v3.h>
+
 #include "acme/solvers/listen_socket.hpp"
 #include "acme/solvers/tls_alpn_server.hpp"
 #include "base/encoding.hpp"
+#include "base/openssl.hpp"
 
 namespace acme {
 namespace {
@@ -94,6 +97,20 @@ Result<base::Certificate> make_alpn_certificate(const base::PrivateKey& key,
     return base::self_sign(
         key, {identifier}, now - kBefore, now + kAfter,
         base::OctetExtension{.oid = std::string(kAcmeIdentifier), .bytes = base::sha256(key_authorization)});
+}
+
+bool is_alpn_answer(const base::Certificate& shown, const ChallengeTask& task) {
+    if (shown.names() != std::vector{task.identifier}) return false;
+    const std::unique_ptr<ASN1_OBJECT, base::Deleter<ASN1_OBJECT_free>> oid(
+        OBJ_txt2obj(kAcmeIdentifier.data(), /*no_name=*/1));
+    const int at = X509_get_ext_by_OBJ(shown.handle(), oid.get(), -1);
+    X509_EXTENSION* extension = at < 0 ? nullptr : X509_get_ext(shown.handle(), at);
+    if (extension == nullptr || X509_EXTENSION_get_critical(extension) == 0) return false;
+    const ASN1_OCTET_STRING* value = X509_EXTENSION_get_data(extension);
+    const std::string_view der(reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)),
+                               static_cast<std::size_t>(ASN1_STRING_length(value)));
+    // An OCTET STRING of 32 bytes (X.690 §8.7).
+    return der == "\x04\x20" + base::sha256(task.key_authorization);
 }
 
 std::unique_ptr<Solver> make_tls_alpn_solver(const std::string& listen, base::Clock& clock) {

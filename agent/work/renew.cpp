@@ -11,7 +11,7 @@
 #include "agent/plan/retry.hpp"
 #include "agent/tell/status.hpp"
 #include "agent/tell/words.hpp"
-#include "agent/work/preflight.hpp"
+#include "agent/work/caa_check.hpp"
 #include "agent/work/residue.hpp"
 #include "agent/work/standing.hpp"
 #include "base/key.hpp"

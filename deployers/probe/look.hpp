@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -15,9 +16,10 @@ namespace deployers {
 /// The addresses of an endpoint, resolved now; empty: it does not resolve. Blocks on the system's resolver.
 [[nodiscard]] std::vector<std::string> resolve(const std::string& host);
 
-/// One fresh full handshake (no session, no ticket) with `ip`:`port`. Blocks up to `deadline`.
+/// One fresh full handshake (no session, no ticket) with `ip`:`port`. Blocks up to `deadline`. `protocol`:
+/// the one that is offered by ALPN (RFC 7301), for servers that answer nothing else; empty: none is.
 [[nodiscard]] Observation observe(const Endpoint& endpoint, const std::string& ip, int port,
-                                  base::Milliseconds deadline);
+                                  base::Milliseconds deadline, std::string_view protocol = {});
 
 /// Looks at all endpoints at once, each address as many times as the endpoint wants. `expectation.sni` is
 /// filled in per endpoint. Blocks up to about connections × deadline.

@@ -191,7 +191,7 @@ base::Descriptor connect_to(const SocketAddress& address, const Deadline& deadli
 }
 
 /// A client that remembers nothing and refuses nobody; null only if OpenSSL itself cannot (no memory).
-SslPtr make_client(const Endpoint& endpoint) {
+SslPtr make_client(const Endpoint& endpoint, std::string_view protocol) {
     const ContextPtr context(SSL_CTX_new(TLS_client_method()));
     if (!context) return nullptr;
     SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
@@ -216,6 +216,12 @@ SslPtr make_client(const Endpoint& endpoint) {
     if (!name.empty() && SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
                                   const_cast<char*>(name.c_str())) != 1)
         return nullptr;
+    if (!protocol.empty()) {
+        const std::string offer = static_cast<char>(protocol.size()) + std::string(protocol);
+        if (SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(offer.data()),
+                                static_cast<unsigned int>(offer.size())) != 0)  // 0 is success here
+            return nullptr;
+    }
     return ssl;
 }
 
@@ -257,10 +263,10 @@ bool has_shown_its_certificate(const SSL* ssl) {
 }
 
 void shake_hands(const Endpoint& endpoint, const base::Descriptor& socket, const Deadline& deadline,
-                 Observation& seen) {
+                 std::string_view protocol, Observation& seen) {
     ERR_clear_error();
     seen.kind = Kind::HandshakeFailed;
-    const SslPtr ssl = make_client(endpoint);
+    const SslPtr ssl = make_client(endpoint, protocol);
     if (!ssl || SSL_set_fd(ssl.get(), socket.number()) != 1) {
         seen.detail = "TLS: " + base::openssl_error();
         return;
@@ -293,7 +299,8 @@ void shake_hands(const Endpoint& endpoint, const base::Descriptor& socket, const
 
 }  // namespace
 
-Observation observe(const Endpoint& endpoint, const std::string& ip, int port, base::Milliseconds deadline) {
+Observation observe(const Endpoint& endpoint, const std::string& ip, int port, base::Milliseconds deadline,
+                    std::string_view protocol) {
     const bool v6 = ip.find(':') != std::string::npos;
     Observation seen{.address = (v6 ? "[" + ip + "]" : ip) + ":" + std::to_string(port)};
     const SocketAddress address = socket_address(ip, port);
@@ -305,7 +312,7 @@ Observation observe(const Endpoint& endpoint, const std::string& ip, int port, b
     const Deadline until(deadline);
     const SigpipeHeld held;
     const base::Descriptor socket = connect_to(address, until, seen);
-    if (socket.is_open()) shake_hands(endpoint, socket, until, seen);
+    if (socket.is_open()) shake_hands(endpoint, socket, until, protocol, seen);
     return seen;
 }
 

@@ -26,6 +26,13 @@ def free_address():
     raise RuntimeError('no free port 53 on loopback; these tests need root')
 
 
+def private_address(name_server, name='www.example.test'):
+    """A loopback address of the test's own, given to a name: http-01 is always looked for at port 80, tls-alpn-01 at port 443."""
+    address = f'127.{random.randrange(64, 96)}.{random.randrange(1, 255)}.{random.randrange(1, 255)}'
+    name_server.address_of(name, address)
+    return address
+
+
 class NameServer:
     """Knot with the zones example.test (every name in it is 127.0.0.1), delegated.test (for CNAMEs to lead to) and
     test. It answers as their authoritative server and, for these zones, does for a resolver. `secondary=True` adds a

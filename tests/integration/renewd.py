@@ -67,8 +67,10 @@ timeout = "5s"
 '''
 
     def configure(self, *parts, **head):
-        """Writes the configuration: the head, then `parts`. Names of tests are private, unless a part brings a [dns] of its own."""
-        dns = [] if any('[dns]' in part for part in parts) else ['[dns]\npublic = false\n']
+        """Writes the configuration: the head, then `parts`. Names of tests are private, and looked up where the test CA does, unless a
+        part brings a [dns] of its own."""
+        servers = f'servers = ["127.0.0.1:{self.pebble.dns}"]\n' if hasattr(self.pebble, 'dns') else ''
+        dns = [] if any('[dns]' in part for part in parts) else [f'[dns]\npublic = false\n{servers}']
         self.write('\n'.join([self.head(**head), *dns, *parts]))
 
     def write(self, text):

@@ -2,7 +2,6 @@
 """When, from whom and with what a certificate is renewed: renewal information, a second CA, chains, profiles, a rehearsal."""
 import datetime
 import json
-import random
 import time
 
 from caproxy import CaProxy
@@ -193,46 +192,3 @@ def test_dry_run_without_a_staging_says_so(renewd):
     outcome = renewd.run('renew', '--dry-run', expect=2)
     assert 'has no staging' in outcome.text and 'staging =' in outcome.text
     assert renewd.pebble.accounts() == 0
-
-
-def private_port_80(name_server):
-    """A loopback address of this test's own, given to NAME: http-01 is always looked for at port 80."""
-    address = f'127.{random.randrange(64, 96)}.{random.randrange(1, 255)}.{random.randrange(1, 255)}'
-    name_server.address_of(NAME, address)
-    return address
-
-
-def test_check_presents_and_fetches_a_challenge(make_pebble, make_renewd, name_server):
-    """http-01, the way a CA sees it, at every address of the name: one that nobody answers at is named. Nothing is ordered."""
-    pebble = make_pebble(name_server=name_server)
-    renewd = make_renewd(pebble)
-    address = private_port_80(name_server)
-    renewd.configure(name_server.dns_toml, certificate(), solver=f'listen = "{address}:80"')
-    assert f'answered at {address}' in renewd.run('check', expect=0).out
-    elsewhere = private_port_80(name_server)
-    outcome = renewd.run('check', expect=3)
-    assert f'answered at {address}' in outcome.out and f'{elsewhere}: ' in outcome.out and 'FAIL' in outcome.out
-    assert pebble.orders() == 0 and pebble.accounts() == 0
-
-
-def test_check_writes_and_removes_a_record(make_pebble, make_renewd, name_server):
-    """dns-01: the rights are tried by really writing; what is there of others stays, what is ours goes."""
-    pebble = make_pebble(name_server=name_server)
-    renewd = make_renewd(pebble)
-    name_server.add_txt(f'_acme-challenge.{NAME}', 'of somebody else')
-    renewd.configure(name_server.dns_toml, name_server.solver_toml(), certificate(names=[NAME, f'*.{NAME}'], solver='dns'))
-    assert 'presented and seen' in renewd.run('check', expect=0).out
-    assert name_server.txt(f'_acme-challenge.{NAME}') == ['of somebody else']
-    name_server.secret_file.write_text('AAAA\n')
-    outcome = renewd.run('check', expect=3)
-    assert 'dns-01' in outcome.out and pebble.orders() == 0
-
-
-def test_check_reads_caa(make_pebble, make_renewd, name_server):
-    """A CAA record that lets nobody issue is found before the renewal in sixty days is refused."""
-    renewd = make_renewd(make_pebble(name_server=name_server))
-    address = private_port_80(name_server)
-    name_server.caa(NAME, ';')
-    renewd.configure(name_server.dns_toml, certificate(), solver=f'listen = "{address}:80"')
-    outcome = renewd.run('check', expect=3)
-    assert 'CAA for test' in outcome.out and NAME in outcome.out

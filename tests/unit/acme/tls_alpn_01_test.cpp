@@ -153,6 +153,21 @@ TEST_CASE("tls-alpn-01: the certificate holds one name and the digest in a criti
     }
 }
 
+TEST_CASE("tls-alpn-01: what a CA would take for the answer, and what not") {
+    const auto key = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
+    const auto made = [&](const acme::ChallengeTask& of) {
+        return acme::make_alpn_certificate(key, of.identifier, of.key_authorization, fakes::kNow).value();
+    };
+    for (const std::string name : {"a.example", "192.0.2.1"}) {
+        const auto right = task(name);
+        CHECK(acme::is_alpn_answer(made(right), right));
+        CHECK_FALSE(acme::is_alpn_answer(made(task("b.example")), right));
+        CHECK_FALSE(acme::is_alpn_answer(made(task(name, "u")), right));
+        const auto plain = base::self_sign(key, {right.identifier}, fakes::kNow, fakes::kNow + 1h).value();
+        CHECK_FALSE(acme::is_alpn_answer(plain, right));
+    }
+}
+
 TEST_CASE("tls-alpn-01: shows its certificate to acme-tls/1 alone, by name, while something is presented") {
     base::SystemClock clock;
     const int port = tests::free_port();
