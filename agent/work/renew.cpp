@@ -304,6 +304,11 @@ Result<void> renew_somewhere(Surroundings& s, const CertificateConfig& certifica
         s.log.warn("{}: {}; now {} is asked", certificate.name, error.message, other.name);
         s.remember(certificate.name, {.what = "turned_to", .text = other.name, .error = error});
         auto elsewhere = check_caa_for(s, certificate, other);
+        if (!elsewhere && !is_refused_by_caa(elsewhere.error())) {
+            s.log.warn("{}: CAA could not be looked at, and {} is asked all the same: {}", certificate.name,
+                       other.name, elsewhere.error().message);
+            elsewhere = Result<void>{};
+        }
         if (elsewhere) elsewhere = Issuance(s, certificate, keeper, other, wish).run();
         if (elsewhere) return elsewhere;
         trouble.held.reset();  // something was asked

@@ -131,3 +131,29 @@ def test_check_tries_the_account_of_each_ca(make_pebble, make_renewd, name_serve
     renewd.configure(name_server.dns_toml, other_ca(second), solver, both.replace('"p"', '"dns"'))
     assert checked(renewd, 0)[f'{APEX}, dns-account-01'] == ('ok', 'presented and seen, and 3 more')
     assert first.orders() == second.orders() == 0
+
+
+def test_caa_is_bound_to_an_account_and_a_challenge(make_pebble, make_renewd, name_server, newest_binaries):
+    """RFC 8657, with a CA that says its name: an account that is none yet, another one, ours; another challenge, and ours."""
+    pebble = make_pebble(name_server=name_server, binaries=newest_binaries)
+    identity = json.loads(pebble.ask(pebble.url))['meta']['caaIdentities'][0]
+    renewd = make_renewd(pebble)
+    renewd.configure(name_server.dns_toml, name_server.solver_toml(), certificate(solver='dns'))
+
+    def allows(value):
+        name_server.update(f'del {NAME}. CAA')
+        name_server.caa(NAME, f'{identity}; {value}')
+        outcome = renewd.run('check')
+        assert outcome.code == (3 if 'CAA for test' in '\n'.join(line for line in outcome.out.split('\n') if 'FAIL' in line) else 0), outcome
+        return outcome
+
+    assert 'there is no account of ours yet' in allows('accounturi=https://ca.test/acct/1').out
+    renewd.run('account', 'register', 'test', expect=0)
+    url = renewd.account()['url']
+    refused = allows('accounturi=https://ca.test/acct/1')
+    assert refused.code == 3 and f'and ours is {url}' in refused.out
+    assert allows(f'accounturi={url}').code == 0
+    refused = allows('validationmethods=http-01')
+    assert refused.code == 3 and 'validation by http-01, and ours is dns-01' in refused.out
+    assert allows('validationmethods=http-01,dns-01').code == 0
+    renewd.run('renew', expect=0)

@@ -121,6 +121,24 @@ def test_caa_is_asked_before_a_second_ca(make_pebble, make_renewd, name_server, 
     assert 'CAA' in outcome.text and second.accounts() == 0
 
 
+def test_our_dns_fails_and_a_second_ca_is_asked(make_pebble, make_renewd, open_for_test):
+    """That CAA could not be looked at is no refusal: the CA looks for itself."""
+    first, second = make_pebble(), make_pebble('second')
+    renewd = make_renewd(first)
+    proxy = CaProxy(first)
+    open_for_test(proxy, proxy.close)
+    renewd.ca_url = proxy.url
+    proxy.refuse('/order-plz', 503, 'serverInternal', 'we are on fire', times=99)
+    nobody = '[dns]\nservers = ["127.0.0.1:1"]\n'
+    renewd.configure(nobody, other_ca(second), f'[solver.second]\ntype = "http-01"\nlisten = "127.0.0.1:{second.http_port}"\n',
+                     certificate(ca=['test', 'other'], solver='second'))
+    for _ in range(2):
+        renewd.run('renew', expect=3)
+    outcome = renewd.run('renew', '--verbose', expect=0)
+    assert renewd.certificate()['ca'] == 'other' and second.orders() == 1
+    assert 'CAA could not be looked at' in outcome.err
+
+
 def test_a_preferred_chain_is_chosen(make_pebble, make_renewd):
     """By the name of the issuer at its top; one that is not offered stops nothing, and is told."""
     pebble = make_pebble(environment={'PEBBLE_ALTERNATE_ROOTS': '2'})
