@@ -39,6 +39,7 @@ class Checker {
     std::vector<Finding> run() {
         check_state();
         for (const auto& [name, solver] : shop_.config.solvers) check_solver(solver);
+        check_resolver();
         for (const std::string& name : shop_.certificates)
             check_certificate(shop_.config.certificates.at(name));
         return std::move(findings_);
@@ -142,6 +143,21 @@ class Checker {
         }
         if (can_read)
             ok(subject, "writes TXT records through " + solver.provider + "; it is not asked by check");
+    }
+
+    /// What a broken zone looks like depends on whom one asks.
+    void check_resolver() {
+        constexpr std::size_t kAsked = 3;
+        if (!shop_.config.dns.is_public) return;
+        std::vector<base::Identifier> names;
+        for (const std::string& name : shop_.certificates) {
+            if (names.size() < kAsked) names.push_back(shop_.config.certificates.at(name).names.front());
+        }
+        if (names.empty() || checks_signatures(shop_.surroundings->dns, names).value_or(true)) return;
+        note(
+            "dns",
+            "the resolver does not check DNSSEC, as far as can be seen: a zone with broken signatures, which "
+            "every CA refuses, would pass here for well;  servers under [dns] can name one that does");
     }
 
     void check_certificate(const CertificateConfig& certificate) {

@@ -275,4 +275,20 @@ std::vector<Trial> preflight(Surroundings& surroundings, const CertificateConfig
     return Preflight(surroundings, certificate).run();
 }
 
+std::optional<bool> checks_signatures(const base::Dns& dns, const std::vector<base::Identifier>& names) {
+    std::vector<std::pair<std::string, base::DnsType>> questions;
+    for (const base::Identifier& name : names) {
+        if (name.type == base::IdentifierType::Dns)
+            questions.emplace_back(name.value.substr(name.is_wildcard() ? 2 : 0), base::DnsType::Caa);
+    }
+    questions.emplace_back(".", base::DnsType::Soa);  // the root is signed, whatever the names are
+    bool is_answered = false;
+    for (const auto& [name, type] : questions) {
+        const auto answer = dns.ask(name, type);
+        if (answer ? answer->authenticated : answer.error().code == Code::DnsBogus) return true;
+        is_answered = is_answered || answer || answer.error().code == Code::DnsFailed;
+    }
+    return is_answered ? std::optional(false) : std::nullopt;
+}
+
 }  // namespace agent

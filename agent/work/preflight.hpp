@@ -26,4 +26,9 @@ struct Trial {
 /// takes.
 [[nodiscard]] std::vector<Trial> preflight(Surroundings& surroundings, const CertificateConfig& certificate);
 
+/// Does the resolver check DNSSEC, so that a broken zone would be noticed? Seen by an answer about one of
+/// these names, or about the root, that says so, or that is withheld. Absent: nobody answers.
+[[nodiscard]] std::optional<bool> checks_signatures(const base::Dns& dns,
+                                                    const std::vector<base::Identifier>& names);
+
 }  // namespace agent

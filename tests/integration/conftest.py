@@ -93,8 +93,8 @@ def fixture_make_name_server(place, open_for_test):
 
 @pytest.fixture(name='make_resolver')
 def fixture_make_resolver(place, open_for_test):
-    def make(name_server, name='resolver'):
-        resolver = Resolver(place / name, name_server)
+    def make(name_server, name='resolver', **options):
+        resolver = Resolver(place / name, name_server, **options)
         open_for_test(resolver, resolver.stop)
         resolver.start()
         return resolver

@@ -9,6 +9,8 @@ from test_renewal import other_ca
 
 APEX = 'example.test'
 PERSIST = '[solver.p]\ntype = "dns-persist-01"\n'
+# Of a key that the zone does not have (RFC 4034 §5.3).
+WRONG_DS = f'{APEX}. DS 12345 13 2 {"00" * 32}'
 
 
 def checked(renewd, expect):
@@ -157,3 +159,16 @@ def test_caa_is_bound_to_an_account_and_a_challenge(make_pebble, make_renewd, na
     assert refused.code == 3 and 'validation by http-01, and ours is dns-01' in refused.out
     assert allows('validationmethods=http-01,dns-01').code == 0
     renewd.run('renew', expect=0)
+
+
+def test_broken_dnssec_is_named(make_pebble, make_renewd, name_server, make_resolver):
+    """A DS of a key that the zone does not have: said by a resolver that checks; one that does not is told of."""
+    renewd = make_renewd(make_pebble(name_server=name_server))
+    strict = make_resolver(name_server, anchor=WRONG_DS)
+    renewd.configure(strict.dns_toml, name_server.solver_toml(), certificate(solver='dns'))
+    outcome = renewd.run('check', expect=3)
+    assert f'DNSSEC for {NAME}. is broken' in outcome.out and 'does not check DNSSEC' not in outcome.out
+    renewd.configure(name_server.dns_toml, name_server.solver_toml(), certificate(solver='dns'))
+    outcome = renewd.run('check', expect=0)
+    assert 'the resolver does not check DNSSEC' in outcome.out
+    assert renewd.pebble.orders() == 0
