@@ -13,6 +13,11 @@ namespace acme {
 // -----------------------------------------------------------------------------------------------------
 /// An answer's body. lego and mod_md take 1 MiB as well; an order of 2,000 names is about 400 KiB.
 inline constexpr std::size_t kAnswerBytesMax = std::size_t{1024} * 1024;
+/// An authorization's or a challenge's. All of an order are asked for at once; five challenges and what was
+/// seen of each are a few KiB.
+inline constexpr std::size_t kAuthorizationBytesMax = std::size_t{64} * 1024;
+/// As many are held unread at once: an honest order of 100 names is one wave.
+inline constexpr std::size_t kAuthorizationsAtOnce = 100;
 /// A chain of ten certificates is about 20 KiB; GHSA-r4pg-vg54-wxx4 is what an unbounded PEM parser costs.
 inline constexpr std::size_t kChainBytesMax = std::size_t{64} * 1024;
 /// A URL a CA gives us (order, challenge, finalize…).

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "acme/limits.hpp"
 #include "acme/types.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -38,6 +39,8 @@ struct Call {
     std::optional<std::string> payload{};  // the JWS payload (RFC 8555 §6.2); nothing: POST-as-GET (§6.3)
     /// How many identifiers it is about, for the words of a refusal ("refused 2 of 40 names").
     std::size_t names = 0;
+    /// Of the answer's body: of many that are asked for at once each is bounded more closely.
+    std::size_t answer_bytes_max = kAnswerBytesMax;
 };
 
 /// A directory as it was fetched.

@@ -71,7 +71,7 @@ Result<HttpRequest> Session::signed_request(const Account& account, Attempt& att
                                                       .kid = account.url,
                                                       .payload = attempt.call.payload})),
                        .trust = authority_.trust,
-                       .body_max = kAnswerBytesMax};
+                       .body_max = attempt.call.answer_bytes_max};
 }
 
 void Session::judge(Attempt& attempt, Result<HttpResponse> response) {
