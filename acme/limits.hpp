@@ -73,6 +73,8 @@ inline constexpr base::Seconds kGivenUpFor{10};
 // ---------------------------------------------------------------------------------------------------
 /// A directory is fetched again after this (acmez does the same).
 inline constexpr base::Seconds kDirectoryAgeMax{12 * 3600};
+/// Nothing is refused by an older one without asking again: certificates by the thousand share one answer.
+inline constexpr base::Seconds kDirectoryYoung{60};
 /// How often a request that changes nothing is sent again after a lost answer or a hiccup of the server.
 inline constexpr unsigned kResends = 2;
 /// A hiccup whose Retry-After is longer than this is not waited for by the request itself.

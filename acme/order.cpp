@@ -85,7 +85,8 @@ bool can_be_gone_on_with(const Flow& flow, const Order& order) {
 Result<void> check_profile(const Flow& flow) {
     const std::string& profile = flow.request.profile;
     if (profile.empty()) return {};
-    const Directory directory = TRY(flow.session.directory());
+    Directory directory = TRY(flow.session.directory());
+    if (!directory.profiles.contains(profile)) directory = TRY(flow.session.directory_of_now());
     if (directory.profiles.contains(profile)) return {};
     std::string offered;
     for (const auto& [name, description] : directory.profiles)

@@ -172,6 +172,17 @@ Result<Directory> Session::directory() {
     return *state_->directory;
 }
 
+Result<Directory> Session::directory_of_now() {
+    {
+        const std::scoped_lock lock(state_->directory_mutex);
+        if (state_->directory && clock_.steady() - state_->directory_since > kDirectoryYoung) {
+            state_->directory.reset();
+            state_->shelf_is_stale = true;
+        }
+    }
+    return directory();
+}
+
 /// A URL of it is gone: the CA has moved its resources, the next call asks again.
 void Session::forget_directory() {
     const std::scoped_lock lock(state_->directory_mutex);

@@ -67,6 +67,9 @@ class Session {
     /// ca/protocol.
     [[nodiscard]] base::Result<Directory> directory();
 
+    /// The same, asked for again where what is known is older than a minute: it may have changed since.
+    [[nodiscard]] base::Result<Directory> directory_of_now();
+
     /// The directory and a nonce at hand, so that the next signed request goes at once; nothing is sent where
     /// both are there. Errors as those of post().
     [[nodiscard]] base::Result<void> get_ready();

@@ -264,6 +264,15 @@ TEST_CASE("issuance: profiles are sent only where they are offered") {
     CHECK(contains(issued.error().hint, "classic, short"));
     CHECK(wrong.ca.log() == Log{"GET /dir"});
 
+    // A directory that is hours old is no reason to refuse one that has come since.
+    World later({"a.example"});
+    later.request.profile = "short";
+    REQUIRE(later.session.directory());
+    later.ca.meta = world.ca.meta;
+    later.clock.sleep(2h);
+    REQUIRE(later.issue());
+    CHECK(later.ca.count("/dir") == 2);
+
     World none({"a.example"});
     none.request.profile = "short";
     CHECK(code_of(none.issue()) == "ca/profile-refused");
