@@ -22,14 +22,6 @@ using nlohmann::json;
 
 namespace {
 
-/// "ecdsa-p256", "rsa-2048": also for keys that were brought along.
-std::string type_of(const base::PrivateKey& key) {
-    const json jwk = json::parse(key.jwk(), nullptr, /*allow_exceptions=*/false);
-    if (jwk.value("kty", "") != "RSA") return jwk.value("crv", "") == "P-384" ? "ecdsa-p384" : "ecdsa-p256";
-    const auto modulus = base::parse_base64url(jwk.value("n", ""));
-    return "rsa-" + std::to_string(modulus ? modulus->size() * 8 : 0);
-}
-
 std::size_t certificates_of(const Config& config, const std::string& ca) {
     return static_cast<std::size_t>(std::ranges::count_if(config.certificates, [&](const auto& one) {
         return std::ranges::find(one.second.ca, ca) != one.second.ca.end();
@@ -84,7 +76,7 @@ Result<Shown> look_at(Workshop& shop, const CaConfig& ca) {
     const auto stored = TRY(shop.store->account(ca.name, ca.directory));
     if (!stored) return shown;
     const base::PrivateKey key = TRY(base::PrivateKey::parse(stored->key_pem));
-    shown.key_type = type_of(key);
+    shown.key_type = key_type_of(key);
     shown.url = stored->url;
     shown.contact = stored->contact.value_or(ca.contact);
     shown.closed_at = stored->closed_at;
@@ -177,8 +169,11 @@ Result<int> done(Workshop& shop, const CaConfig& ca, const std::string& text) {
 
 Result<int> register_account(Workshop& shop, const CaConfig& ca) {
     Accounts& accounts = shop.surroundings->accounts();
+    const auto& type = shop.options.account.key_type;
     const acme::Account account =
-        TRY(shop.options.account.anew ? accounts.register_anew(ca) : accounts.open(ca));
+        TRY(shop.options.account.anew ? accounts.register_anew(ca, type.value_or(kFirstKeyType))
+            : type                    ? accounts.open_with(ca, *type)
+                                      : accounts.open(ca));
     TRY(accounts.tell_contact(ca));
     return done(shop, ca, "account " + account.url);
 }
@@ -189,10 +184,11 @@ Result<int> roll_over(Workshop& shop, const CaConfig& ca) {
         return base::fail(Code::UsageWrong, "there is no account at CA " + ca.name + " yet",
                           "renewd account register " + ca.name);
     }
-    TRY(shop.surroundings->accounts().change_key(ca, shop.options.account.key_type));
+    const base::KeyType type = shop.options.account.key_type.value_or(kFirstKeyType);
+    TRY(shop.surroundings->accounts().change_key(ca, type));
     return done(shop, ca,
-                "account " + stored->url + " has a new key (" +
-                    std::string(base::to_string(shop.options.account.key_type)) + "); the old one is gone");
+                "account " + stored->url + " has a new key (" + std::string(base::to_string(type)) +
+                    "); the old one is gone");
 }
 
 /// True if the person types the CA's name.

@@ -40,7 +40,7 @@ constexpr int kHeld = 8;
 struct AccountOptions {
     std::string action{};  // show, register, rollover, deactivate
     std::string ca{};
-    base::KeyType key_type = base::KeyType::EcdsaP256;
+    std::optional<base::KeyType> key_type{};  // absent: ecdsa-p256
     bool anew = false;
     bool yes = false;
 };

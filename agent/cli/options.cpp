@@ -153,7 +153,8 @@ class CommandLine {
                     if (!type) throw CLI::ValidationError("--key-type", type.error().message);
                     account.key_type = *type;
                 },
-                "of rollover: ecdsa-p256 (as it is without), ecdsa-p384, rsa-2048, rsa-3072, rsa-4096")
+                "of register and rollover: ecdsa-p256 (as it is without), ecdsa-p384, rsa-2048, rsa-3072, "
+                "rsa-4096")
             ->type_name("TYPE");
         command->add_flag(
             "--new", account.anew,

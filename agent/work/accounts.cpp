@@ -3,9 +3,11 @@
 
 #include <utility>
 
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include "acme/account_key.hpp"
+#include "base/encoding.hpp"
 #include "base/patience.hpp"
 
 namespace agent {
@@ -41,6 +43,19 @@ std::string origin_of(const std::string& url) {
     return host == std::string::npos ? url : url.substr(0, url.find('/', host + 3));
 }
 
+/// RFC 8555 §6.2, §6.7: what the CA does not take is the type of the key, before there is an account.
+base::Error with_other_key(base::Error error, const CaConfig& ca) {
+    const bool is_about_key =
+        error.problem.ends_with(":badSignatureAlgorithm") || error.problem.ends_with(":badPublicKey");
+    if (is_about_key) {
+        error.hint =
+            "the CA does not take the type of the new account's key; for another:  renewd account "
+            "register " +
+            ca.name + " --key-type TYPE  (rsa-2048, ecdsa-p384…)";
+    }
+    return error;
+}
+
 base::Failure closed(const CaConfig& ca, const StoredAccount& stored) {
     return base::fail(Code::CaAccountRefused,
                       "the account " + stored.url + " at CA " + ca.name + " was closed on " +
@@ -49,6 +64,13 @@ base::Failure closed(const CaConfig& ca, const StoredAccount& stored) {
 }
 
 }  // namespace
+
+std::string key_type_of(const PrivateKey& key) {
+    const auto jwk = nlohmann::json::parse(key.jwk(), nullptr, /*allow_exceptions=*/false);
+    if (jwk.value("kty", "") != "RSA") return jwk.value("crv", "") == "P-384" ? "ecdsa-p384" : "ecdsa-p256";
+    const auto modulus = base::parse_base64url(jwk.value("n", ""));
+    return "rsa-" + std::to_string(modulus ? modulus->size() * 8 : 0);
+}
 
 Accounts::Accounts(Store& store, base::Clock& clock, spdlog::logger& log, SessionOf session_of)
     : store_(store), clock_(clock), log_(log), session_of_(std::move(session_of)) {}
@@ -73,6 +95,22 @@ Result<acme::Account> Accounts::open(const CaConfig& ca) {
     if (is_settled(ca, stored)) return account_of(*stored);
     const auto lease = TRY(take_turn(ca));
     return account_of(TRY(settle(ca)));
+}
+
+Result<acme::Account> Accounts::open_with(const CaConfig& ca, base::KeyType type) {
+    const std::scoped_lock guard(turn_);
+    const auto lease = TRY(take_turn(ca));
+    const auto stored = TRY(store_.account(ca.name, ca.directory));
+    if (!stored) TRY(check_none_was_lost(ca));
+    const std::string there = stored ? key_type_of(TRY(PrivateKey::parse(stored->key_pem))) : std::string();
+    const bool is_another = there != base::to_string(type);
+    if (is_another && (!stored || stored->url.empty())) return account_of(TRY(begin(ca, type)));
+    const StoredAccount settled = TRY(settle(ca));
+    if (!is_another) return account_of(settled);
+    return base::fail(Code::UsageWrong,
+                      "there is an account at CA " + ca.name + " already, and its key is " + there,
+                      "for a new key of it:  renewd account rollover " + ca.name + " --key-type " +
+                          std::string(base::to_string(type)));
 }
 
 /// Certificates of ours from this very CA without an account there: it has been lost, key and all. Another
@@ -104,7 +142,7 @@ Result<StoredAccount> Accounts::settle(const CaConfig& ca) {
     if (stored && stored->closed_at) return closed(ca, *stored);
     if (!stored) {
         TRY(check_none_was_lost(ca));
-        const PrivateKey key = TRY(PrivateKey::generate(base::KeyType::EcdsaP256));
+        const PrivateKey key = TRY(PrivateKey::generate(kFirstKeyType));
         stored = StoredAccount{.key_pem = TRY(key.to_pem())};
         TRY(store_.save_account(ca.name, ca.directory, *stored));
     }
@@ -116,7 +154,9 @@ Result<StoredAccount> Accounts::settle(const CaConfig& ca) {
 
 Result<void> Accounts::register_key(const CaConfig& ca, StoredAccount& stored) {
     const PrivateKey key = TRY(PrivateKey::parse(stored.key_pem));
-    stored.url = TRY(acme::find_or_create_account(session_of_(ca), key, registration_of(ca))).url;
+    auto account = acme::find_or_create_account(session_of_(ca), key, registration_of(ca));
+    if (!account) return base::Failure(with_other_key(std::move(account).error(), ca));
+    stored.url = account->url;
     stored.contact = ca.contact;
     return store_.save_account(ca.name, ca.directory, stored);
 }
@@ -179,12 +219,12 @@ Result<acme::Account> Accounts::find_again(const CaConfig& ca) {
     return account_of(stored);
 }
 
-Result<acme::Account> Accounts::register_anew(const CaConfig& ca) {
+Result<acme::Account> Accounts::register_anew(const CaConfig& ca, base::KeyType type) {
     const std::scoped_lock guard(turn_);
     const auto lease = TRY(take_turn(ca));
     const auto read = store_.account(ca.name, ca.directory);
     if (!read && read.error().code != Code::StateCorrupt) return tl::make_unexpected(read.error());
-    if (!read || !*read) return replace_lost(ca);
+    if (!read || !*read) return replace_lost(ca, type);
     const std::optional<StoredAccount>& stored = *read;
     if (!stored->closed_at && !stored->url.empty()) {
         const auto view = acme::look_at_account(session_of_(ca), TRY(account_of(*stored)));
@@ -200,18 +240,18 @@ Result<acme::Account> Accounts::register_anew(const CaConfig& ca) {
         "{}: the account {} is replaced by a new one. CAA records with accounturi, and dns-persist "
         "and dns-account records, name the old one.",
         ca.name, stored->url);
-    return account_of(TRY(begin(ca)));
+    return account_of(TRY(begin(ca, type)));
 }
 
 /// What cannot be read of it is put aside.
-Result<acme::Account> Accounts::replace_lost(const CaConfig& ca) {
+Result<acme::Account> Accounts::replace_lost(const CaConfig& ca, base::KeyType type) {
     TRY(store_.retire_account(ca.name, ca.directory, clock_.now()));
-    return account_of(TRY(begin(ca)));
+    return account_of(TRY(begin(ca, type)));
 }
 
 /// A new account, whatever there was.
-Result<StoredAccount> Accounts::begin(const CaConfig& ca) {
-    const PrivateKey key = TRY(PrivateKey::generate(base::KeyType::EcdsaP256));
+Result<StoredAccount> Accounts::begin(const CaConfig& ca, base::KeyType type) {
+    const PrivateKey key = TRY(PrivateKey::generate(type));
     TRY(store_.save_account(ca.name, ca.directory, {.key_pem = TRY(key.to_pem())}));
     return settle(ca);
 }

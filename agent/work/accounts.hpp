@@ -17,6 +17,12 @@
 
 namespace agent {
 
+/// "ecdsa-p256", "rsa-2048": also of keys that were brought along.
+[[nodiscard]] std::string key_type_of(const base::PrivateKey& key);
+
+/// ES256, which RFC 8555 §6.2 has every CA take.
+inline constexpr base::KeyType kFirstKeyType = base::KeyType::EcdsaP256;
+
 /// Thread safe: one account is worked on at a time. Every call blocks for its exchanges with the CA, and up
 /// to 30 s for another renewd that is at work on the account.
 class Accounts {
@@ -34,13 +40,18 @@ class Accounts {
     /// place.
     [[nodiscard]] base::Result<acme::Account> open(const CaConfig& ca);
 
+    /// The same with a key of this type, for a CA that does not take ours: one that no account has come of
+    /// yet is replaced. usage/wrong where there is an account with another type of key.
+    [[nodiscard]] base::Result<acme::Account> open_with(const CaConfig& ca, base::KeyType type);
+
     /// The CA does not know the account any more: asks once for it again with the same key and binding. A
     /// URL that has changed is told loudly.
     [[nodiscard]] base::Result<acme::Account> find_again(const CaConfig& ca);
 
     /// A new account with a new key, in place of one that is closed or lost. usage/wrong while the old one is
     /// well.
-    [[nodiscard]] base::Result<acme::Account> register_anew(const CaConfig& ca);
+    [[nodiscard]] base::Result<acme::Account> register_anew(const CaConfig& ca,
+                                                            base::KeyType type = kFirstKeyType);
 
     /// Tells the CA the contact of the configuration, whatever it was told last.
     [[nodiscard]] base::Result<void> tell_contact(const CaConfig& ca);
@@ -56,9 +67,9 @@ class Accounts {
     [[nodiscard]] base::Result<std::unique_ptr<Lease>> take_turn(const CaConfig& ca);
     [[nodiscard]] bool is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) const;
     [[nodiscard]] base::Result<StoredAccount> settle(const CaConfig& ca);
-    [[nodiscard]] base::Result<StoredAccount> begin(const CaConfig& ca);
+    [[nodiscard]] base::Result<StoredAccount> begin(const CaConfig& ca, base::KeyType type);
     [[nodiscard]] base::Result<void> check_none_was_lost(const CaConfig& ca);
-    [[nodiscard]] base::Result<acme::Account> replace_lost(const CaConfig& ca);
+    [[nodiscard]] base::Result<acme::Account> replace_lost(const CaConfig& ca, base::KeyType type);
     [[nodiscard]] base::Result<void> settle_key_change(const CaConfig& ca, StoredAccount& stored);
     [[nodiscard]] base::Result<void> take_next_key(const CaConfig& ca, StoredAccount& stored);
     [[nodiscard]] base::Result<void> register_key(const CaConfig& ca, StoredAccount& stored);

@@ -68,6 +68,23 @@ def test_binding_that_does_not_fit(make_pebble, make_renewd, wrong):
     assert other not in outcome.text and KEY not in outcome.text
 
 
+def test_ca_that_does_not_take_the_type_of_key(renewd, pebble, ca_proxy):
+    """badSignatureAlgorithm before there is an account: the command that registers with another type of key, and it does."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    ca_proxy.refuse('/sign-me-up', 400, 'badSignatureAlgorithm', 'only RSA here', algorithms=['RS256'])
+    renewd.run('renew', expect=3)
+    error = renewd.certificate()['last_error']
+    assert error['code'] == 'ca/account-refused' and 'renewd account register test --key-type TYPE' in error['hint']
+    outcome = renewd.run('account', 'register', 'test', '--key-type', 'rsa-2048', expect=0)
+    assert renewd.account()['key_type'] == 'rsa-2048' and pebble.accounts() == 1
+    outcome = renewd.run('account', 'register', 'test', '--key-type', 'ecdsa-p384', expect=2)
+    assert 'renewd account rollover test --key-type ecdsa-p384' in outcome.err
+    renewd.run('account', 'register', 'test', expect=0)
+    renewd.run('renew', '--force', NAME, expect=0)
+    assert renewd.account()['key_type'] == 'rsa-2048' and pebble.accounts() == 1
+
+
 def test_contact_follows_the_configuration(renewd, pebble):
     """Changed in the configuration: the CA has the new one after the next run, and is not asked again."""
     renewd.configure(certificate())
