@@ -3,6 +3,7 @@
 import datetime
 import json
 import pathlib
+import re
 import time
 
 import pytest
@@ -53,6 +54,18 @@ def kept(renewd):
     leaf = leaf_of(renewd.live() / 'fullchain.pem')
     shown = renewd.certificate()
     return leaf.pem, shown['generation'], shown['state'], shown['last_error'], renewd.pebble.orders()
+
+
+@pytest.mark.parametrize('days', [-3650, 3650])
+def test_years_off_and_the_ca_cannot_even_say_so(renewd, pebble, off_by, days):
+    """To such a clock the certificate of the CA's own HTTPS is not valid, so no Date is heard: the error names the clock, too."""
+    renewd.configure(certificate())
+    outcome = renewd.run('renew', environment=off_by(days), expect=3)
+    assert 'is not trusted' in outcome.err and 'timedatectl' in outcome.err, outcome
+    year = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days, hours=12 if days > 0 else -12)).year
+    assert re.search(rf"this machine's clock shows {year}-", outcome.err), outcome
+    assert pebble.orders() == 0
+    renewd.run('renew', NAME, expect=0)
 
 
 @pytest.mark.parametrize('knows', ['from an answer before', 'by asking first'])
