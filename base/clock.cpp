@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <ctime>
-#include <thread>
 
 namespace base {
 
@@ -122,7 +122,11 @@ Steady SystemClock::steady() const {
 }
 
 void SystemClock::sleep(Milliseconds duration) {
-    std::this_thread::sleep_for(duration);
+    // By the same clock: what is waited for after a suspend has long passed.
+    const auto seconds = std::chrono::floor<Seconds>(duration);
+    timespec left{.tv_sec = seconds.count(), .tv_nsec = std::chrono::nanoseconds(duration - seconds).count()};
+    while (::clock_nanosleep(CLOCK_BOOTTIME, 0, &left, &left) == EINTR) {
+    }
 }
 
 std::string format_instant(Instant instant) {

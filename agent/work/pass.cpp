@@ -268,13 +268,11 @@ class Pass {
     }
 
     void wait_for_limit(const OrderHold& hold) {
-        constexpr base::Seconds kTick{1};
-        while (s_.clock.now() < hold.until) {
+        waited_ += std::max(base::Seconds(0), hold.until - s_.clock.now());
+        base::wait_told(s_.clock, hold.until, [this](base::Seconds left) {
             s_.progress.step(certificate_.name, "waits for a limit of the CA,",
-                             std::to_string((hold.until - s_.clock.now()).count()) + " s more");
-            s_.clock.sleep(kTick);
-            waited_ += kTick;
-        }
+                             std::to_string(left.count()) + " s more");
+        });
         s_.progress.step(certificate_.name, "waits for a limit of the CA,", "over");
     }
 
