@@ -32,6 +32,8 @@ base::Result<Explanation> explain_one(Workshop& shop) {
         if (!left.empty())
             explanation.facts.push_back({.about = "limits", .text = "of " + ca.name + ": " + left});
     }
+    if (const std::string agent = agent_words(overview); !agent.empty())
+        explanation.facts.push_back({.about = "agent", .text = agent});
     if (overview.clock) {
         explanation.obstacles.push_back(
             {.about = "clock", .error = *overview.clock, .to_do = overview.clock->hint});

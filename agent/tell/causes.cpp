@@ -111,7 +111,8 @@ Cause own_cause(const CertificateStatus& status, char mark) {
         cause.code = base::to_string(attention.error.code);
         if (cause.id.starts_with(cause.code + "/")) cause.subject = cause.id.substr(cause.code.size() + 1);
         if (attention.error.problem.ends_with(":" + cause.subject)) cause.subject.clear();
-        cause.headline = headline_of(attention.error);
+        cause.headline =
+            cause.id == kOverdueCause ? "nobody works on what is due" : headline_of(attention.error);
         cause.message = attention.error.message;
         cause.hint = attention.error.hint;
         cause.since = attention.since;

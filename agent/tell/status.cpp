@@ -6,6 +6,7 @@
 
 #include "agent/plan/expiry.hpp"
 #include "agent/plan/hold.hpp"
+#include "agent/plan/overdue.hpp"
 #include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
 
@@ -314,6 +315,41 @@ void hold_for_clock(CertificateStatus& status, const base::Error& error, Instant
     if (!status.attention) status.attention = Attention{.since = now, .cause = "clock", .error = error};
 }
 
+void note_overdue(CertificateStatus& status, base::Seconds verify_every, Instant now) {
+    const auto found = find_overdue(*status.config, status.record, status.plan, verify_every, now);
+    if (!found) return;
+    const std::string& name = status.config->name;
+    base::Error error{.message = name + " should have been ",
+                      .hint =
+                          "see that the agent or its timer runs:  systemctl status renewd "
+                          "renewd-once.timer"};
+    switch (found->work) {
+        case OverdueWork::Renewal:
+            error.code = Code::CaOrderPending;
+            error.message += "renewed";
+            error.step = "order";
+            break;
+        case OverdueWork::Deployment:
+            error.code = Code::VerifyStale;
+            error.message += "deployed to " + found->target;
+            error.step = "deploy";
+            break;
+        case OverdueWork::Look:
+            error.code = Code::VerifyStale;
+            error.message += "looked at on " + (found->target.empty() ? "its public names" : found->target);
+            error.step = "verify";
+            break;
+    }
+    error.message += " " + relative(found->since, now) + ", and nobody has tried";
+    status.conditions.push_back({.code = std::string(base::to_string(error.code)),
+                                 .since = found->since,
+                                 .message = error.message,
+                                 .hint = error.hint});
+    if (!status.attention)
+        status.attention =
+            Attention{.since = found->since, .cause = std::string(kOverdueCause), .error = std::move(error)};
+}
+
 CertificateStatus removed_status(const Record& record) {
     CertificateStatus status{.record = record, .state = CertificateState::Removed};
     for (const Residue& residue : record.residue)
@@ -368,8 +404,9 @@ int attention_code_of(const CertificateStatus& status) {
     if (!status.attention) return 0;
     const int code = exit_code_of(status);
     if (code != 0) return code;
-    if (status.attention->error.code == Code::ClockWrong) return 3;
-    return status.attention->error.code == Code::DeployHeld ? 4 : 5;
+    const Code about = status.attention->error.code;
+    if (about == Code::ClockWrong || about == Code::CaOrderPending) return 3;
+    return about == Code::DeployHeld ? 4 : 5;
 }
 
 int combined_exit_code(int a, int b) {

@@ -100,6 +100,9 @@ struct CertificateStatus {
 void hold_back(CertificateStatus& status, const OrderHold& hold);
 /// This machine's clock is ahead, and that holds the order that is due.
 void hold_for_clock(CertificateStatus& status, const base::Error& error, base::Instant now);
+/// Something should have been done long ago, and nobody has tried it. To be called last: what else is wrong
+/// with it, or holds it, explains more.
+void note_overdue(CertificateStatus& status, base::Seconds verify_every, base::Instant now);
 /// The status of one that is no longer in the configuration.
 [[nodiscard]] CertificateStatus removed_status(const Record& record);
 
@@ -148,6 +151,13 @@ struct Overview {
     std::optional<base::Error> clock{};
     bool clock_holds_orders = false;
 };
+
+/// The cause of what note_overdue() has found: one, however many certificates wait.
+inline constexpr std::string_view kOverdueCause = "overdue";
+
+/// Of the agent: "running since 2 Nov", "none runs". Empty where that is not known: without a state that can
+/// be written none can say that it runs.
+[[nodiscard]] std::string agent_words(const Overview& overview);
 
 /// RFC 3339 in UTC, or null.
 [[nodiscard]] nlohmann::json instant_or_null(const std::optional<base::Instant>& instant);

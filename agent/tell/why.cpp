@@ -228,6 +228,13 @@ class Explainer {
 
     void add_obstacles() {
         const Record& record = status_.record;
+        if (status_.attention && status_.attention->cause == kOverdueCause) {
+            const Attention& overdue = *status_.attention;
+            said_.obstacles.push_back({.about = "agent",
+                                       .error = overdue.error,
+                                       .since = overdue.since,
+                                       .to_do = overdue.error.hint});
+        }
         if (record.issuance) add_failure("order", *record.issuance, "renewd renew " + record.name);
         for (const TargetStatus& target : status_.targets) {
             if (target.record.failure)

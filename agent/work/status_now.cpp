@@ -22,6 +22,19 @@ std::vector<LimitFigure> limits_now(Surroundings& s) {
     return figures;
 }
 
+/// What holds a renewal that is due, beside its own record.
+void note_hold(Surroundings& s, CertificateStatus& status, bool is_placed, base::Instant now) {
+    const CertificateConfig& certificate = *status.config;
+    const ClockVerdict clock = s.clock_watch().judge(status.record, certificate.ca.front());
+    if (hold_of_clock(clock, status.record, now)) {
+        hold_for_clock(status, clock_error(clock), now);
+    } else if (!is_placed) {
+        const CaConfig& ca = s.config.cas.at(certificate.ca.front());
+        const OrderAhead ahead = order_ahead(certificate, status.record, ca.name, now);
+        if (const auto hold = s.ledgers().hold(ca, ahead)) hold_back(status, *hold);
+    }
+}
+
 }  // namespace
 
 StatusNow status_now(Surroundings& s, const CertificateConfig& certificate) {
@@ -36,17 +49,9 @@ StatusNow status_now(Surroundings& s, const CertificateConfig& certificate) {
         record && *record ? std::move(**record) : Record{.name = certificate.name, .first_seen = now};
     found.status =
         status_of(certificate, known, order && order->has_value(), s.config.agent.verify_every, now);
-    CertificateStatus& status = found.status;
-    if (!status.plan.renewal_due(now)) return found;
-    const ClockVerdict clock = s.clock_watch().judge(status.record, certificate.ca.front());
     const bool is_placed = order && order->has_value() && !(*order)->url.empty();
-    if (hold_of_clock(clock, status.record, now)) {
-        hold_for_clock(status, clock_error(clock), now);
-    } else if (!is_placed) {
-        const CaConfig& ca = s.config.cas.at(certificate.ca.front());
-        const OrderAhead ahead = order_ahead(certificate, status.record, ca.name, now);
-        if (const auto hold = s.ledgers().hold(ca, ahead)) hold_back(status, *hold);
-    }
+    if (found.status.plan.renewal_due(now)) note_hold(s, found.status, is_placed, now);
+    note_overdue(found.status, s.config.agent.verify_every, now);
     return found;
 }
 

@@ -90,6 +90,23 @@ def test_90_days_ahead_and_back(make_due_in_months, off_by, knows):
     assert not renewd.status()['causes'] and renewd.status()['clock'] == {'ok': True, 'message': None}
 
 
+def test_work_that_nobody_does_is_told(make_due_in_months, off_by):
+    """No agent, no timer, two months later: long before the last days, as one cause, by status and by why, which say that none runs."""
+    renewd = make_due_in_months()
+    (renewd.state / 'clock.json').unlink()  # or it would be known that it is not two months later
+    for days, code, words in ((30, 5, 'should have been looked at on web 30 days ago'), (62, 3, 'should have been renewed 2 days ago')):
+        outcome = renewd.run('status', '--width', '200', environment=off_by(days), expect=code)
+        assert words in outcome.out and 'no agent runs' in outcome.out.splitlines()[-1], outcome
+    shown = json.loads(renewd.run('status', '--json', environment=off_by(62), expect=3).out)
+    cause, = shown['causes']
+    assert cause['id'] == 'overdue' and 'renewd-once.timer' in cause['hint']
+    assert shown['certificates'][0]['attention']['severity'] == 'warning'
+    why = json.loads(renewd.run('why', NAME, '--json', environment=off_by(62), expect=0).out)
+    assert [one['about'] for one in why['obstacles']] == ['agent'] and {'about': 'agent', 'text': 'none runs'} in why['facts']
+    renewd.run('run', '--once', expect=0)
+    assert not renewd.status()['causes']
+
+
 def test_held_by_the_clock_in_json(make_due_in_months, off_by):
     """Forced, and held: the code, for scripts."""
     renewd = make_due_in_months()
