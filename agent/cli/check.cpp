@@ -18,6 +18,7 @@
 #include "agent/work/local_rights.hpp"
 #include "agent/work/preflight.hpp"
 #include "agent/work/solvers.hpp"
+#include "agent/work/status_now.hpp"
 #include "base/process.hpp"
 #include "deployers/probe/look.hpp"
 
@@ -69,16 +70,10 @@ class Checker {
             fail("state", directory + " is no directory", exit_code::kNotIssued);
         } else if (!is_there) {
             note("state", directory + " will be made");
-        } else if (::access(directory.c_str(), W_OK | X_OK) != 0) {
-            fail("state", directory + " cannot be written by this user", exit_code::kNotIssued);
         } else {
-            const auto free = shop_.files.free_bytes(directory);
-            const bool enough = free && *free >= shop_.config.agent.min_free_bytes;
-            enough ? ok("state", directory + " can be written")
-                   : fail("state",
-                          directory + " has less than " +
-                              std::to_string(shop_.config.agent.min_free_bytes / 1024) + " KiB free",
-                          exit_code::kNotIssued);
+            const StoreStatus store = store_now(*shop_.surroundings);
+            if (store.ok()) ok("state", directory + " can be written");
+            for (const base::Error& error : store.errors) fail("state", error.message, exit_code::kNotIssued);
         }
     }
 

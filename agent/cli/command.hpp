@@ -170,6 +170,9 @@ void tell_agent_of(const Workshop& workshop, const std::vector<std::string>& cer
 
 /// Runs a pass over the selected certificates, tells what is not well, and answers with the exit code.
 [[nodiscard]] int work_on(Workshop& workshop, const PassOptions& pass);
+/// The part of it that comes after the pass.
+[[nodiscard]] int conclude(Workshop& workshop, const PassOptions& pass,
+                           const std::vector<CertificateOutcome>& outcomes);
 
 /// The exit code for an error that is no certificate's: 2 what a person has to change, 3 a CA's no, 6, 7, 8.
 [[nodiscard]] int exit_code_of(const base::Error& error);

@@ -269,14 +269,14 @@ Overview overview_of(Workshop& shop, bool with_removed) {
     Overview overview{.now = shop.surroundings->right_time({}), .clock_holds_orders = !clock.may_order};
     if (!clock.message.empty()) overview.clock = clock_error(clock);
     overview.agent = agent_status(shop);
-    const auto note = [&](base::Error error) {
-        error.step = "state";
-        overview.store.errors.push_back(std::move(error));
-    };
+    overview.store = store_now(*shop.surroundings);
     for (const std::string& name : shop.certificates) {
         const CertificateConfig& certificate = shop.config.certificates.at(name);
         StatusNow found = status_now(*shop.surroundings, certificate);
-        for (const base::Error& trouble : found.trouble) note(trouble);
+        for (base::Error& trouble : found.trouble) {
+            trouble.step = "state";
+            overview.store.errors.push_back(std::move(trouble));
+        }
         overview.certificates.push_back(std::move(found.status));
     }
     if (with_removed) {
@@ -285,16 +285,6 @@ Overview overview_of(Workshop& shop, bool with_removed) {
             const auto record = shop.store->load(name);
             if (record && *record) overview.certificates.push_back(removed_status(**record));
         }
-    }
-    const auto free = shop.store->free_bytes();
-    if (free) overview.store.free_bytes = *free;
-    if (free && *free < shop.config.agent.min_free_bytes) {
-        note({.code = Code::StateNoSpace,
-              .message = "state directory: " + shop.config.agent.state_dir + " has " +
-                         std::to_string(*free / 1024) + " KiB free. No order is started until " +
-                         std::to_string(shop.config.agent.min_free_bytes / 1024) +
-                         " KiB are free. Nothing is lost, nothing is served wrongly.",
-              .hint = "free some space there"});
     }
     std::ranges::sort(overview.certificates, is_more_urgent);
     return overview;
@@ -347,7 +337,10 @@ int tell_outcome(Workshop& shop, const CertificateOutcome& outcome, bool by_hand
 }  // namespace
 
 int work_on(Workshop& shop, const PassOptions& pass) {
-    const std::vector<CertificateOutcome> outcomes = run_pass(*shop.surroundings, shop.certificates, pass);
+    return conclude(shop, pass, run_pass(*shop.surroundings, shop.certificates, pass));
+}
+
+int conclude(Workshop& shop, const PassOptions& pass, const std::vector<CertificateOutcome>& outcomes) {
     tell_agent_of(shop, shop.certificates);
     int code = 0;
     bool has_worked = false;  // on any of them: then 6 and 8, which say that nothing was done, are not true

@@ -141,12 +141,14 @@ std::string to_text(const Metrics& metrics) {
         out.sample({{"step", what.first}, {"result", what.second}}, static_cast<std::int64_t>(count));
     if (metrics.last_pass) {
         out.family("renewd_last_pass_seconds", "gauge",
-                   "Unix time at which work on a certificate ended last.");
+                   "Unix time at which a certificate was last looked into, and what was due was done.");
         out.sample({}, *metrics.last_pass);
     }
     out.family("renewd_config_ok", "gauge",
                "0: the files are broken, and what was accepted before is in force.");
     out.sample({}, metrics.config_ok ? 1 : 0);
+    out.family("renewd_store_ok", "gauge", "0: the state cannot be read or written.");
+    out.sample({}, metrics.store_ok ? 1 : 0);
     if (metrics.free_bytes) {
         out.family("renewd_store_free_bytes", "gauge", "Free in the state directory's file system.");
         out.sample({}, static_cast<std::int64_t>(*metrics.free_bytes));

@@ -50,6 +50,7 @@ struct Metrics {
     std::vector<LimitFigure> limits{};
     std::optional<std::uint64_t> free_bytes{};
     std::optional<base::Instant> last_pass{};
+    bool store_ok = true;
     bool config_ok = true;
 };
 

@@ -104,7 +104,9 @@ void Loop::plan_anew(const Catalogue& before) {
         ++unsaved_;
     }
     for (const Listed& listed : before.list().certificates) {
-        if (epoch_->catalogue.find(listed.name) == nullptr) agenda_.drop(listed.name);
+        if (epoch_->catalogue.find(listed.name) != nullptr) continue;
+        agenda_.drop(listed.name);
+        note_store({.name = listed.name});
     }
 }
 
@@ -220,7 +222,8 @@ void Loop::metrics_have_changed() {
 /// On a thread of the crew.
 CertificateOutcome Loop::show_metrics(const Epoch& epoch) const {
     CertificateOutcome outcome{.name = kMetrics, .next = parts_.clock.now() + kShowMetricsEvery};
-    const auto shown = agent::show_metrics(*epoch.metrics, *epoch.surroundings, epoch.catalogue, config_ok_);
+    const auto shown = agent::show_metrics(*epoch.metrics, *epoch.surroundings, epoch.catalogue,
+                                           {.config_ok = config_ok_, .store_ok = store_ok_});
     if (!shown) outcome.error = shown.error();
     return outcome;
 }
@@ -241,7 +244,8 @@ CertificateOutcome Loop::work_on(const Epoch& epoch, const std::string& certific
     CertificateOutcome outcome = run_pass_on(*epoch.surroundings, *config, options);
     if (epoch.metrics) {
         const StatusNow found = status_now(*epoch.surroundings, *config);
-        epoch.metrics->note(figures_of(found.status), parts_.clock.now());
+        const Instant now = parts_.clock.now();
+        epoch.metrics->note(figures_of(found.status), outcome.error ? std::nullopt : std::optional(now));
     }
     return outcome;
 }
@@ -262,6 +266,7 @@ void Loop::take_back(const CertificateOutcome& outcome) {
         const auto took = parts_.clock.steady() - job.mapped().begun;
         metrics_not_before_ = now + std::chrono::ceil<Seconds>(kShowMetricsShare * took);
     } else {
+        note_store(outcome);
         metrics_have_changed();
     }
     Instant at = outcome.next.value_or(now + kStorePause);
@@ -309,6 +314,19 @@ void Loop::reload() {
     parts_.manager.ready(state_words());
 }
 
+/// A certificate that the state has let down is tried again within a minute: what is told here is over soon
+/// after it can be written again.
+void Loop::note_store(const CertificateOutcome& outcome) {
+    const std::string before = state_words();
+    if (is_let_down_by_the_state(outcome)) {
+        let_down_.insert_or_assign(outcome.name, outcome.error->message);
+    } else {
+        let_down_.erase(outcome.name);
+    }
+    store_ok_ = let_down_.empty();
+    if (state_words() != before) parts_.manager.status(state_words());
+}
+
 /// For `status`, and for `systemctl status`.
 void Loop::tell_state() {
     const auto noted = write_note(parts_.files, settings().state_dir, note_);
@@ -319,6 +337,7 @@ void Loop::tell_state() {
 std::string Loop::state_words() const {
     std::string text = counted(epoch_->catalogue.list().certificates.size(), "certificate");
     if (!note_.config_error.empty()) text += "; the configuration is not in force: " + note_.config_error;
+    if (!let_down_.empty()) text += "; the state cannot be read or written: " + let_down_.begin()->second;
     return text;
 }
 

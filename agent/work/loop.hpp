@@ -94,6 +94,7 @@ class Loop {
     void keep_index(bool now);
     void plan_again_after_a_jump();
     void feed_watchdog();
+    void note_store(const CertificateOutcome& outcome);
     void tell_state();
     [[nodiscard]] std::string state_words() const;
     void stop(base::Milliseconds patience);
@@ -112,8 +113,10 @@ class Loop {
     std::size_t unsaved_ = 0;  // changes that the index on disk does not have
     base::Steady saved_at_{};
     base::Instant metrics_not_before_{};
-    std::atomic<bool> config_ok_ = true;  // read by the crew
-    base::Seconds clock_offset_{};        // of the wall clock from the boot clock
+    std::map<std::string, std::string> let_down_;  // certificates, by the state: in which words
+    std::atomic<bool> config_ok_ = true;           // read by the crew
+    std::atomic<bool> store_ok_ = true;            // the same
+    base::Seconds clock_offset_{};                 // of the wall clock from the boot clock
     std::mutex finished_mutex_;
     std::vector<CertificateOutcome> finished_;  // by the crew, for this thread
     base::Crew crew_;                           // the last member: its threads end before what they use

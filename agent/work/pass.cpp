@@ -340,6 +340,11 @@ class Pass {
 
 }  // namespace
 
+bool is_let_down_by_the_state(const CertificateOutcome& outcome) {
+    return outcome.error && outcome.error->code != base::Code::StateLocked &&
+           base::to_string(outcome.error->code).starts_with("state/");
+}
+
 CertificateOutcome run_pass_on(Surroundings& s, const CertificateConfig& certificate,
                                const PassOptions& options) {
     Pass pass(s, certificate, options);

@@ -35,6 +35,9 @@ struct CertificateOutcome {
     std::optional<base::Error> error{};  // of the store, or state/locked; everything else is in the record
 };
 
+/// The state could not be read or written; that another renewd is at work on it is no such thing.
+[[nodiscard]] bool is_let_down_by_the_state(const CertificateOutcome& outcome);
+
 /// Works on these certificates, at most agent.jobs at once, those whose time is shortest first: where a limit
 /// of the CA leaves room for few, it is theirs. Blocks until all are done; outcomes in the order
 /// asked for.

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/status_now.hpp"
 
+#include <algorithm>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "agent/plan/clock_check.hpp"
 #include "agent/plan/ledger.hpp"
+#include "base/file_system.hpp"
 
 namespace agent {
 
@@ -55,8 +59,41 @@ StatusNow status_now(Surroundings& s, const CertificateConfig& certificate) {
     return found;
 }
 
+StoreStatus store_now(Surroundings& s) {
+    constexpr std::uint64_t kInodesMin = 16;  // a generation, what is taken for it before, and a record
+    StoreStatus found;
+    const std::string& directory = s.config.agent.state_dir;
+    const auto note = [&](base::Code code, const std::string& message, std::string hint) {
+        found.errors.push_back(
+            {.code = code,
+             .message = "state directory: " + message + ". Nothing is lost, nothing is served wrongly.",
+             .hint = std::move(hint),
+             .step = "state"});
+    };
+    const auto takes_files = base::check_takes_files(directory);
+    if (!takes_files && takes_files.error().code != base::Code::FileNotFound)
+        note(base::Code::StateUnwritable,
+             takes_files.error().message + ". Nothing is renewed or deployed until it can be written",
+             "mount it writable, or give it back to the user that renewd runs as");
+    const auto free = s.store.free_bytes();
+    if (free) found.free_bytes = *free;
+    if (free && *free < s.config.agent.min_free_bytes)
+        note(base::Code::StateNoSpace,
+             directory + " has " + std::to_string(*free / 1024) + " KiB free. No order is started until " +
+                 std::to_string(s.config.agent.min_free_bytes / 1024) + " KiB are free",
+             "free some space there");
+    const auto inodes = base::free_inodes(directory);
+    if (inodes && inodes->value_or(kInodesMin) < kInodesMin)
+        note(base::Code::StateNoSpace,
+             directory + " has no room for more than " + std::to_string(**inodes) +
+                 " files (free inodes). Nothing is renewed or deployed until there are " +
+                 std::to_string(kInodesMin),
+             "remove files there that are not renewd's: df -i tells how many there are");
+    return found;
+}
+
 base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& s, const Catalogue& catalogue,
-                                bool config_ok) {
+                                Health health) {
     metrics.keep_only([&](const std::string& name) { return catalogue.find(name) != nullptr; });
     for (const Listed& listed : catalogue.list().certificates) {
         if (s.stopping) return {};
@@ -64,17 +101,27 @@ base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& s, const C
         const auto config = catalogue.certificate(listed.name);
         if (config) metrics.note(figures_of(status_now(s, *config).status), std::nullopt);
     }
-    const auto free = s.store.free_bytes();
+    const StoreStatus store = store_now(s);
     return metrics.write({.limits = limits_now(s),
-                          .free_bytes = free ? std::optional(*free) : std::nullopt,
-                          .config_ok = config_ok});
+                          .free_bytes = store.free_bytes,
+                          .store_ok = health.store_ok && store.ok(),
+                          .config_ok = health.config_ok});
 }
 
-base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& s, const Overview& overview) {
-    for (const CertificateStatus& status : overview.certificates)
-        metrics.note(figures_of(status), s.clock.now());
+base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& s, const Overview& overview,
+                                const std::vector<CertificateOutcome>& outcomes) {
+    std::set<std::string_view> let_down;
+    for (const CertificateOutcome& outcome : outcomes) {
+        if (outcome.error) let_down.insert(outcome.name);
+    }
+    for (const CertificateStatus& status : overview.certificates) {
+        const bool has_passed = !let_down.contains(status.record.name);
+        metrics.note(figures_of(status), has_passed ? std::optional(s.clock.now()) : std::nullopt);
+    }
+    const bool kept_all = std::ranges::none_of(outcomes, is_let_down_by_the_state);
     return metrics.write({.limits = limits_now(s),
                           .free_bytes = overview.store.free_bytes,
+                          .store_ok = kept_all && overview.store.ok(),
                           .config_ok = overview.agent.config_error.empty()});
 }
 

@@ -7,7 +7,9 @@ import os
 import pytest
 
 from processes import run, wait_until
-from renewd import NAME, certificate
+from renewd import NAME, certificate, nginx_target
+from test_agent import fixture_start_agent, wait_for_state  # noqa: F401 (a fixture)
+from test_metrics import value
 from tls import is_pair
 
 
@@ -19,6 +21,21 @@ def fixture_small_disk(renewd, open_for_test):
         run('mount', '-t', 'tmpfs', '-o', f'{options},mode=0700', 'renewd-test', renewd.state)
         open_for_test(renewd.state, lambda: run('umount', '-l', renewd.state))
     return make
+
+
+@pytest.fixture(name='read_only')
+def fixture_read_only(renewd, open_for_test):
+    """The state is read-only from now on, until read_only.remount('rw')."""
+    class Mount:
+        @staticmethod
+        def remount(mode):
+            run('mount', '-o', f'remount,{mode},bind', renewd.state)
+
+        def begin(self):
+            run('mount', '--bind', renewd.state, renewd.state)
+            open_for_test(renewd.state, lambda: run('umount', '-l', renewd.state))
+            self.remount('ro')
+    return Mount()
 
 
 def fill_with_bytes(directory):
@@ -91,17 +108,74 @@ def test_too_little_room_is_told_by_all(renewd):
     assert obstacle['error']['code'] == 'state/no-space' and obstacle['do'] == 'free some space there'
 
 
-def test_state_that_cannot_be_written(renewd, pebble, open_for_test):
-    """Read-only: exit 7 and no order; status still says what there is."""
+def test_state_that_cannot_be_written(renewd, pebble, read_only):
+    """Read-only: exit 7 and no order; status still says what there is, and that nothing will come of it."""
     renewd.configure(certificate())
     renewd.run('renew', expect=0)
-    run('mount', '--bind', renewd.state, renewd.state)
-    open_for_test(renewd.state, lambda: run('umount', '-l', renewd.state))
-    run('mount', '-o', 'remount,ro,bind', renewd.state)
+    assert renewd.status()['store']['ok']
+    read_only.begin()
     outcome = renewd.run('renew', NAME, '--force', expect=7)
     assert 'Read-only file system' in outcome.text, str(outcome)
     assert renewd.certificate()['generation'] == 1
     assert pebble.orders() == 1
+    told = renewd.run('status', expect=7).out
+    assert f'cannot write in {renewd.state}: Read-only file system' in told and 'all well' not in told
+    store = json.loads(renewd.run('status', '--json', expect=7).out)['store']
+    assert store['ok'] is False and 'Nothing is renewed or deployed' in store['message'] and store['free_bytes'] > 0
+    obstacle, = json.loads(renewd.run('why', NAME, '--json', expect=0).out)['obstacles']
+    assert obstacle['error']['code'] == 'state/unwritable' and 'writable' in obstacle['do']
+    assert 'Read-only file system' in renewd.run('check', expect=3).text
+    read_only.remount('rw')
+    assert renewd.status()['store']['ok']
+
+
+def test_no_inodes_are_told_while_there_are_bytes(renewd, small_disk):
+    """Nothing can be renewed, and nobody can note that: status and why find it out by themselves."""
+    small_disk('size=16m,nr_inodes=200')
+    renewd.configure(certificate(), agent='min_free = "1KiB"')
+    renewd.run('renew', expect=0)
+    assert renewd.status()['store']['ok']
+    fill_with_files(renewd.state)
+    told = renewd.run('status', expect=7).out
+    assert 'no room for more than 0 files' in told and 'all well' not in told
+    obstacle, = json.loads(renewd.run('why', NAME, '--json', expect=0).out)['obstacles']
+    assert obstacle['error']['code'] == 'state/no-space' and 'df -i' in obstacle['do']
+    make_room(renewd.state)
+    assert renewd.run('status').code == 0
+
+
+def test_a_pass_that_the_state_has_ended_is_none_in_the_metrics(renewd, read_only):
+    """A timer's passes end with 7, and a monitor sees that they come to nothing."""
+    metrics = renewd.directory / 'renewd.prom'
+    renewd.configure(certificate(), agent=f'metrics_file = "{metrics}"')
+    renewd.run('account', 'register', 'test', expect=0)
+    read_only.begin()
+    renewd.run('run', '--once', expect=7)
+    assert value(metrics, 'renewd_store_ok') == 0 and value(metrics, 'renewd_last_pass_seconds') is None
+    read_only.remount('rw')
+    renewd.run('run', '--once', expect=0)
+    assert value(metrics, 'renewd_store_ok') == 1 and value(metrics, 'renewd_last_pass_seconds') > 0
+
+
+def test_the_agent_tells_when_its_state_cannot_be_written_any_more(renewd, nginx, read_only, start_agent):
+    """Read-only under its hands: metrics say so as soon as it is found out, the agent stays, and goes on."""
+    metrics = renewd.directory / 'renewd.prom'
+    broken = renewd.directory / 'broken'
+    broken.touch()
+    target = nginx_target(nginx, test=['/bin/sh', '-c', f'test ! -e {broken}'])
+    renewd.configure(certificate(target), agent=f'metrics_file = "{metrics}"')
+    agent = start_agent()
+    wait_until(lambda: metrics.exists() and value(metrics, 'renewd_attempts_total', step='deploy', result='failed'), 'a failure', 30)
+    assert value(metrics, 'renewd_store_ok') == 1
+    read_only.begin()
+    agent.hang_up()  # tries the deployment again at once
+    wait_until(lambda: value(metrics, 'renewd_store_ok') == 0, 'the metric to say so', 30)
+    agent.wait_for('Read-only file system')
+    broken.unlink()
+    read_only.remount('rw')
+    agent.hang_up()
+    wait_for_state(renewd, 'ok')
+    wait_until(lambda: value(metrics, 'renewd_store_ok') == 1, 'the metric to say so', 30)
 
 
 def test_damaged_record_is_told_kept_and_mended(renewd, pebble):

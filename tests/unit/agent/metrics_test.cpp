@@ -53,6 +53,7 @@ TEST_CASE("metrics: a certificate that is well, and one of whose targets an old 
                         .limits = {{.ca = "letsencrypt", .limit = "new-orders", .left = 299}},
                         .free_bytes = 1'000'000,
                         .last_pass = kNow,
+                        .store_ok = false,
                         .config_ok = false});
     CHECK(family(text, "renewd_served_not_after_seconds") ==
           "renewd_served_not_after_seconds{certificate=\"example.com\",target=\"web\",host=\"\"} 1797854400\n"
@@ -75,6 +76,7 @@ TEST_CASE("metrics: a certificate that is well, and one of whose targets an old 
           "renewd_attempts_total{step=\"verify\",result=\"failed\"} 12\n");
     CHECK(family(text, "renewd_last_pass_seconds") == "renewd_last_pass_seconds 1795262400\n");
     CHECK(family(text, "renewd_config_ok") == "renewd_config_ok 0\n");
+    CHECK(family(text, "renewd_store_ok") == "renewd_store_ok 0\n");
     CHECK(family(text, "renewd_store_free_bytes") == "renewd_store_free_bytes 1000000\n");
     CHECK(family(text, "renewd_ca_limit_remaining") ==
           "renewd_ca_limit_remaining{ca=\"letsencrypt\",limit=\"new-orders\"} 299\n");
