@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import socket
 
 import pytest
 
@@ -176,6 +177,48 @@ def test_the_agent_tells_when_its_state_cannot_be_written_any_more(renewd, nginx
     agent.hang_up()
     wait_for_state(renewd, 'ok')
     wait_until(lambda: value(metrics, 'renewd_store_ok') == 1, 'the metric to say so', 30)
+
+
+def test_an_agent_that_finds_its_state_read_only_waits_for_it(renewd, nginx, read_only, start_agent, place, open_for_test):
+    """It stays up and says so, to the log, the service manager and the metrics; and begins once the state can be written."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    open_for_test(listener, listener.close)
+    listener.bind(str(place / 'notify'))
+    listener.settimeout(20)
+    metrics = renewd.directory / 'renewd.prom'
+    renewd.configure(certificate(nginx_target(nginx)), agent=f'metrics_file = "{metrics}"')
+    renewd.run('account', 'register', 'test', expect=0)
+    read_only.begin()
+    agent = start_agent(environment={'NOTIFY_SOCKET': str(place / 'notify'), 'WATCHDOG_USEC': '400000'})
+    heard = listener.recv(4096).decode()
+    assert 'READY=1' in heard and 'nothing is renewed or deployed' in heard and 'Read-only file system' in heard
+    assert listener.recv(4096).decode() == 'WATCHDOG=1'
+    agent.wait_for('Read-only file system')
+    wait_until(metrics.exists, 'the metrics')
+    assert value(metrics, 'renewd_store_ok') == 0 and value(metrics, 'renewd_last_pass_seconds') is None
+    renewd.run('status', expect=7)
+    assert agent.process.poll() is None
+    read_only.remount('rw')
+    agent.wait_for('the state can be written again')
+    wait_for_state(renewd, 'ok')
+    assert agent.stop() == -15
+
+
+def test_an_agent_that_waits_for_its_state_can_be_stopped_and_sent_elsewhere(renewd, nginx, read_only, start_agent):
+    """SIGHUP reads the configuration, which may name another directory; SIGTERM ends it."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    renewd.run('account', 'register', 'test', expect=0)
+    read_only.begin()
+    waiting = start_agent()
+    waiting.wait_for('nothing is renewed or deployed')
+    assert waiting.stop(seconds=5) == -15
+    agent = start_agent()
+    agent.wait_for('nothing is renewed or deployed')
+    text = renewd.config.read_text()
+    assert text.count(str(renewd.state)) == 1
+    renewd.write(text.replace(str(renewd.state), str(renewd.directory / 'elsewhere')))
+    agent.hang_up()
+    wait_for_state(renewd, 'ok')
 
 
 def test_damaged_record_is_told_kept_and_mended(renewd, pebble):
