@@ -95,6 +95,7 @@ struct Options {
 /// The configuration a command works with.
 struct Configured {
     Config config{};
+    ConfigFiles files{};                         // as they are written, where they are in force
     std::string error{};                         // why the files are not this; empty: they are
     std::optional<base::Instant> accepted_at{};  // where the files are not it: when it was
 };
@@ -111,6 +112,7 @@ class Workshop {
 
     Options options;
     Config config;
+    ConfigFiles config_files;                         // none where they are not in force
     std::string config_error;                         // why the files are not in force; empty: they are
     std::optional<base::Instant> config_accepted_at;  // of what is in force in their place
     std::vector<std::string> certificates;            // the selected ones
@@ -135,8 +137,10 @@ class Workshop {
 /// Reads the files anew; what is kept of them in the state directory spares most of it where they have not
 /// changed.
 [[nodiscard]] tl::expected<Accepted, std::vector<base::Error>> read_catalogue(const std::string& file);
-/// Keeps what was accepted, for a start with unchanged or with broken files. Best effort: where the disk is
-/// full, the files themselves are in force all the same.
+/// Keeps what was accepted, for a start with unchanged or with broken files, unless that is what is kept.
+/// Best effort: where the disk is full, the files themselves are in force all the same.
+void keep_configuration(Workshop& workshop);
+/// The same for the agent.
 void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now);
 
 /// The certificates a selection names, sorted. usage/wrong for a name that is nowhere, with the likely

@@ -26,6 +26,7 @@ std::shared_ptr<MetricsKeeper> begin_metrics(Workshop& shop) {
 }  // namespace
 
 int run_command(Workshop& shop) {
+    keep_configuration(shop);
     const auto metrics = begin_metrics(shop);
     // A pass of its own is started by a timer or a person: the time between two of them is the backoff of
     // deployments.

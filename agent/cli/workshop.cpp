@@ -82,6 +82,7 @@ bool matches(const std::string& pattern, const std::string& name) {
 Workshop::Workshop(Options the_options, Configured configured)
     : options(std::move(the_options)),
       config(std::move(configured.config)),
+      config_files(std::move(configured.files)),
       config_error(std::move(configured.error)),
       config_accepted_at(configured.accepted_at) {}
 

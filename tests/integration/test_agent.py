@@ -145,6 +145,43 @@ def test_a_broken_configuration_never_stops_renewals(renewd, nginx, start_agent)
     wait_until(lambda: renewd.status()['agent']['config'] == 'ok', 'the configuration to be in force')
 
 
+def test_a_timer_goes_on_with_what_it_had_accepted(renewd, pebble, nginx):
+    """Without an agent: `run --once` keeps what it works by, so that a file which is broken later stops nothing; and says so."""
+    renewd.configure(certificate())
+    renewd.run('run', '--once', expect=0)
+    accepted = renewd.state / 'accepted.toml'
+    first = accepted.stat()
+    renewd.run('run', '--once', expect=0)
+    assert accepted.stat().st_ino == first.st_ino, 'it is written only when it differs'
+    flag = renewd.directory / 'broken'
+    flag.touch()
+    renewd.configure(certificate(nginx_target(nginx, test=['/bin/sh', '-c', f'test ! -e {flag}'])))
+    renewd.run('run', '--once', expect=4)
+    renewd.write(renewd.config.read_text().replace('agree_tos', 'agree_toss'))
+    flag.unlink()
+    outcome = renewd.run('run', '--once', expect=0)
+    assert 'did you mean "agree_tos"?' in outcome.err and 'stays in force' in outcome.err
+    assert renewd.target('web')['serving'] == 1, 'by the configuration that was accepted last, which has a target'
+    assert pebble.orders() == 1
+    renewd.run('status', expect=2)
+
+
+def test_a_lost_copy_of_the_configuration_is_made_again(renewd, nginx, start_agent):
+    """By a start with files that were known already, and by a reload of them."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    accepted = renewd.state / 'accepted.toml'
+    agent = start_agent()
+    wait_for_state(renewd, 'ok')
+    accepted.unlink()
+    agent.hang_up()
+    wait_until(accepted.exists, 'the copy')
+    agent.stop()
+    accepted.write_text('torn')
+    agent = start_agent()
+    agent.wait_for('looks after 1 certificate')
+    assert str(renewd.webroot) in accepted.read_text()
+
+
 def test_a_renewal_by_hand_while_it_runs(renewd, pebble, nginx, start_agent):
     """The shell does the work there and then, under the certificate's lock; the agent takes notice, and does none of it again."""
     renewd.configure(certificate(nginx_target(nginx)))
