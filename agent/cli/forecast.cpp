@@ -21,7 +21,7 @@ int forecast_command(Workshop& shop) {
     ForecastInput input{
         .now = shop.clock.now(), .days = options.days, .chance = [&] { return chance(random); }};
     for (const auto& [name, ca] : shop.config.cas) {
-        input.directories.emplace(name, ca.directory);
+        input.limits.emplace(name, ca.known_limits());
         if (auto ledger = shop.surroundings->ledgers().look(ca))
             input.ledgers.emplace(name, std::move(*ledger));
     }

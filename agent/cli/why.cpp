@@ -27,8 +27,7 @@ base::Result<Explanation> explain_one(Workshop& shop) {
     const CertificateConfig& certificate = shop.config.certificates.at(name);
     const CaConfig& ca = shop.config.cas.at(certificate.ca.front());
     if (const auto ledger = shop.surroundings->ledgers().look(ca)) {
-        const std::string left =
-            limit_words(limits_left(*ledger, limits_of(ca.directory), certificate.names, now));
+        const std::string left = limit_words(limits_left(*ledger, ca.known_limits(), certificate.names, now));
         if (!left.empty())
             explanation.facts.push_back({.about = "limits", .text = "of " + ca.name + ": " + left});
     }

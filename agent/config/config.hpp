@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "acme/solvers/dns/propagation.hpp"
 #include "acme/solvers/dns/provider.hpp"
 #include "agent/config/window.hpp"
+#include "agent/plan/ca_limits.hpp"
 #include "base/clock.hpp"
 #include "base/dns.hpp"
 #include "base/error.hpp"
@@ -59,6 +61,11 @@ struct CaConfig {
         roots{};  // PEM file: anchors for the CA's own HTTPS and for what its certificates are served with
     std::string proxy{};
     std::optional<BindingConfig> eab{};
+    std::vector<CaLimit> limits{};  // where the CA has agreed on other numbers; empty: as it has for all
+
+    [[nodiscard]] std::span<const CaLimit> known_limits() const {
+        return limits.empty() ? limits_of(directory) : std::span<const CaLimit>(limits);
+    }
 };
 
 struct DnsConfig {

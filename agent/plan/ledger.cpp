@@ -70,7 +70,7 @@ std::string ordinal(int number) {
 }
 
 std::string reason_of(const CaLimit& limit, const std::string& about, int used, int kept) {
-    const std::string allowed = std::string(limit.words) + (about.empty() ? "" : " (" + about + ")");
+    const std::string allowed = words_of(limit) + (about.empty() ? "" : " (" + about + ")");
     if (used >= limit.most) return "the limit of " + allowed + " is used up";
     if (limit.key == LimitKey::SameNames)
         return "it would be the " + ordinal(used + 1) + " of at most " + allowed +

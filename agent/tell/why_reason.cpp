@@ -74,8 +74,8 @@ std::string limit_words(const std::vector<LimitLeft>& limits) {
     for (const LimitLeft& each : limits) {
         const bool is_usual = each.limit->counts == LimitCounts::FailedNames && each.left == each.limit->most;
         if (is_usual) continue;
-        text += (text.empty() ? "" : "; ") + std::to_string(each.left) + " left of " +
-                std::string(each.limit->words) + (each.about.empty() ? "" : " (" + each.about + ")");
+        text += (text.empty() ? "" : "; ") + std::to_string(each.left) + " left of " + words_of(*each.limit) +
+                (each.about.empty() ? "" : " (" + each.about + ")");
         if (each.next_at) text += ", the next one on " + instant_words(*each.next_at);
     }
     return text;

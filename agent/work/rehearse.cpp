@@ -127,6 +127,7 @@ Result<CaConfig> staging_of(const Config& config, const CaConfig& ca) {
     CaConfig staging = ca;
     staging.name = ca.name + "-staging";
     staging.directory = ca.staging;
+    staging.limits.clear();  // which are the staging's own
     return staging;
 }
 

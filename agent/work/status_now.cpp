@@ -20,7 +20,7 @@ std::vector<LimitFigure> limits_now(Surroundings& s) {
     for (const auto& [name, ca] : s.config.cas) {
         const auto ledger = s.ledgers().look(ca);
         if (!ledger) continue;
-        for (const LimitLeft& limit : least_left(*ledger, limits_of(ca.directory), s.right_time({}, name)))
+        for (const LimitLeft& limit : least_left(*ledger, ca.known_limits(), s.right_time({}, name)))
             figures.push_back({.ca = name, .limit = std::string(limit.limit->id), .left = limit.left});
     }
     return figures;
