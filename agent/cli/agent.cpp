@@ -59,7 +59,7 @@ void tell_missing_rights(Workshop& shop, const Catalogue& catalogue) {
 Result<int> serve(Workshop& shop, Accepted accepted, const base::ServiceManager& manager) {
     const base::Lock lock = TRY(take_agent_lock(shop));
     const ControlSocket control = TRY(ControlSocket::open(shop.config.agent.state_dir));
-    base::Wakeup wakeup = TRY(base::Wakeup::open({SIGHUP, SIGTERM, SIGINT}));
+    base::SystemWakeup wakeup = TRY(base::SystemWakeup::open({SIGHUP, SIGTERM, SIGINT}));
     const auto read_again = [&shop] {
         auto read = read_catalogue(shop.options.config_file);
         // Of another state directory it is not taken, and not kept.

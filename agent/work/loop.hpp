@@ -57,6 +57,9 @@ class Loop {
     /// an end; what does not is resumed by the next run, as after any other end.
     [[nodiscard]] int run();
 
+    /// How many certificates are being worked on. For the thread of run().
+    [[nodiscard]] std::size_t at_work() const { return jobs_.size(); }
+
   private:
     /// A configuration in force. Work that began under it ends under it.
     struct Epoch {

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent by a clock that is the test's: what it does, at which instants, and that nothing is done twice.
+#include "agent/work/loop.hpp"
+
+#include <ostream>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/agent/loop_world.hpp"
+
+using base::Instant;
+using base::Seconds;
+using loop_world::Step;
+using loop_world::Wait;
+using loop_world::World;
+using namespace std::chrono_literals;
+using loop_world::kNow;
+
+namespace {
+
+constexpr Seconds kDay = 24h;
+constexpr const char* kOne = "[certificate.\"one.example.com\"]\n";
+
+int times(const std::string& text, std::string_view words) {
+    int count = 0;
+    for (auto at = text.find(words); at != std::string::npos; at = text.find(words, at + 1)) ++count;
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("loop: whatever the clock does, what is due is ordered once, and nothing before it is due") {
+    struct Case {
+        std::string_view name;
+        std::function<std::vector<Step>(World&)> story;
+        int orders = 1;
+        int told = 0;                 // that the clock was set
+        std::string_view words = "";  // of the log
+        Seconds ca_off_by{0};
+    };
+
+    // A certificate of twelve days is renewed after eight of them.
+    const std::vector<Case> cases{
+        {.name = "seven days, as they come",
+         .story = [](World& w) { return std::vector{w.live_for(7 * kDay)}; }},
+        {.name = "eight days, as they come",
+         .story = [](World& w) { return std::vector{w.live_for(8 * kDay + 1min)}; },
+         .orders = 2},
+        {.name = "asleep for an hour: the boot clock goes on, and no clock was set",
+         .story = [](World& w) { return std::vector{w.sleep_for(1h), w.live_for(1 * kDay)}; }},
+        {.name = "asleep for nine days: at once what came due, once",
+         .story = [](World& w) { return std::vector{w.sleep_for(9 * kDay), w.live_for(1 * kDay)}; },
+         .orders = 2},
+        {.name = "ninety days forwards: not due by the CA's time",
+         .story = [](World& w) { return std::vector{w.set_off_by(90 * kDay), w.live_for(2 * kDay)}; },
+         .told = 1,
+         .words = "ahead of the Date of the CA test"},
+        {.name = "ninety days forwards, and back: as if nothing had been",
+         .story =
+             [](World& w) {
+                 return std::vector{w.set_off_by(90 * kDay), w.live_for(1 * kDay), w.set_off_by(Seconds(0)),
+                                    w.live_for(6 * kDay)};
+             },
+         .told = 2,
+         .words = "this machine's clock is right again"},
+        {.name = "ninety days forwards, and back: due on its day",
+         .story =
+             [](World& w) {
+                 return std::vector{w.set_off_by(90 * kDay), w.live_for(1 * kDay), w.set_off_by(Seconds(0)),
+                                    w.live_for(7 * kDay + 1min)};
+             },
+         .orders = 2,
+         .told = 2},
+        {.name = "ninety days back: not due by anybody's time",
+         .story = [](World& w) { return std::vector{w.set_off_by(-90 * kDay), w.live_for(7 * kDay)}; },
+         .told = 1,
+         .words = "behind"},
+        {.name = "ninety days back: due by the CA's time, once",
+         .story = [](World& w) { return std::vector{w.set_off_by(-90 * kDay), w.live_for(9 * kDay)}; },
+         .orders = 2,
+         .told = 1},
+        {.name = "a CA whose Date is two hours behind ours: nothing is ordered by a clock that is ahead",
+         .story = [](World& w) { return std::vector{w.live_for(2 * kDay)}; },
+         .orders = 0,
+         .words = "2 h ahead of the Date of the CA test",
+         .ca_off_by = -2h},
+        {.name = "a CA whose Date is two hours ahead of ours: by the later time, once",
+         .story = [](World& w) { return std::vector{w.live_for(8 * kDay - 1h)}; },
+         .orders = 2,
+         .words = "2 h behind the Date of the CA test",
+         .ca_off_by = 2h},
+        {.name = "half a minute is no jump",
+         .story = [](World& w) { return std::vector{w.set_off_by(Seconds(30)), w.live_for(1 * kDay)}; }},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.name);
+        World world(kOne);
+        world.ca_off_by = c.ca_off_by;
+        world.life = 12 * kDay;
+        for (Step& step : c.story(world)) world.wakeup.steps.push_back(std::move(step));
+        world.run();
+        CAPTURE(world.said());
+        CHECK(world.orders() == c.orders);
+        CHECK(world.ca.issued() == c.orders);
+        CHECK(times(world.said(), "the clock was set") == c.told);
+        CHECK(times(world.said(), c.words) >= 1);
+    }
+}
+
+TEST_CASE("loop: it sleeps until the instant at which something is due, and a set clock moves none of it") {
+    World world(kOne);
+    const auto look = [](const Wait&) { return std::optional(base::Woken{}); };
+    world.wakeup.steps = {look, world.set_off_by(90 * kDay), look, world.set_off_by(Seconds(0)), look};
+    world.run();
+    REQUIRE(world.wakeup.waits.size() == 6);
+    const auto& waits = world.wakeup.waits;
+    CHECK(waits[0].at > kNow);
+    CHECK_FALSE(waits[0].within);  // nobody feeds a watchdog, and nothing else is polled for
+    CHECK(waits[5].at == waits[0].at);
+    CHECK(waits[2].at > kNow + 90 * kDay);  // by the clock that is ahead: not at once again and again
+}
