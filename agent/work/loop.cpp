@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <csignal>
+#include <exception>
 #include <utility>
 
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include "agent/plan/plan.hpp"
+#include "agent/plan/retry.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/removed.hpp"
 #include "agent/work/status_now.hpp"
@@ -181,7 +183,12 @@ void Loop::begin(const std::string& certificate) {
     const Job job{.epoch = epoch_, .begun = parts_.clock.steady()};
     const PassOptions options{.wishes = {.mended = mended_.contains(certificate)}, .wait = base::Seconds(0)};
     const bool has_begun = crew_.begin([this, certificate, options, epoch = epoch_] {
-        CertificateOutcome outcome = work_on(*epoch, certificate, options);
+        CertificateOutcome outcome{.name = certificate};
+        try {
+            outcome = work_on(*epoch, certificate, options);
+        } catch (const std::exception& bug) {
+            outcome.error = error_of_bug(bug);
+        }
         {
             const std::scoped_lock guard(finished_mutex_);
             finished_.push_back(std::move(outcome));
@@ -264,15 +271,24 @@ void Loop::take_back(const CertificateOutcome& outcome) {
     } else {
         metrics_have_changed();
     }
-    Instant at = outcome.next.value_or(now + kStorePause);
-    if (outcome.error) {
-        const bool is_busy = outcome.error->code == base::Code::StateLocked;
-        at = now + (is_busy ? kBusyPause : kStorePause);
-        if (!is_busy) parts_.log.error("{}: {}", outcome.name, outcome.error->message);
-    }
+    const Instant at = outcome.error ? after_error(outcome, now) : outcome.next.value_or(now + kStorePause);
+    if (!outcome.error) bugs_.erase(outcome.name);
     for (const std::string& remark : outcome.remarks) parts_.log.info("{}", remark);
     agenda_.put_back(outcome.name, std::max(at, now + kShortestPause));
     ++unsaved_;
+}
+
+/// When it is tried again.
+Instant Loop::after_error(const CertificateOutcome& outcome, Instant now) {
+    const base::Error& error = *outcome.error;
+    if (error.code == base::Code::StateLocked) return now + kBusyPause;
+    parts_.log.error("{}: {}", outcome.name, error.message);
+    if (error.code != base::Code::InternalUnexpected) return now + kStorePause;
+    const auto known = bugs_.find(outcome.name);
+    const Failure failure =
+        count_failure(known == bugs_.end() ? std::nullopt : std::optional(known->second), error,
+                      Effort::Deployment, now, std::nullopt, epoch_->surroundings->chance());
+    return bugs_.insert_or_assign(outcome.name, failure).first->second.next_attempt;
 }
 
 void Loop::hear() {

@@ -92,6 +92,7 @@ class Loop {
     [[nodiscard]] bool waits_for_an_earlier_epoch();
     void begin(const std::string& certificate);
     void take_back(const CertificateOutcome& outcome);
+    [[nodiscard]] base::Instant after_error(const CertificateOutcome& outcome, base::Instant now);
     void take_back_finished();
     void hear();
     void keep_index(bool now);
@@ -111,6 +112,7 @@ class Loop {
     Agenda agenda_;
     std::set<std::string, std::less<>> mended_;  // to be tried again, whatever they wait for
     std::map<std::string, Job> jobs_;
+    std::map<std::string, Failure> bugs_;  // of certificates whose work has thrown something
     std::optional<base::Steady> reloaded_at_;
     std::size_t unsaved_ = 0;  // changes that the index on disk does not have
     base::Steady saved_at_{};

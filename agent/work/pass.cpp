@@ -2,6 +2,7 @@
 #include "agent/work/pass.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include <spdlog/spdlog.h>
@@ -36,15 +37,16 @@ class Pass {
     /// is, the smaller the more; nothing: there is none.
     std::optional<double> look() {
         outcome_.name = certificate_.name;
-        auto pressing = judge();
-        if (pressing) return *pressing;
-        outcome_.error = std::move(pressing).error();
-        return std::nullopt;
+        std::optional<double> pressing;
+        unless_it_throws([&]() -> Result<void> {
+            pressing = TRY(judge());
+            return {};
+        });
+        return pressing;
     }
 
     void run() {
-        auto result = work();
-        if (!result) outcome_.error = std::move(result).error();
+        unless_it_throws([this] { return work(); });
         s_.progress.finish(certificate_.name, ending());
         keeper_.reset();
     }
@@ -52,6 +54,16 @@ class Pass {
     [[nodiscard]] CertificateOutcome& outcome() { return outcome_; }
 
   private:
+    /// A bug that one certificate brings to light is its own trouble: the others go on.
+    void unless_it_throws(const std::function<Result<void>()>& work) {
+        try {
+            auto result = work();
+            if (!result) outcome_.error = std::move(result).error();
+        } catch (const std::exception& bug) {
+            outcome_.error = error_of_bug(bug);
+        }
+    }
+
     Result<std::optional<double>> judge() {
         const auto known = TRY(s_.store.load(certificate_.name));
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
@@ -341,6 +353,13 @@ class Pass {
 };
 
 }  // namespace
+
+base::Error error_of_bug(const std::exception& bug) {
+    return {.code = base::Code::InternalUnexpected,
+            .message = "something that renewd does not expect: " + std::string(bug.what()) +
+                       "; it is tried again later",
+            .hint = "this is a bug in renewd: please report it with this line"};
+}
 
 CertificateOutcome run_pass_on(Surroundings& s, const CertificateConfig& certificate,
                                const PassOptions& options) {

@@ -3,6 +3,7 @@
 // that has not been tried.
 #pragma once
 
+#include <exception>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,9 +32,14 @@ struct CertificateOutcome {
     std::vector<std::string> remarks{};   // for people
     std::optional<Hold> hold{};  // what holds back the deployment to `held_target`, one of those asked for
     std::string held_target{};
-    bool has_worked = false;             // something was issued or deployed, or was tried
-    std::optional<base::Error> error{};  // of the store, or state/locked; everything else is in the record
+    bool has_worked = false;  // something was issued or deployed, or was tried
+    /// Of the store, state/locked, or internal/unexpected; everything else is in the record.
+    std::optional<base::Error> error{};
 };
+
+/// What no code of ours expects (internal/unexpected): the trouble of the one certificate that was being
+/// worked on.
+[[nodiscard]] base::Error error_of_bug(const std::exception& bug);
 
 /// Works on these certificates, at most agent.jobs at once, those whose time is shortest first: where a limit
 /// of the CA leaves room for few, it is theirs. Blocks until all are done; outcomes in the order

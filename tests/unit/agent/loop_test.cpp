@@ -119,3 +119,21 @@ TEST_CASE("loop: it sleeps until the instant at which something is due, and a se
     CHECK(waits[5].at == waits[0].at);
     CHECK(waits[2].at > kNow + 90 * kDay);  // by the clock that is ahead: not at once again and again
 }
+
+TEST_CASE("loop: what nobody expects is the trouble of one certificate, tried again with backoff") {
+    World world("[certificate.\"bad.example.com\"]\n[certificate.\"good.example.com\"]\n");
+    int tried = 0;  // one at a time at the CA
+    const auto make_chain = world.ca.make_chain;
+    world.ca.make_chain = [&](EVP_PKEY* key, const fakes::Ca::Names& names) {
+        if (names.front().value == "bad.example.com" && ++tried > 0) throw std::out_of_range("map::at");
+        return make_chain(key, names);
+    };
+    world.wakeup.steps = {world.live_for(2h)};
+    world.run();
+    CAPTURE(world.said());
+    CHECK(world.ca.issued() == 1);
+    CHECK(times(world.said(), "good.example.com: generation 1 issued") == 1);
+    CHECK(times(world.said(), "bad.example.com: something that renewd does not expect: map::at") == tried);
+    CHECK(tried > 5);
+    CHECK(tried < 20);
+}
