@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,8 @@ namespace agent {
 struct IndexEntry {
     base::Instant due{};
     std::uint64_t fingerprint = 0;  // of the configuration it was planned with
+    /// From when on its time is short; absent in an index of before that was noted.
+    std::optional<base::Instant> pressing_at{};
     friend bool operator==(const IndexEntry&, const IndexEntry&) = default;
 };
 

@@ -186,6 +186,14 @@ double urgency_rank(const Record& record, Instant now) {
     return life <= 0 ? 0 : static_cast<double>((current->not_after - now).count()) / life;
 }
 
+Instant pressing_at(const Record& record, Instant now) {
+    const GenerationRecord* current = record.wanted();
+    if (current == nullptr) return now;
+    if (current->revoked_at) return {};
+    const auto life = static_cast<double>((current->not_after - current->not_before).count());
+    return current->not_after - Seconds(static_cast<std::int64_t>(kNeverIssued * life));
+}
+
 namespace {
 
 /// A line that is longer than this is not joined: who comes back later and has less time goes first.

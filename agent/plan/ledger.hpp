@@ -168,4 +168,8 @@ struct PastOrder {
 /// life left; a certificate that was never issued as one with a tenth left.
 [[nodiscard]] double urgency_rank(const Record& record, base::Instant now);
 
+/// When that is a tenth: from then on its time is short. What waits for a hand stands in this order, which no
+/// waiting changes, and in which all come in time if that can be had at all.
+[[nodiscard]] base::Instant pressing_at(const Record& record, base::Instant now);
+
 }  // namespace agent

@@ -34,6 +34,7 @@ constexpr base::Milliseconds kLongestJob = 24h;  // beyond this, something hangs
 // What is done beside the certificates stands in the agenda, too, under names that no certificate can have.
 constexpr const char* kRemoved = "removed certificates";
 constexpr const char* kMetrics = "metrics file";
+constexpr Instant kBeside{};  // before any certificate that waits for a hand
 constexpr base::Seconds kTendRemovedEvery = 1h;
 constexpr base::Seconds kShowMetricsEvery = 1min;  // free space and limits change by themselves
 constexpr base::Seconds kShowMetricsSoon = 2s;
@@ -90,11 +91,12 @@ void Loop::plan_start(bool tries_again) {
         // It may have been noted under a clock that was ahead: nothing of it is believed for more than a day.
         const Instant believed = parts_.clock.now() + 1h + Seconds(listed.fingerprint % 82'800);
         const bool is_put_off = is_known && !tries_again;
-        agenda_.put(listed.name, is_put_off ? std::min(entry->second.due, believed) : Instant{});
+        agenda_.put(listed.name, is_put_off ? std::min(entry->second.due, believed) : Instant{},
+                    is_known ? entry->second.pressing_at.value_or(kNotKnown) : kNotKnown);
         if (!is_known) ++unsaved_;
         if (tries_again) mended_.insert(listed.name);
     }
-    agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6);
+    agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6, kBeside);
 }
 
 /// After a reload everything is looked into, with another try for what only a person could mend: it may have
@@ -139,7 +141,7 @@ void Loop::plan_again_after_a_jump() {
     clock_offset_ = offset;
     parts_.log.warn("the clock was set: it is {} now", base::format_instant(parts_.clock.now()));
     for (const Listed& listed : epoch_->catalogue.list().certificates) agenda_.put(listed.name, Instant{});
-    agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6);
+    agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6, kBeside);
 }
 
 /// When the next one is due, if there is a hand free for it; a hand that becomes free wakes us by itself.
@@ -158,9 +160,9 @@ std::optional<base::Milliseconds> Loop::next_beat() const {
 void Loop::begin_what_is_due() {
     if (waits_for_an_earlier_epoch()) return;
     while (jobs_.size() < settings().jobs) {
-        const auto certificate = agenda_.take_due(parts_.clock.now());
-        if (!certificate) return;
-        begin(*certificate);
+        const auto due = agenda_.take_due(parts_.clock.now());
+        if (!due) return;
+        begin(*due);
     }
 }
 
@@ -174,18 +176,24 @@ bool Loop::waits_for_an_earlier_epoch() {
     return false;
 }
 
-void Loop::begin(const std::string& certificate) {
+/// One of which nobody knows how pressing it is, is only judged first: else thousands that stand before it in
+/// the alphabet would have their orders while its time runs out.
+void Loop::begin(const Due& due) {
+    const std::string& certificate = due.certificate;
     // Gone from the configuration and back in it while it was being worked on.
     if (jobs_.contains(certificate)) {
         agenda_.put_back(certificate, parts_.clock.now() + kBusyPause);
         return;
     }
-    const Job job{.epoch = epoch_, .begun = parts_.clock.steady()};
-    const PassOptions options{.wishes = {.mended = mended_.contains(certificate)}, .wait = base::Seconds(0)};
-    const bool has_begun = crew_.begin([this, certificate, options, epoch = epoch_] {
-        CertificateOutcome outcome{.name = certificate};
+    const Task task{
+        .epoch = epoch_,
+        .certificate = certificate,
+        .options = {.wishes = {.mended = mended_.contains(certificate)}, .wait = base::Seconds(0)},
+        .only_judges = due.pressing_at == kNotKnown};
+    const bool has_begun = crew_.begin([this, task] {
+        CertificateOutcome outcome{.name = task.certificate};
         try {
-            outcome = work_on(*epoch, certificate, options);
+            outcome = work_on(task);
         } catch (const std::exception& bug) {
             outcome.error = error_of_bug(bug);
         }
@@ -196,8 +204,9 @@ void Loop::begin(const std::string& certificate) {
         parts_.wakeup.call();
     });
     if (has_begun) {
-        jobs_.emplace(certificate, job);
-        mended_.erase(certificate);
+        jobs_.emplace(certificate,
+                      Job{.epoch = epoch_, .begun = parts_.clock.steady(), .only_judges = task.only_judges});
+        if (!task.only_judges) mended_.erase(certificate);
     } else {
         agenda_.put_back(certificate, parts_.clock.now() + kShortestPause);
     }
@@ -213,7 +222,7 @@ void Loop::keep_metrics(const Epoch* before) {
     const bool goes_on = before != nullptr && before->metrics && before->metrics->path() == path;
     epoch_->metrics = goes_on ? before->metrics : std::make_shared<MetricsKeeper>(parts_.files, path);
     epoch_->surroundings->on_attempt = std::bind_front(&MetricsKeeper::attempted, epoch_->metrics);
-    agenda_.put(kMetrics, Instant{});
+    agenda_.put(kMetrics, Instant{}, kBeside);
 }
 
 /// Soon; the more there is to write, the more is written at once.
@@ -233,8 +242,9 @@ CertificateOutcome Loop::show_metrics(const Epoch& epoch) const {
 }
 
 /// On a thread of the crew.
-CertificateOutcome Loop::work_on(const Epoch& epoch, const std::string& certificate,
-                                 const PassOptions& options) const {
+CertificateOutcome Loop::work_on(const Task& task) const {
+    const auto& [shared_epoch, certificate, options, only_judges] = task;
+    const Epoch& epoch = *shared_epoch;
     if (certificate == kRemoved) {
         const auto is_configured = [&](const std::string& name) {
             return epoch.catalogue.find(name) != nullptr;
@@ -245,6 +255,7 @@ CertificateOutcome Loop::work_on(const Epoch& epoch, const std::string& certific
     if (certificate == kMetrics) return show_metrics(epoch);
     auto config = epoch.catalogue.certificate(certificate);
     if (!config) return {.name = certificate, .error = std::move(config).error()};
+    if (only_judges) return judge_only(*epoch.surroundings, *config, options);
     CertificateOutcome outcome = run_pass_on(*epoch.surroundings, *config, options);
     if (epoch.metrics) {
         const StatusNow found = status_now(*epoch.surroundings, *config);
@@ -274,7 +285,8 @@ void Loop::take_back(const CertificateOutcome& outcome) {
     const Instant at = outcome.error ? after_error(outcome, now) : outcome.next.value_or(now + kStorePause);
     if (!outcome.error) bugs_.erase(outcome.name);
     for (const std::string& remark : outcome.remarks) parts_.log.info("{}", remark);
-    agenda_.put_back(outcome.name, std::max(at, now + kShortestPause));
+    const bool goes_on = !job.empty() && job.mapped().only_judges && !outcome.error;
+    agenda_.put_back(outcome.name, goes_on ? at : std::max(at, now + kShortestPause), outcome.pressing_at);
     ++unsaved_;
 }
 
@@ -363,9 +375,11 @@ void Loop::keep_index(bool now) {
     Index index;
     for (const Listed& listed : epoch_->catalogue.list().certificates) {
         const auto due = agenda_.due(listed.name);
-        if (due && *due != Instant{})
+        if (due && *due != Instant{} && agenda_.pressing_at(listed.name) != kNotKnown)
             index.emplace_hint(index.end(), listed.name,
-                               IndexEntry{.due = *due, .fingerprint = listed.fingerprint});
+                               IndexEntry{.due = *due,
+                                          .fingerprint = listed.fingerprint,
+                                          .pressing_at = agenda_.pressing_at(listed.name)});
     }
     const auto saved = index_file_.save(std::move(index));
     if (!saved) parts_.log.warn("{}", saved.error().message);

@@ -73,14 +73,22 @@ class Loop {
     struct Job {
         std::shared_ptr<Epoch> epoch{};
         base::Steady begun{};
-        bool is_told = false;  // that it takes long
+        bool only_judges = false;  // whether there is anything to do
+        bool is_told = false;      // that it takes long
+    };
+
+    /// What a thread of the crew is given.
+    struct Task {
+        std::shared_ptr<const Epoch> epoch{};
+        std::string certificate{};
+        PassOptions options{};
+        bool only_judges = false;
     };
 
     void enter(Accepted accepted);
     void plan_start(bool tries_again);
     void plan_anew(const Catalogue& before);
-    [[nodiscard]] CertificateOutcome work_on(const Epoch& epoch, const std::string& certificate,
-                                             const PassOptions& options) const;
+    [[nodiscard]] CertificateOutcome work_on(const Task& task) const;
 
     [[nodiscard]] const AgentConfig& settings() const { return epoch_->catalogue.ground().agent; }
 
@@ -90,7 +98,7 @@ class Loop {
     void reload();
     void begin_what_is_due();
     [[nodiscard]] bool waits_for_an_earlier_epoch();
-    void begin(const std::string& certificate);
+    void begin(const Due& due);
     void take_back(const CertificateOutcome& outcome);
     [[nodiscard]] base::Instant after_error(const CertificateOutcome& outcome, base::Instant now);
     void take_back_finished();

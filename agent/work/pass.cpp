@@ -33,16 +33,15 @@ class Pass {
         wish_ = {.by_hand = options.wishes.by_hand, .over_limit = options.wishes.over_limit};
     }
 
-    /// Nothing due is the common case, and costs one look into the store and no lease. How pressing the work
-    /// is, the smaller the more; nothing: there is none.
-    std::optional<double> look() {
+    /// Is there anything to do? Mostly not, and that costs one look into the store and no lease.
+    bool look() {
         outcome_.name = certificate_.name;
-        std::optional<double> pressing;
+        bool is_due = false;
         unless_it_throws([&]() -> Result<void> {
-            pressing = TRY(judge());
+            is_due = TRY(judge());
             return {};
         });
-        return pressing;
+        return is_due;
     }
 
     void run() {
@@ -64,7 +63,7 @@ class Pass {
         }
     }
 
-    Result<std::optional<double>> judge() {
+    Result<bool> judge() {
         const auto known = TRY(s_.store.load(certificate_.name));
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
         if (options_.may_renew) ask_for_time(record);
@@ -80,8 +79,8 @@ class Pass {
         note_hold(first);
         const bool waits = outcome_.held && may_wait_until(outcome_.held->until);
         outcome_.next = first.next();
-        if (!options_.revocation && !waits && !is_damaged && !has_work(first)) return std::optional<double>{};
-        return std::optional(urgency_rank(record, s_.clock.now()));
+        outcome_.pressing_at = pressing_at(record, s_.clock.now());
+        return options_.revocation || waits || is_damaged || has_work(first);
     }
 
     /// Of the CA that what is held came from, and of the one that would be asked for more.
@@ -116,6 +115,7 @@ class Pass {
         const Plan last = TRY(plan_again());
         note_hold(last);
         outcome_.next = last.next();
+        outcome_.pressing_at = pressing_at(keeper_->record(), s_.clock.now());
         return prune();
     }
 
@@ -361,6 +361,13 @@ base::Error error_of_bug(const std::exception& bug) {
             .hint = "this is a bug in renewd: please report it with this line"};
 }
 
+CertificateOutcome judge_only(Surroundings& s, const CertificateConfig& certificate,
+                              const PassOptions& options) {
+    Pass pass(s, certificate, options);
+    if (pass.look()) pass.outcome().next = base::Instant{};
+    return std::move(pass.outcome());
+}
+
 CertificateOutcome run_pass_on(Surroundings& s, const CertificateConfig& certificate,
                                const PassOptions& options) {
     Pass pass(s, certificate, options);
@@ -374,14 +381,14 @@ std::vector<CertificateOutcome> run_pass(Surroundings& s, const std::vector<std:
     passes.reserve(certificates.size());
     for (const std::string& name : certificates)
         passes.emplace_back(s, s.config.certificates.at(name), options);
-    std::vector<std::optional<double>> pressing(passes.size());
+    std::vector<char> is_due(passes.size());  // bytes of their own: each thread writes another one
     base::in_parallel(passes.size(), s.config.agent.jobs,
-                      [&](std::size_t i) { pressing[i] = passes[i].look(); });
+                      [&](std::size_t i) { is_due[i] = passes[i].look() ? 1 : 0; });
     std::vector<std::size_t> line;
     for (std::size_t i = 0; i < passes.size(); ++i) {
-        if (pressing[i]) line.push_back(i);
+        if (is_due[i] != 0) line.push_back(i);
     }
-    std::ranges::sort(line, {}, [&](std::size_t i) { return std::pair(*pressing[i], i); });
+    std::ranges::sort(line, {}, [&](std::size_t i) { return std::pair(passes[i].outcome().pressing_at, i); });
     base::in_parallel(line.size(), s.config.agent.jobs, [&](std::size_t i) { passes[line[i]].run(); });
     std::vector<CertificateOutcome> outcomes;
     outcomes.reserve(passes.size());

@@ -29,7 +29,8 @@ struct CertificateOutcome {
     std::string name{};
     std::optional<OrderHold> held{};      // a renewal that was asked for, by a limit of the CA
     std::optional<base::Instant> next{};  // when something is due again; absent where that is not known
-    std::vector<std::string> remarks{};   // for people
+    std::optional<base::Instant> pressing_at{};  // as the function; absent: nobody could look
+    std::vector<std::string> remarks{};          // for people
     std::optional<Hold> hold{};  // what holds back the deployment to `held_target`, one of those asked for
     std::string held_target{};
     bool has_worked = false;  // something was issued or deployed, or was tried
@@ -48,7 +49,12 @@ struct CertificateOutcome {
                                                        const std::vector<std::string>& certificates,
                                                        const PassOptions& options);
 
-/// The same for one, on the calling thread.
+/// What run_pass() begins with: what is due, and how pressing it is. Nothing is done; where there is something
+/// to do, it is due at once.
+[[nodiscard]] CertificateOutcome judge_only(Surroundings& surroundings, const CertificateConfig& certificate,
+                                            const PassOptions& options);
+
+/// The same as run_pass() for one, on the calling thread.
 [[nodiscard]] CertificateOutcome run_pass_on(Surroundings& surroundings, const CertificateConfig& certificate,
                                              const PassOptions& options);
 

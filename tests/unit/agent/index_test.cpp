@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/text.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
 
 using agent::Index;
@@ -17,7 +18,10 @@ namespace {
 
 Index three() {
     return {
-        {"*.example.com", {.due = Instant(Seconds(1'800'000'000)), .fingerprint = 1}},
+        {"*.example.com",
+         {.due = Instant(Seconds(1'800'000'000)),
+          .fingerprint = 1,
+          .pressing_at = Instant(Seconds(1'850'000'000))}},
         {"a.example.com", {.due = Instant(Seconds(1'900'000'000)), .fingerprint = 18446744073709551615ULL}},
         {"b.example.com", {.due = Instant(Seconds(-1)), .fingerprint = 0}}};
 }
@@ -40,6 +44,13 @@ TEST_CASE("index: what was written is read, and nothing else") {
         CHECK_MESSAGE(!agent::parse_index(text.substr(0, i)), "cut at ", i);
     }
     CHECK(agent::parse_index(agent::to_text({})) == Index{});
+}
+
+TEST_CASE("index: one of before it said how pressing a certificate is, is read") {
+    const auto read = agent::parse_index(base::sealed("renewd index 1\na.example.com 1800000000 7\n"));
+    REQUIRE(read);
+    CHECK(*read == Index{{"a.example.com", {.due = Instant(Seconds(1'800'000'000)), .fingerprint = 7}}});
+    CHECK_FALSE(agent::parse_index(base::sealed("renewd index 1\na.example.com 1800000000 7 soon\n")));
 }
 
 TEST_CASE("index: whoever changes a certificate notes it first; what is noted is planned anew") {

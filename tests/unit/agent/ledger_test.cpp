@@ -348,6 +348,19 @@ TEST_CASE("ledger: what an order is, by configuration and record") {
     CHECK(agent::urgency_rank({}, kNow) == doctest::Approx(0.1));
     record.generations[0].revoked_at = kNow;
     CHECK(agent::urgency_rank(record, kNow) == 0);
+    CHECK(agent::pressing_at(record, kNow) == base::Instant{});
+}
+
+TEST_CASE("ledger: time is short from the last tenth of a life on") {
+    CHECK(agent::pressing_at({}, kNow) == kNow);
+    agent::Record record = fixtures::well();
+    for (const auto& [age, life] :
+         {std::pair(24h * 60, 24h * 90), std::pair(80h, 160h), std::pair(24h * 100, 24h * 90)}) {
+        record.generations = {generation(3, age, life)};
+        const base::Instant at = agent::pressing_at(record, kNow);
+        CHECK(at == kNow - age + life * 9 / 10);
+        CHECK(agent::urgency_rank(record, at) == doctest::Approx(0.1));
+    }
 }
 
 TEST_CASE("ledger: generations are the proof of past orders") {

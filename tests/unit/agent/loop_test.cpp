@@ -137,3 +137,40 @@ TEST_CASE("loop: what nobody expects is the trouble of one certificate, tried ag
     CHECK(tried > 5);
     CHECK(tried < 20);
 }
+
+TEST_CASE("loop: what is about to expire is renewed before what merely is due, whatever was known of it") {
+    const std::string last = "[certificate.\"z.example.com\"]\n";
+    std::string all;
+    for (int i = 0; i < 6; ++i) all += "[certificate.\"a" + std::to_string(i) + ".example.com\"]\n";
+    all += last;
+    for (const std::string_view how : {"a start that knows nothing", "a start with an index", "a reload"}) {
+        CAPTURE(how);
+        World world(last, "jobs = 1\n");
+        world.life = 20 * kDay;
+        std::vector<std::string> in_turn;
+        const auto make_chain = world.ca.make_chain;
+        world.ca.make_chain = [&](EVP_PKEY* key, const fakes::Ca::Names& names) {
+            in_turn.push_back(names.front().value);
+            return make_chain(key, names);
+        };
+        const auto go_on = [&] {
+            world.write(all, "jobs = 1\n");
+            world.clock.pass(19 * kDay);
+        };
+        if (how == "a reload") {
+            world.wakeup.steps = {[&](const Wait&) {
+                go_on();
+                return std::optional(base::Woken{.signals = {SIGHUP}});
+            }};
+        } else {
+            world.run();
+            go_on();
+            if (how == "a start that knows nothing") world.lose_index();
+        }
+        world.run();
+        CAPTURE(world.said());
+        REQUIRE(in_turn.size() == 8);
+        CHECK(in_turn[0] == "z.example.com");
+        CHECK(in_turn[1] == "z.example.com");
+    }
+}

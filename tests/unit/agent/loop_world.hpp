@@ -201,6 +201,8 @@ class World {
         if (at_end) at_end();
     }
 
+    void lose_index() const { std::filesystem::remove(directory_ / "state/index"); }
+
     /// The agent as it lives, from one alarm to the next, for so long.
     [[nodiscard]] Step live_for(base::Seconds duration) {
         return [this, duration, until = std::optional<base::Instant>()](const Wait& wait) mutable {
