@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/plan/agenda.hpp"
 
+#include <utility>
+
 namespace agent {
 
 using base::Instant;
@@ -10,6 +12,14 @@ void Agenda::stand_in_line(const Entries::value_type& entry) {
 }
 
 void Agenda::leave_line(const Entries::value_type& entry) {
+    if (const auto waits = waits_.find(entry.first); waits != waits_.end()) {
+        for (const Places& places : waits->second) {
+            const auto line = waiting_.find(places);
+            line->second.erase({entry.second.pressing_at, entry.first});
+            if (line->second.empty()) waiting_.erase(line);
+        }
+        waits_.erase(waits);
+    }
     if (queue_.erase({entry.second.at, entry.first}) == 0)
         due_.erase({entry.second.pressing_at, entry.first});
 }
@@ -31,13 +41,17 @@ void Agenda::put(const std::string& certificate, Instant at, Instant pressing_at
     stand_in_line(*place);
 }
 
-void Agenda::put_back(const std::string& certificate, Instant at, std::optional<Instant> pressing_at) {
+void Agenda::put_back(const std::string& certificate, Instant at, std::optional<Instant> pressing_at,
+                      std::vector<Places> waits_for) {
     const auto place = entries_.find(certificate);
     if (place == entries_.end() || !place->second.is_taken) return;  // dropped meanwhile
     Entry& entry = place->second;
-    entry = {.at = entry.has_changed ? Instant{} : at,
-             .pressing_at = pressing_at.value_or(entry.pressing_at)};
+    const bool has_changed = entry.has_changed;
+    entry = {.at = has_changed ? Instant{} : at, .pressing_at = pressing_at.value_or(entry.pressing_at)};
     stand_in_line(*place);
+    if (has_changed || waits_for.empty()) return;
+    for (const Places& places : waits_for) waiting_[places].emplace(entry.pressing_at, place->first);
+    waits_.insert_or_assign(certificate, std::move(waits_for));
 }
 
 void Agenda::drop(const std::string& certificate) {
@@ -47,17 +61,27 @@ void Agenda::drop(const std::string& certificate) {
     entries_.erase(place);
 }
 
-std::optional<Due> Agenda::take_due(Instant now) {
+std::optional<Due> Agenda::take_due(Instant now, const std::function<bool(const Places&)>& is_free) {
     while (!queue_.empty() && queue_.begin()->first <= now) {
         const std::string_view name = queue_.begin()->second;
         due_.emplace(entries_.find(name)->second.pressing_at, name);
         queue_.erase(queue_.begin());
     }
-    if (due_.empty()) return std::nullopt;
-    const auto place = entries_.find(due_.begin()->second);
-    due_.erase(due_.begin());
+    std::optional<Line::value_type> first;
+    if (!due_.empty()) first = *due_.begin();
+    Places called_up_for;
+    for (const auto& [places, line] : waiting_) {
+        if ((first && *line.begin() >= *first) || !is_free(places)) continue;
+        first = *line.begin();
+        called_up_for = places;
+    }
+    if (!first) return std::nullopt;
+    const auto place = entries_.find(first->second);
+    leave_line(*place);
     place->second.is_taken = true;
-    return Due{.certificate = place->first, .pressing_at = place->second.pressing_at};
+    return Due{.certificate = place->first,
+               .pressing_at = place->second.pressing_at,
+               .called_up_for = std::move(called_up_for)};
 }
 
 std::optional<Instant> Agenda::next() const {
@@ -69,7 +93,7 @@ std::optional<Instant> Agenda::next() const {
 std::optional<Instant> Agenda::due(const std::string& certificate) const {
     const auto place = entries_.find(certificate);
     if (place == entries_.end() || place->second.is_taken) return std::nullopt;
-    return place->second.at;
+    return waits_.contains(certificate) ? Instant{} : place->second.at;
 }
 
 Instant Agenda::pressing_at(const std::string& certificate) const {

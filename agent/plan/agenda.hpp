@@ -3,13 +3,16 @@
 // knows no clock.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "agent/plan/place.hpp"
 #include "base/clock.hpp"
 
 namespace agent {
@@ -22,6 +25,7 @@ inline constexpr base::Instant kNotKnown = base::Instant::min();
 struct Due {
     std::string certificate{};
     base::Instant pressing_at{};
+    Places called_up_for{};  // it has waited for these, and they are free; empty: it has come due by itself
     friend bool operator==(const Due&, const Due&) = default;
 };
 
@@ -34,17 +38,22 @@ class Agenda {
     void put(const std::string& certificate, base::Instant at);
     /// The same, and its time is short from then on (see pressing_at()).
     void put(const std::string& certificate, base::Instant at, base::Instant pressing_at);
-    /// The work on it has ended. Without another one, it stays as pressing as it was.
+    /// The work on it has ended. Without another one, it stays as pressing as it was. It is due before `at`
+    /// as soon as all places of one entry of `waits_for` are free.
     void put_back(const std::string& certificate, base::Instant at,
-                  std::optional<base::Instant> pressing_at = std::nullopt);
+                  std::optional<base::Instant> pressing_at = std::nullopt,
+                  std::vector<Places> waits_for = {});
     void drop(const std::string& certificate);
 
     /// Of all that are due, the one whose time is short first, however long the others have been due; nothing
     /// if none is due.
-    [[nodiscard]] std::optional<Due> take_due(base::Instant now);
-    /// When the next one is due, of those that nobody works on.
+    [[nodiscard]] std::optional<Due> take_due(
+        base::Instant now,
+        const std::function<bool(const Places&)>& is_free = [](const Places&) { return true; });
+    /// When the next one is due, of those that nobody works on, as far as instants say.
     [[nodiscard]] std::optional<base::Instant> next() const;
-    /// When it is due; nothing where it is being worked on, or not known.
+    /// When it is due, Instant{} where it waits for a place; nothing where it is being worked on, or not
+    /// known.
     [[nodiscard]] std::optional<base::Instant> due(const std::string& certificate) const;
     /// From when on its time is short; kNotKnown where nobody has looked.
     [[nodiscard]] base::Instant pressing_at(const std::string& certificate) const;
@@ -71,8 +80,10 @@ class Agenda {
     void leave_line(const Entries::value_type& entry);
 
     Entries entries_;
-    Line queue_;  // by when they are due
-    Line due_;    // those that take_due() has found due, by when their time is short
+    Line queue_;                      // by when they are due
+    Line due_;                        // those that take_due() has found due, by when their time is short
+    std::map<Places, Line> waiting_;  // by the same; all of them stand in one of the others, too
+    std::map<std::string, std::vector<Places>, std::less<>> waits_;  // what each of those waits for
 };
 
 }  // namespace agent

@@ -78,7 +78,6 @@ class Deployment {
     }
 
     Result<void> to(const TargetConfig& target) {
-        const std::scoped_lock turn(s_.service_turn(target));
         const base::Anchors anchors = TRY(s_.anchors(certificate_, target.roots));
         if (already_serves(target, anchors)) return {};
         TRY(keeper_.change(
@@ -182,19 +181,43 @@ class Deployment {
 
 }  // namespace
 
-Result<void> deploy(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
-                    const std::vector<std::string>& targets, bool also_what_is_well) {
-    Deployment deployment(s, certificate, keeper, also_what_is_well);
+Result<std::vector<std::string>> deploy(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
+                                        const DeploymentWish& wish, Errand& errand) {
+    Deployment deployment(s, certificate, keeper, wish.also_what_is_well);
     TRY(deployment.load());
-    std::vector<const TargetConfig*> chosen;
+
+    // Those of one service come one after the other, in one turn.
+    struct Group {
+        Places places{};
+        std::vector<const TargetConfig*> targets{};
+        bool is_turned_away = false;
+        Result<void> result{};
+    };
+
+    std::vector<Group> groups;
     for (const TargetConfig& target : certificate.targets) {
-        if (std::ranges::find(targets, target.name) != targets.end()) chosen.push_back(&target);
+        if (std::ranges::find(wish.targets, target.name) == wish.targets.end()) continue;
+        const Places places = places_to_deploy(s.config.agent, target);
+        auto group = std::ranges::find(groups, places, &Group::places);
+        if (group == groups.end()) group = groups.insert(group, {.places = places});
+        group->targets.push_back(&target);
     }
-    std::vector<Result<void>> results(chosen.size());
-    base::in_parallel(chosen.size(), s.config.agent.host_jobs,
-                      [&](std::size_t i) { results[i] = deployment.to(*chosen[i]); });
-    for (Result<void>& result : results) TRY(std::move(result));
-    return {};
+    base::in_parallel(groups.size(), s.config.agent.host_jobs, [&](std::size_t i) {
+        Group& group = groups[i];
+        const Turns::Turn turn = errand.take(group.places);
+        group.is_turned_away = turn == nullptr;
+        for (const TargetConfig* target : group.targets) {
+            if (turn && group.result) group.result = deployment.to(*target);
+        }
+    });
+    std::vector<std::string> turned_away;
+    for (Group& group : groups) {
+        TRY(std::move(group.result));
+        for (const TargetConfig* target : group.targets) {
+            if (group.is_turned_away) turned_away.push_back(target->name);
+        }
+    }
+    return turned_away;
 }
 
 }  // namespace agent

@@ -11,11 +11,18 @@
 
 namespace agent {
 
+struct DeploymentWish {
+    std::vector<std::string> targets{};
+    bool also_what_is_well = false;
+};
+
 /// Blocks until every one of these targets is well or has failed; one that fails does not stop the others,
-/// and is remembered with the time of its next attempt. An error is one of the store alone.
-[[nodiscard]] base::Result<void> deploy(Surroundings& surroundings, const CertificateConfig& certificate,
-                                        Keeper& keeper, const std::vector<std::string>& targets,
-                                        bool also_what_is_well);
+/// and is remembered with the time of its next attempt. Returns those that were left alone because `errand`
+/// got no turn for them. An error is one of the store alone.
+[[nodiscard]] base::Result<std::vector<std::string>> deploy(Surroundings& surroundings,
+                                                            const CertificateConfig& certificate,
+                                                            Keeper& keeper, const DeploymentWish& wish,
+                                                            Errand& errand);
 
 /// When an outcome is noted, and the jitter of the next attempt if there has to be one.
 struct Moment {

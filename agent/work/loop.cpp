@@ -53,10 +53,12 @@ Loop::Loop(LoopParts parts, Accepted accepted, const ControlSocket& control)
     : parts_(std::move(parts)),
       control_(control),
       index_file_(parts_.files, accepted.catalogue.ground().agent.state_dir),
+      turns_(std::make_shared<Turns>()),
       note_{.since = parts_.clock.now()},
       saved_at_(parts_.clock.steady()),
       clock_offset_(offset_of(parts_.clock)),
       crew_(kCrewMax) {
+    turns_->on_return([this] { parts_.wakeup.call(); });
     enter(std::move(accepted));
     parts_.wakeup.watch(control_.descriptor());
 }
@@ -69,6 +71,7 @@ void Loop::enter(Accepted accepted) {
     epoch_->surroundings =
         std::make_unique<Surroundings>(epoch_->catalogue.ground(), parts_.store, parts_.files,
                                        parts_.transport, parts_.clock, parts_.progress, parts_.log);
+    epoch_->surroundings->turns = turns_;
     keep_metrics(before.get());
     if (before) {
         plan_anew(before->catalogue);
@@ -160,7 +163,8 @@ std::optional<base::Milliseconds> Loop::next_beat() const {
 void Loop::begin_what_is_due() {
     if (waits_for_an_earlier_epoch()) return;
     while (jobs_.size() < settings().jobs) {
-        const auto due = agenda_.take_due(parts_.clock.now());
+        const auto due = agenda_.take_due(parts_.clock.now(),
+                                          [&](const Places& places) { return turns_->is_free(places); });
         if (!due) return;
         begin(*due);
     }
@@ -185,15 +189,19 @@ void Loop::begin(const Due& due) {
         agenda_.put_back(certificate, parts_.clock.now() + kBusyPause);
         return;
     }
-    const Task task{
-        .epoch = epoch_,
-        .certificate = certificate,
-        .options = {.wishes = {.mended = mended_.contains(certificate)}, .wait = base::Seconds(0)},
-        .only_judges = due.pressing_at == kNotKnown};
-    const bool has_begun = crew_.begin([this, task] {
+    Task task{.epoch = epoch_,
+              .certificate = certificate,
+              .options = {.wishes = {.mended = mended_.contains(certificate)}, .wait = base::Seconds(0)},
+              .turn = due.called_up_for.empty() ? nullptr : turns_->take(due.called_up_for),
+              .only_judges = due.pressing_at == kNotKnown};
+    const Job job{.epoch = epoch_,
+                  .begun = parts_.clock.steady(),
+                  .only_judges = task.only_judges,
+                  .is_mended = task.options.wishes.mended};
+    const bool has_begun = crew_.begin([this, task = std::move(task)]() mutable {
         CertificateOutcome outcome{.name = task.certificate};
         try {
-            outcome = work_on(task);
+            outcome = work_on(std::move(task));
         } catch (const std::exception& bug) {
             outcome.error = error_of_bug(bug);
         }
@@ -204,9 +212,8 @@ void Loop::begin(const Due& due) {
         parts_.wakeup.call();
     });
     if (has_begun) {
-        jobs_.emplace(certificate,
-                      Job{.epoch = epoch_, .begun = parts_.clock.steady(), .only_judges = task.only_judges});
-        if (!task.only_judges) mended_.erase(certificate);
+        jobs_.emplace(certificate, job);
+        mended_.erase(certificate);
     } else {
         agenda_.put_back(certificate, parts_.clock.now() + kShortestPause);
     }
@@ -242,9 +249,9 @@ CertificateOutcome Loop::show_metrics(const Epoch& epoch) const {
 }
 
 /// On a thread of the crew.
-CertificateOutcome Loop::work_on(const Task& task) const {
-    const auto& [shared_epoch, certificate, options, only_judges] = task;
-    const Epoch& epoch = *shared_epoch;
+CertificateOutcome Loop::work_on(Task task) const {
+    const Epoch& epoch = *task.epoch;
+    const std::string& certificate = task.certificate;
     if (certificate == kRemoved) {
         const auto is_configured = [&](const std::string& name) {
             return epoch.catalogue.find(name) != nullptr;
@@ -255,8 +262,9 @@ CertificateOutcome Loop::work_on(const Task& task) const {
     if (certificate == kMetrics) return show_metrics(epoch);
     auto config = epoch.catalogue.certificate(certificate);
     if (!config) return {.name = certificate, .error = std::move(config).error()};
-    if (only_judges) return judge_only(*epoch.surroundings, *config, options);
-    CertificateOutcome outcome = run_pass_on(*epoch.surroundings, *config, options);
+    if (task.only_judges) return judge_only(*epoch.surroundings, *config, task.options);
+    CertificateOutcome outcome =
+        run_pass_on(*epoch.surroundings, *config, task.options, std::move(task.turn));
     if (epoch.metrics) {
         const StatusNow found = status_now(*epoch.surroundings, *config);
         epoch.metrics->note(figures_of(found.status), parts_.clock.now());
@@ -285,8 +293,11 @@ void Loop::take_back(const CertificateOutcome& outcome) {
     const Instant at = outcome.error ? after_error(outcome, now) : outcome.next.value_or(now + kStorePause);
     if (!outcome.error) bugs_.erase(outcome.name);
     for (const std::string& remark : outcome.remarks) parts_.log.info("{}", remark);
-    const bool goes_on = !job.empty() && job.mapped().only_judges && !outcome.error;
-    agenda_.put_back(outcome.name, goes_on ? at : std::max(at, now + kShortestPause), outcome.pressing_at);
+    const bool has_just_begun = job.mapped().only_judges && at == Instant{};
+    if (job.mapped().is_mended && (has_just_begun || !outcome.waits_for.empty()))
+        mended_.insert(outcome.name);
+    agenda_.put_back(outcome.name, has_just_begun ? at : std::max(at, now + kShortestPause),
+                     outcome.pressing_at, outcome.waits_for);
     ++unsaved_;
 }
 

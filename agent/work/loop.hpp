@@ -74,6 +74,7 @@ class Loop {
         std::shared_ptr<Epoch> epoch{};
         base::Steady begun{};
         bool only_judges = false;  // whether there is anything to do
+        bool is_mended = false;    // and so tries again what waits for a person
         bool is_told = false;      // that it takes long
     };
 
@@ -82,13 +83,14 @@ class Loop {
         std::shared_ptr<const Epoch> epoch{};
         std::string certificate{};
         PassOptions options{};
+        Turns::Turn turn{};  // that it was called up with
         bool only_judges = false;
     };
 
     void enter(Accepted accepted);
     void plan_start(bool tries_again);
     void plan_anew(const Catalogue& before);
-    [[nodiscard]] CertificateOutcome work_on(const Task& task) const;
+    [[nodiscard]] CertificateOutcome work_on(Task task) const;
 
     [[nodiscard]] const AgentConfig& settings() const { return epoch_->catalogue.ground().agent; }
 
@@ -115,6 +117,7 @@ class Loop {
     LoopParts parts_;
     const ControlSocket& control_;
     IndexFile index_file_;
+    std::shared_ptr<Turns> turns_;  // of all epochs: a service is reloaded by one at a time
     std::shared_ptr<Epoch> epoch_;
     AgentNote note_;
     Agenda agenda_;

@@ -30,7 +30,9 @@ struct CertificateOutcome {
     std::optional<OrderHold> held{};      // a renewal that was asked for, by a limit of the CA
     std::optional<base::Instant> next{};  // when something is due again; absent where that is not known
     std::optional<base::Instant> pressing_at{};  // as the function; absent: nobody could look
-    std::vector<std::string> remarks{};          // for people
+    /// Of what is due besides and was not done: the places that had no turn left, per step.
+    std::vector<Places> waits_for{};
+    std::vector<std::string> remarks{};  // for people
     std::optional<Hold> hold{};  // what holds back the deployment to `held_target`, one of those asked for
     std::string held_target{};
     bool has_worked = false;  // something was issued or deployed, or was tried
@@ -49,13 +51,14 @@ struct CertificateOutcome {
                                                        const std::vector<std::string>& certificates,
                                                        const PassOptions& options);
 
-/// What run_pass() begins with: what is due, and how pressing it is. Nothing is done; where there is something
-/// to do, it is due at once.
+/// What run_pass() begins with: what is due, and how pressing it is. Nothing is done; where there is
+/// something to do, it is due at once.
 [[nodiscard]] CertificateOutcome judge_only(Surroundings& surroundings, const CertificateConfig& certificate,
                                             const PassOptions& options);
 
-/// The same as run_pass() for one, on the calling thread.
+/// The same as run_pass() for one, on the calling thread, with the turn it was called up with. It waits for
+/// no other: what it gets no turn for is left to a later call.
 [[nodiscard]] CertificateOutcome run_pass_on(Surroundings& surroundings, const CertificateConfig& certificate,
-                                             const PassOptions& options);
+                                             const PassOptions& options, Turns::Turn turn = nullptr);
 
 }  // namespace agent

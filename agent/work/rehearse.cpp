@@ -99,7 +99,6 @@ class Stage {
         // Everything is there already, so nothing is written; and without these nothing is reloaded.
         installation.reload.clear();
         installation.restart.clear();
-        const std::scoped_lock turn(s_.service_turn(config));
         const auto session = TRY(host->install(installation));
         const deployers::InstallReport& report = session->report();
         if (report.outcome == deployers::InstallOutcome::Unchanged)

@@ -135,15 +135,6 @@ std::unique_ptr<deployers::Host> Surroundings::host(const TargetConfig& target) 
                                      .files = &files});
 }
 
-std::mutex& Surroundings::service_turn(const TargetConfig& target) {
-    std::string service = target.host;
-    for (const std::string& word : target.parameters.reload) service += '\n' + word;
-    const std::scoped_lock guard(mutex_);
-    auto& turn = turns_[service];
-    if (!turn) turn = std::make_unique<std::mutex>();
-    return *turn;
-}
-
 Result<base::Anchors> Surroundings::anchors(const CertificateConfig& certificate,
                                             const std::string& extra_roots) {
     std::vector<std::string> extra;

@@ -267,3 +267,50 @@ def test_the_disk_is_full_and_then_it_is_not(renewd, nginx, start_agent):
     agent.hang_up()
     wait_for_state(renewd, 'ok')
     assert served(nginx.port, NAME) == leaf_of(renewd.live() / 'fullchain.pem')
+
+
+class HangingReload:
+    """The reload command of one service, which does not come to an end before it is let go, and keeps a log of when it ran."""
+
+    def __init__(self, place):
+        self._log, self._gate = place / 'reloads', place / 'gate'
+        self.argv = [str(place / 'reload')]
+        script = place / 'reload'
+        script.write_text(f'#!/bin/sh\necho begin >>{self._log}\nwhile [ ! -e {self._gate} ]; do sleep 0.1; done\necho end >>{self._log}\n')
+        script.chmod(0o755)
+
+    @property
+    def log(self):
+        return self._log.read_text().split() if self._log.exists() else []
+
+    def let_go(self):
+        self._gate.touch()
+
+    def certificate(self, place, name):
+        """A certificate whose files lie in `place`, and which needs this reload."""
+        return (f'[certificate."{name}"]\n  [[certificate."{name}".target]]\n  name = "files"\n  deployer = "files"\n  endpoints = []\n'
+                f'  fullchain = "{place}/{name}.crt"\n  key = "{place}/{name}.key"\n  reload = {json.dumps(self.argv)}\n')
+
+
+@pytest.mark.parametrize('how', ['agent', 'once'])
+def test_a_service_that_hangs_takes_a_share_of_the_hands(renewd, nginx, start_agent, place, how):
+    """Two hands, three certificates of one service whose reload hangs, and one elsewhere, which is issued and served meanwhile. Then the
+    three come to their turn, one reload at a time."""
+    hanging = HangingReload(place)
+    stuck = [f'{letter}.example.test' for letter in 'abc']
+    renewd.configure(*(hanging.certificate(place, name) for name in stuck), certificate(nginx_target(nginx)), agent='jobs = 2')
+    if how == 'agent':
+        start_agent()
+    else:
+        once = renewd.start('run', '--once')
+    wait_for_state(renewd, 'ok')
+    wait_until(lambda: hanging.log, 'the reload to begin')
+    assert hanging.log == ['begin']
+    assert all(renewd.target('files', name)['state'] != 'unverified' for name in stuck)
+    hanging.let_go()
+    for name in stuck:
+        wait_until(lambda name=name: renewd.target('files', name)['state'] == 'unverified', f'{name} to be deployed')
+    assert hanging.log == ['begin', 'end'] * 3
+    assert renewd.pebble.issued() == 4
+    if how == 'once':
+        assert once.wait(timeout=20) == 0

@@ -144,3 +144,32 @@ TEST_CASE("agenda: one that nobody has looked into comes before all, and stays a
     agenda.put_back("new", at(0));  // nobody could look
     CHECK(agenda.pressing_at("new") == at(7));
 }
+
+TEST_CASE(
+    "agenda: what waits for a place is due when that is free, the most pressing first, and by its instant") {
+    const agent::Places service{{.name = "service", .most = 1}};
+    const agent::Places ca{{.name = "ca", .most = 8}};
+    bool is_service_free = false;
+    const auto is_free = [&](const agent::Places& places) { return places == service && is_service_free; };
+    Agenda agenda;
+    for (const char* name : {"a", "b", "c"}) agenda.put(name, at(0));
+    for (int i = 0; i < 3; ++i) REQUIRE(agenda.take_due(at(0)));
+    agenda.put_back("a", at(100), at(20), {service});
+    agenda.put_back("b", at(300), at(10), {ca, service});
+    agenda.put_back("c", at(200), at(30));
+    CHECK(agenda.due("a") == Instant{});  // a start that knows nothing of places looks into it at once
+    CHECK(agenda.next() == at(100));
+    CHECK_FALSE(agenda.take_due(at(50), is_free));
+    is_service_free = true;
+    CHECK(agenda.take_due(at(50), is_free) ==
+          agent::Due{.certificate = "b", .pressing_at = at(10), .called_up_for = service});
+    CHECK(agenda.take_due(at(50), is_free)->certificate == "a");
+    CHECK_FALSE(agenda.take_due(at(50), is_free));
+    agenda.put_back("a", at(100), at(20), {service});
+    is_service_free = false;
+    CHECK(agenda.take_due(at(100), is_free) == agent::Due{.certificate = "a", .pressing_at = at(20)});
+    agenda.put_back("a", at(150), at(20), {service});
+    agenda.drop("a");
+    is_service_free = true;
+    CHECK_FALSE(agenda.take_due(at(150), is_free));
+}

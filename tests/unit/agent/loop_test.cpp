@@ -27,6 +27,39 @@ int times(const std::string& text, std::string_view words) {
     return count;
 }
 
+/// Whoever asks the slow CA hangs until the end.
+class Hanging {
+  public:
+    explicit Hanging(World& world) {
+        world.wakeup.hanging = [this] { return asked(); };
+        world.network.before = [this, &world](const base::HttpRequest& request) {
+            if (!request.url.starts_with("https://slow.test/")) return;
+            std::unique_lock guard(mutex_);
+            ++asked_;
+            world.wakeup.call();
+            is_over_.wait(guard, [this] { return released_; });
+        };
+        world.at_end = [this] {
+            {
+                const std::scoped_lock guard(mutex_);
+                released_ = true;
+            }
+            is_over_.notify_all();
+        };
+    }
+
+    [[nodiscard]] std::size_t asked() {
+        const std::scoped_lock guard(mutex_);
+        return asked_;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable is_over_;
+    bool released_ = false;
+    std::size_t asked_ = 0;
+};
+
 }  // namespace
 
 TEST_CASE("loop: whatever the clock does, what is due is ordered once, and nothing before it is due") {
@@ -173,4 +206,26 @@ TEST_CASE("loop: what is about to expire is renewed before what merely is due, w
         CHECK(in_turn[0] == "z.example.com");
         CHECK(in_turn[1] == "z.example.com");
     }
+}
+
+TEST_CASE("loop: a CA that hangs takes its share of the hands; the others' certificates are issued at once") {
+    World world(
+        "[certificate.\"a.example.com\"]\nca = \"slow\"\n[certificate.\"b.example.com\"]\nca = \"slow\"\n"
+        "[certificate.\"c.example.com\"]\nca = \"slow\"\n[certificate.\"other.example.com\"]\n",
+        "jobs = 2\n");
+    Hanging slow(world);
+    std::size_t asked = 0;
+    std::size_t at_work = 0;
+    world.wakeup.steps = {[&](const Wait& wait) {
+        asked = slow.asked();
+        at_work = world.wakeup.at_work();
+        CHECK(wait.now == kNow);
+        CHECK(world.ca.issued() == 1);
+        return std::optional(base::Woken{});
+    }};
+    world.run();
+    CAPTURE(world.said());
+    CHECK(asked == 1);
+    CHECK(at_work == 1);  // the two others wait without a hand
+    CHECK(times(world.said(), "other.example.com: generation 1 issued") == 1);
 }

@@ -96,13 +96,16 @@ class Wakeup final : public base::Wakeup {
                                    std::optional<base::Milliseconds> within) override {
         {
             std::unique_lock guard(mutex_);
-            if (at_work() > hanging) calls_.wait(guard, [&] { return is_called_; });
+            if (at_work() > (hanging ? hanging() : 0)) calls_.wait(guard, [&] { return is_called_; });
             if (std::exchange(is_called_, false)) return {.was_called = true};
         }
         waits.push_back({.now = clock->now(), .at = at, .within = within});
         const bool is_a_mill = waits.size() > 3000;
         CHECK_FALSE(is_a_mill);
-        if (steps.empty() || is_a_mill) return {.signals = {SIGTERM}};
+        if (steps.empty() || is_a_mill) {
+            if (within) clock->pass(*within);  // for what hangs
+            return {.signals = {SIGTERM}};
+        }
         const auto woken = steps.front()(waits.back());
         if (woken) steps.pop_front();
         return woken.value_or(base::Woken{});
@@ -110,7 +113,7 @@ class Wakeup final : public base::Wakeup {
 
     Clock* clock = nullptr;
     std::function<std::size_t()> at_work{};
-    std::size_t hanging = 0;  // that will not come to an end, and are not waited for
+    std::function<std::size_t()> hanging{};  // how many will not come to an end, and are not waited for
     std::deque<Step> steps{};
     std::vector<Wait> waits{};
 
@@ -171,7 +174,9 @@ class World {
         std::ofstream(directory_ / "renewd.toml")
             << "[agent]\nstate_dir = \"" << directory_ / "state"
             << "\"\nallow_volatile = true\nmin_free = \"1KiB\"\n"
-            << agent << "[ca.test]\ndirectory = \"" << fakes::kOrigin
+            << agent
+            << "[ca.slow]\ndirectory = \"https://slow.test/dir\"\nagree_tos = true\n[ca.test]\ndirectory = \""
+            << fakes::kOrigin
             << "/dir\"\nagree_tos = true\n[dns]\npublic = false\n[solver.web]\ntype = \"http-01\"\nwebroot = "
                "\""
             << directory_ / "www" << "\"\n[defaults]\nca = \"test\"\nsolver = \"web\"\n"
