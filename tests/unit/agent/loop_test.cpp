@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/unit/agent/loop_world.hpp"
+#include "tests/unit/base/notify_listener.hpp"
 
 using base::Instant;
 using base::Seconds;
@@ -228,4 +229,32 @@ TEST_CASE("loop: a CA that hangs takes its share of the hands; the others' certi
     CHECK(asked == 1);
     CHECK(at_work == 1);  // the two others wait without a hand
     CHECK(times(world.said(), "other.example.com: generation 1 issued") == 1);
+}
+
+TEST_CASE(
+    "loop: the watchdog is fed while the work goes on, told of after an hour, and starved after a day") {
+    const tests::TemporaryDirectory directory;
+    const tests::NotifyListener listener(directory / "notify");
+    listener.give_environment(2h);
+    World world("[certificate.\"a.example.com\"]\nca = \"slow\"\n");
+    world.manager = base::ServiceManager::from_environment();
+    Hanging slow(world);
+    std::vector<int> fed;   // by the hour
+    std::vector<int> told;  // so far
+    for (int hour = 0; hour < 30; ++hour) {
+        world.wakeup.steps.emplace_back([&](const Wait& wait) {
+            fed.push_back(times(listener.hear_all(), "WATCHDOG=1"));
+            told.push_back(times(world.said(), "has not come to an end within an hour"));
+            CHECK(wait.within == base::Milliseconds(1h));  // half of what the manager wants
+            world.clock.pass(1h);
+            return std::optional(base::Woken{.span_passed = true});
+        });
+    }
+    world.run();
+    REQUIRE(fed.size() == 30);
+    for (std::size_t hour = 0; hour < fed.size(); ++hour) {
+        CAPTURE(hour);
+        CHECK((fed[hour] > 0) == (hour < 24));
+        CHECK(told[hour] == (hour < 1 ? 0 : 1));
+    }
 }
