@@ -62,10 +62,12 @@ bool has_expired(const Flow& flow, const Order& order) {
 
 Result<base::Chain> prove(const Flow& flow, base::Chain chain) {
     const base::Instant now = flow.session.clock().now();
-    // To a clock of ours that is behind it is not too early for what the CA takes for good by now.
-    const base::Seconds skew =
-        std::max(base::Seconds(0), flow.session.clock_skew().value_or(base::Seconds(0)));
-    const base::Instant at = chain.empty() ? now : std::clamp(chain.front().not_before(), now, now + skew);
+    // To a clock of ours that is behind it is not too early for what the CA takes for good by now, and to one
+    // that is ahead not too late.
+    const base::Instant theirs = now + flow.session.clock_skew().value_or(base::Seconds(0));
+    const base::Instant at =
+        chain.empty() ? now
+                      : std::clamp(chain.front().not_before(), std::min(now, theirs), std::max(now, theirs));
     auto proven = base::prove_pair(chain, public_key_der(flow.request), flow.request.names, at,
                                    Code::CaWrongCertificate);
     if (!proven) {

@@ -3,10 +3,14 @@
 import datetime
 import json
 import pathlib
+import socket
+import subprocess
+import threading
 import time
 
 import pytest
 from caproxy import CaProxy
+from processes import ENVIRONMENT, wait_until
 from renewd import NAME, certificate, nginx_target
 from test_agent import fixture_start_agent, wait_for_state  # noqa: F401 (a fixture)
 from tls import leaf_of, served
@@ -181,6 +185,66 @@ def test_agent_under_a_clock_90_days_ahead(make_due_in_months, off_by, start_age
     wait_for_state(renewd, 'ok')
     time.sleep(1)
     assert kept(renewd) == before
+
+
+class SettableClock:
+    """The wall clock of a process, to be set while it runs; the clock that nobody sets goes on."""
+
+    def __init__(self, place, environment):
+        self._file = place / 'faketime'
+        self.environment = {key: value for key, value in environment.items() if key != 'FAKETIME'}
+        self.environment |= {'FAKETIME_TIMESTAMP_FILE': str(self._file), 'FAKETIME_NO_CACHE': '1'}
+        self.set('+0')
+
+    def set(self, offset):
+        new = self._file.with_suffix('.new')
+        new.write_text(offset + '\n')
+        new.rename(self._file)
+
+
+@pytest.fixture(name='clock')
+def fixture_clock(place, off_by):
+    return SettableClock(place, off_by())
+
+
+def test_a_clock_that_jumps_under_the_agent(make_due_in_months, clock, start_agent, place, open_for_test):
+    """Ninety days forwards, back, and ninety days the other way while it runs: noticed each time, and nothing done for it."""
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    open_for_test(manager, manager.close)
+    manager.bind(str(place / 'notify'))
+    threading.Thread(target=lambda: [None for _ in iter(lambda: manager.recv(4096), b'')], daemon=True).start()
+    renewd = make_due_in_months()
+    before = kept(renewd)
+    # The kernel tells of a clock that is set, and nobody sets this one: the agent sees it when the watchdog wakes it.
+    agent = start_agent(renewd=renewd, environment={**clock.environment, 'NOTIFY_SOCKET': str(place / 'notify'), 'WATCHDOG_USEC': '500000'})
+    wait_for_state(renewd, 'ok')
+    for count, (offset, word) in enumerate([('+90d', '90 days ahead of the Date'), ('+0', 'clock is right again'),
+                                            ('-90d', '90 days behind the Date'), ('+0', 'clock is right again')], 1):
+        said = agent.log.count(word)
+        clock.set(offset)
+        wait_until(lambda: agent.log.count('the clock was set') == count, 'the jump to be noticed')  # noqa: B023
+        wait_until(lambda: agent.log.count(word) > said, word)  # noqa: B023
+    wait_for_state(renewd, 'ok')
+    assert agent.process.poll() is None
+    assert kept(renewd) == before
+
+
+@pytest.mark.parametrize('offset', ['+90d', '-90d'])
+def test_a_clock_that_jumps_during_an_order(make_pebble, make_renewd, nginx, clock, offset):
+    """While the CA validates: waits and deadlines go by the other clock, and the order comes to its end."""
+    pebble = make_pebble(environment={'PEBBLE_VA_NOSLEEP': '0', 'PEBBLE_VA_SLEEPTIME': '3'})
+    renewd = make_renewd(pebble)
+    renewd.configure(certificate(nginx_target(nginx)))
+    order = subprocess.Popen([str(renewd.binary), 'renew', '--config', str(renewd.config)], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**ENVIRONMENT, **clock.environment})
+    wait_until(lambda: pebble.orders() == 1, 'the order')
+    clock.set(offset)
+    said, _ = order.communicate(timeout=40)
+    assert 'generation 1' in said, said
+    clock.set('+0')
+    renewd.run('run', '--once', expect=0)  # what a clock that is ahead took for expired is deployed
+    assert pebble.orders() == 1 and pebble.issued() == 1
+    assert served(nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256
 
 
 def test_a_ca_whose_date_is_a_day_behind(pebble, ca_proxy, make_renewd):
