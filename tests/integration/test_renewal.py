@@ -6,7 +6,9 @@ import random
 import time
 
 from caproxy import CaProxy
+from processes import wait_until
 from renewd import NAME, certificate, nginx_target
+from test_agent import fixture_start_agent  # noqa: F401 (a fixture)
 from tls import leaf_of, served
 
 LIFE = 100  # seconds: the CA is asked for its suggestion a twentieth of it after issuance
@@ -52,6 +54,45 @@ def test_a_window_in_the_past_means_now(make_pebble, make_renewd, newest_binarie
     issue_and_ask(renewd, window(-60, -30))
     assert renewd.certificate()['generation'] == 2
     assert 'ordered without' not in (renewd.state / 'certificates' / NAME / 'history.jsonl').read_text()
+
+
+def test_the_agent_keeps_to_the_window_and_asks_again(make_pebble, make_renewd, newest_binaries, open_for_test, start_agent):
+    """It renews by itself inside the window; asks again at the Retry-After of the CA; and a window that was moved into the past meanwhile
+    means now, long before the time it had in mind."""
+    pebble = make_pebble(binaries=newest_binaries, settings=SHORT)
+    proxy = CaProxy(pebble)
+    open_for_test(proxy, proxy.close)
+    proxy.on('renewalInfo|renewal-info|draft-ietf', 'GET', times=None, set_headers={'Retry-After': '60'})
+    renewd = make_renewd(pebble)
+    renewd.ca_url = proxy.url
+    renewd.configure(certificate())
+    start_agent(renewd=renewd)
+
+    def issued(generation, seconds):
+        """When it came, by its own metadata, and its certificate."""
+        directory = renewd.state / 'certificates' / NAME / str(generation)
+        wait_until(directory.exists, f'generation {generation}', seconds=seconds)
+        return directory.stat().st_mtime, leaf_of(directory / 'cert.pem')
+
+    def asked():
+        return len([each for each in pebble.requests() if 'draft-ietf' in each or 'renewalInfo' in each])
+
+    _, leaf = issued(1, 20)
+    suggestion = window(10, 20)
+    pebble.set_renewal_info(leaf.pem, suggestion)
+    opens, closes = (datetime.datetime.fromisoformat(json.loads(suggestion)['suggestedWindow'][end]).timestamp()
+                     for end in ('start', 'end'))
+    at, leaf = issued(2, 40)
+    assert opens <= at <= closes + 3
+    assert asked() == 1
+    pebble.set_renewal_info(leaf.pem, window(3600, 7200))
+    wait_until(lambda: asked() == 2, 'the first question for it', seconds=20)
+    first = time.monotonic()
+    pebble.set_renewal_info(leaf.pem, window(-60, -30))
+    again, _ = issued(3, 75)
+    assert 58 <= time.monotonic() - first <= 70
+    assert asked() == 3 and again - at < 0.8 * LIFE
+    assert pebble.issued() == 3
 
 
 def test_nonsense_for_a_suggestion_changes_nothing(make_pebble, make_renewd, newest_binaries):
