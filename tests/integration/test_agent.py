@@ -314,3 +314,36 @@ def test_a_service_that_hangs_takes_a_share_of_the_hands(renewd, nginx, start_ag
     assert renewd.pebble.issued() == 4
     if how == 'once':
         assert once.wait(timeout=20) == 0
+
+
+def test_descriptors_are_few_stay_few_and_may_run_out(renewd, nginx, start_agent):
+    """With room for 64 of them two hundred reloads leave none behind, each with a look at the endpoint; with room for none it says so and
+    stays, and goes on by itself."""
+    renewd.configure(certificate(nginx_target(nginx)), agent='verify_every = "1s"')
+    agent = start_agent()
+    wait_for_state(renewd, 'ok')
+    descriptors = pathlib.Path(f'/proc/{agent.process.pid}/fd')
+
+    def limit(number):
+        subprocess.run(['prlimit', '--pid', str(agent.process.pid), f'--nofile={number}:1024'], check=True)
+
+    def reloads(count):
+        before = agent.log.count('the configuration was read again')
+        for done in range(before, before + count):
+            agent.hang_up()
+            wait_until(lambda done=done: agent.log.count('the configuration was read again') > done, 'the reload')
+
+    limit(64)
+    reloads(5)
+    few = len(list(descriptors.iterdir()))
+    reloads(200)
+    wait_until(lambda: len(list(descriptors.iterdir())) <= few, 'all descriptors to be closed')
+    limit(1)
+    agent.hang_up()
+    agent.wait_for('Too many open files')
+    assert agent.process.poll() is None
+    limit(64)
+    reloads(1)
+    renewd.run('renew', NAME, '--force', expect=0)
+    wait_for_state(renewd, 'ok')
+    assert renewd.certificate()['generation'] == 2 and renewd.certificate()['last_error'] is None
