@@ -316,6 +316,30 @@ def test_a_service_that_hangs_takes_a_share_of_the_hands(renewd, nginx, start_ag
         assert once.wait(timeout=20) == 0
 
 
+def test_a_pass_that_waits_for_a_turn_does_nothing_twice(renewd, place):
+    """Two certificates of one service, each with another target whose reload fails: it fails as often for the one that waited."""
+    hanging = HangingReload(place)
+    failing = []
+    parts = []
+    for name in ('a.example.test', 'b.example.test'):
+        script = place / f'fail-{name}'
+        script.write_text(f'#!/bin/sh\necho tried >>{script}.log\nexit 1\n')
+        script.chmod(0o755)
+        failing.append(place / f'fail-{name}.log')
+        parts.append(hanging.certificate(place, name) +
+                     f'  [[certificate."{name}".target]]\n  name = "other"\n  deployer = "files"\n  endpoints = []\n'
+                     f'  fullchain = "{place}/other-{name}.crt"\n  key = "{place}/other-{name}.key"\n  reload = ["{script}"]\n')
+    renewd.configure(*parts)
+    once = renewd.start('run', '--once')
+    wait_until(lambda: hanging.log and all(log.exists() for log in failing), 'all to be tried')
+    hanging.let_go()
+    assert once.wait(timeout=30) == 5  # installed, and not reloaded
+    assert hanging.log == ['begin', 'end'] * 2
+    first, second = (log.read_text() for log in failing)
+    assert first == second
+    assert renewd.pebble.issued() == 2
+
+
 def test_descriptors_are_few_stay_few_and_may_run_out(renewd, nginx, start_agent):
     """With room for 64 of them two hundred reloads leave none behind, each with a look at the endpoint; with room for none it says so and
     stays, and goes on by itself."""
