@@ -239,6 +239,30 @@ TEST_CASE("issuance: whether an order is over is judged by the CA's clock") {
     }
 }
 
+TEST_CASE(
+    "issuance: a clock that is ahead refuses nothing that is valid by the CA's, and the CA no more than "
+    "that") {
+    for (const auto& [date, code] : {std::tuple{"Sat, 22 Aug 2026 10:00:00 GMT", "ok"},
+                                     std::tuple{"Wed, 21 Oct 2026 10:00:00 GMT", "ca/wrong-certificate"},
+                                     std::tuple{"Sat, 21 Nov 2026 12:00:00 GMT", "ca/wrong-certificate"}}) {
+        CAPTURE(date);
+        World world({"a.example"});
+        world.ca.make_chain = [&](EVP_PKEY* key, const fakes::Ca::Names& names) {
+            const base::Instant from = *base::parse_instant("2026-08-22T09:00:00Z");
+            return base::to_pem(
+                {test_ca::issue(
+                     world.ca.intermediate,
+                     {.public_key = key, .names = names, .not_before = from, .not_after = from + 30 * 24h}),
+                 world.ca.intermediate.certificate});
+        };
+        world.ca.after = [&](const std::string&, int, base::HttpResponse answer) -> Answer {
+            answer.headers.emplace_back("date", date);
+            return answer;
+        };
+        CHECK(code_of(world.issue()) == code);
+    }
+}
+
 TEST_CASE("issuance: the order's URL is kept before anything is done with it") {
     World world({"a.example"});
     world.effects.order_placed = [](const std::string&) -> base::Result<void> {
