@@ -109,6 +109,12 @@ void look_before(Course& course) {
                          std::min(kLookBefore, course.request.verify_for));
 }
 
+void remark_untidy(Course& course, const std::string& why) {
+    course.outcome.remarks.push_back(
+        course.where + ": what was there before could not be tidied up; the next deployment does it" +
+        (why.empty() ? "" : ": " + why));
+}
+
 /// The connection broke after everything had been handed over: the host is asked once what it holds now.
 Result<void> find_out(Course& course, Error unknown) {
     if (unknown.code != Code::DeployOutcomeUnknown) return base::Failure(std::move(unknown));
@@ -151,6 +157,7 @@ Result<void> install(Course& course) {
         case InstallOutcome::ServiceBroken:
             return base::Failure(service_broken(installation, report, course.certificate()));
         case InstallOutcome::TestFailed:
+            if (!report.message.empty()) remark_untidy(course, report.message);
             return base::Failure(test_failed(installation, report, course.certificate()));
         case InstallOutcome::WriteFailed:
             return base::Failure(write_failed(report, course.certificate()));
@@ -266,9 +273,7 @@ void commit(Course& course) {
     const auto report = course.session->commit();
     course.session.reset();
     if (report && report->outcome == InstallOutcome::Committed) return;
-    course.outcome.remarks.push_back(
-        course.where + ": what was there before could not be tidied up; the next deployment does it" +
-        (report ? (report->message.empty() ? "" : ": " + report->message) : ": " + report.error().message));
+    remark_untidy(course, report ? report->message : report.error().message);
 }
 
 /// What is served is not what should be, and nothing was broken by it.
@@ -362,6 +367,7 @@ void put_back(Course& course) {
                                       .hint = "see whether the service runs, then  " + again});
     }
     course.outcome.installed = false;
+    if (!report->message.empty()) remark_untidy(course, report->message);
     tell(course, "verify", "what was there before");
     course.outcome.endpoints = look_until_served(
         course.request.endpoints, course.expectation, *course.request.anchors, course.clock,

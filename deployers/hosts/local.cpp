@@ -194,6 +194,7 @@ base::Result<void> LocalSession::take_back() {
                               "; the next run tries again");
     }
     report_.outcome = InstallOutcome::TestFailed;
+    if (const auto tidied = replacement_.tidy(); !tidied) report_.message = tidied.error().message;
     return {};
 }
 
@@ -217,13 +218,18 @@ base::Result<InstallReport> LocalSession::reload() {
 
 base::Result<InstallReport> LocalSession::restore() {
     TRY(require_open());
+    // Whatever happens from here on, the way back is not forgotten before it has been gone: the journal stays
+    // for the next run.
+    open_ = false;
     const base::Lock service = TRY(lock_service());
     InstallReport answer{.interrupted_before = report_.interrupted_before};
     if (const auto back = replacement_.put_back(); !back) {
-        answer.message = back.error().message;
+        answer.message = back.error().message + "; the next run tries again";
+        close();
         return answer;
     }
     answer.outcome = InstallOutcome::Restored;
+    if (const auto tidied = replacement_.tidy(); !tidied) answer.message = tidied.error().message;
     answer.test_after = run(installation_.test);
     answer.reload = run(installation_.restart.empty() ? installation_.reload : installation_.restart);
     close();

@@ -197,6 +197,7 @@ make_directory() {
 # save SUM PATH: keeps what is there under another name, or remembers that nothing is.
 save() {
     beside "$2" && now=$(digest "$2") then=
+    [ -n "$now" ] || [ ! -e "$2" ] || { why="$2 cannot be read" && return 1; }
     for state in had none; do
         if [ -n "$now" ] && grep -qxF -e "$now $state $2" "$run/journal"; then then=$state; fi
     done
@@ -253,10 +254,16 @@ put_back_one() {
     had) [ ! -e "$old" ] || [ "$old" -ef "$3" ] || try mv -f "$old" "$3" && try rm -f "$old" ;;
     esac
 }
+# Everything that can come back does; $why is the first thing that stood in the way, and then the journal stays.
 put_back() {
-    while read -r sum state path <&4; do put_back_one "$sum" "$state" "$path" || return 1; done 4<"$run/journal"
-    settle && discard && forget
+    first=
+    while read -r sum state path <&4; do
+        put_back_one "$sum" "$state" "$path" || first=${first:-${why:-$path}}
+    done 4<"$run/journal"
+    why=$first && [ -z "$first" ]
 }
+# After put_back. What cannot be tidied up ($why) is found by the next run.
+tidy() { settle && discard && forget && why=; }
 discard() {
     while read -r sum size mode ids at path <&4; do beside "$path" && rm -f "$new"; done 4<"$run/all"
     [ ! -f "$run/made" ] || sort -r "$run/made" | while read -r path; do
@@ -314,6 +321,7 @@ install() {
             if [ -n "$left_complete" ]; then discard; else
                 failure=$why
                 put_back || fail "$failure; and what was there before could not be put back: $why; the next run tries again"
+                tidy || :
                 why=$failure
             fi
             fail "$why"
@@ -328,7 +336,8 @@ install() {
 }
 take_back() {
     put_back || fail "the new files did not pass the test, and what was there before could not be put back: $why; the next run tries again"
-    answer test-failed
+    tidy || :
+    answer test-failed "$why"
     end
 }
 
@@ -377,6 +386,8 @@ watch "$limit"
 receive
 unlock 9
 while [ -z "$late" ] && read -r request; do
+    # Whatever happens from here on, the way back is not forgotten before it has been gone.
+    [ "$request" != restore ] || opened=
     lock 9 "$limit" "another deployment to this service"
     case $request in
     reload)
@@ -385,11 +396,12 @@ while [ -z "$late" ] && read -r request; do
         ;;
     restore)
         before=$none after=$none reload=$none
-        put_back || fail "$why"
+        put_back || fail "$why; the next run tries again"
+        tidy || :
         run test
         after=$said
         if [ -s "$run/restart" ]; then run restart; else run reload; fi
-        reload=$said && answer restored && end
+        reload=$said && answer restored "$why" && end
         ;;
     commit)
         before=$none after=$none reload=$none why=

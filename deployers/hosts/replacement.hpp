@@ -38,8 +38,11 @@ class Replacement {
     /// interrupted run had published stays only if it had published all of it.
     [[nodiscard]] base::Result<void> publish();
     /// Puts back what was there before publish(), also nothing. Without a publish(), what an interrupted run
-    /// had saved.
+    /// had saved. What can come back does; an error is the first one of what cannot, and the journal stays.
     [[nodiscard]] base::Result<void> put_back();
+    /// After put_back(): makes it durable and clears away what lies beside the files. An error takes nothing
+    /// back of what is there again; what is left lying is found by the next run.
+    [[nodiscard]] base::Result<void> tidy();
     /// Forgets what was there before: from here on there is no way back.
     [[nodiscard]] base::Result<void> forget();
     /// Removes the versions that are not kept.

@@ -249,6 +249,37 @@ inline void restores(const MakeHost& make_host) {
     CHECK(service.names() == (had ? Names{"cert", "key"} : Names{}));
 }
 
+/// A restore that fails must not cost what it was to bring back.
+inline void keeps_what_cannot_be_put_back(const MakeHost& make_host) {
+    const FakeService service;
+    service.hold("1");
+    const Installation installation = service.installation("2", {"1"});
+    const std::string elsewhere = service.path() + "/elsewhere";
+    {
+        const auto session = install(make_host, installation);
+        REQUIRE(session->report().outcome == InstallOutcome::Installed);
+        service.forget_log();
+        std::filesystem::rename(service.cert(), elsewhere);
+        std::filesystem::create_symlink(elsewhere, service.cert());
+        const auto failed = session->restore();
+        REQUIRE(failed.has_value());
+        CHECK(failed->outcome == InstallOutcome::WriteFailed);
+        CHECK(failed->message.find(service.cert()) != std::string::npos);
+        CHECK(failed->message.ends_with("; the next run tries again"));
+        CHECK(service.log() == "");
+    }
+    CHECK(slurp(service.key()) == "key 1");  // the one that can come back does
+    std::filesystem::rename(elsewhere, service.cert());
+    const auto again = install(make_host, installation);
+    CHECK(again->report().outcome == InstallOutcome::Installed);
+    CHECK(again->report().interrupted_before);
+    REQUIRE(again->restore().has_value());
+    CHECK(slurp(service.cert()) == "certificate 1");
+    CHECK(slurp(service.key()) == "key 1");
+    CHECK(attributes(service.key()) == "0640 0:1");
+    CHECK(service.names() == Names{"cert", "key"});
+}
+
 inline void keeps_what_is_proven(const MakeHost& make_host) {
     const FakeService service;
     service.hold("1");
@@ -327,6 +358,9 @@ inline void check_conformance(const MakeHost& make_host) {
     }
     SUBCASE("restores") {
         restores(make_host);
+    }
+    SUBCASE("keeps what cannot be put back") {
+        keeps_what_cannot_be_put_back(make_host);
     }
     SUBCASE("keeps what is proven") {
         keeps_what_is_proven(make_host);

@@ -224,6 +224,16 @@ TEST_CASE("deploy: putting back can go wrong as well") {
         check_error(stage.run(), "deploy/outcome-unknown", "deploy", "but: the host does not say why",
                     "see whether the service runs");
     }
+    SUBCASE("what comes back cannot be synced: a remark") {
+        stage.host.restore_answer =
+            InstallReport{.outcome = InstallOutcome::Restored, .message = "I/O error"};
+        stage.host.on_restore = stage.serving(world().earlier);
+        const DeploymentOutcome outcome = stage.run();
+        check_error(outcome, "deploy/restored", "deploy", "What was there before is back and is served again",
+                    "renewd deploy example.com");
+        REQUIRE(outcome.remarks.size() == 1);
+        CHECK(outcome.remarks[0].ends_with("the next deployment does it: I/O error"));
+    }
     SUBCASE("the service stays down") {
         const DeploymentOutcome outcome = stage.run();
         check_error(outcome, "deploy/restored", "deploy",
