@@ -37,8 +37,8 @@ struct Installation {
     /// Files that are read by the service; replaced in this order by adjacent renames. With `include` it is
     /// one file.
     std::vector<FilePlan> published{};
-    /// What the published files may hold now and be a proven pair: one set for each earlier generation of
-    /// ours.
+    /// What may be there now and be a proven pair: one set for each earlier generation of ours, its published
+    /// files and, with `include`, those of its version.
     std::vector<std::vector<FileDigest>> known{};
     /// The directory that holds the versions (form `include`), and the entries in it that stay at commit;
     /// empty otherwise.

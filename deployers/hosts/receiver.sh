@@ -138,18 +138,19 @@ has() { [ "$(stat -c "%a %u:%g" "$4" 2>/dev/null)" = "$2 $3" ] && [ "$(digest "$
 in_place() {
     while read -r sum size mode ids at path <&4; do has "$sum" "$mode" "$ids" "$path" || return 1; done 4<"$run/all"
 }
-# One of the known sets, or the wanted one.
+# One of the known sets, or the wanted one: all published files are in it, and each of its files is whole.
 ours() {
-    set -- "$(wc -l <"$run/published")"
-    { cat "$run/known" && echo "set $1" && cut -d " " -f 1,6- "$run/published"; } >"$run/sets"
+    cut -d " " -f 6- "$run/published" >"$run/names"
+    { cat "$run/known" && echo "set $(wc -l <"$run/all")" && cut -d " " -f 1,6- "$run/all"; } >"$run/sets"
     exec 4<"$run/sets"
     while read -r name count <&4; do
-        [ "$count" -eq "$1" ] && same=1 || same=
+        same=1 unnamed=$(wc -l <"$run/names")
         while [ "$count" -gt 0 ] && read -r sum path <&4; do
             [ "$(digest "$path")" = "$sum" ] || same=
+            ! grep -qxF -e "$path" "$run/names" || unnamed=$((unnamed - 1))
             count=$((count - 1))
         done
-        [ -z "$same" ] || return 0
+        [ -z "$same" ] || [ "$unnamed" -gt 0 ] || return 0
     done
     return 1
 }

@@ -169,18 +169,18 @@ bool Replacement::is_in_place() {
 }
 
 bool Replacement::holds_ours() {
-    std::vector<FileDigest> now;
-    for (const Item& item : published_) {
-        const auto sha256 = digest(item.plan->path);
-        if (!sha256) return false;
-        now.push_back({.path = item.plan->path, .sha256 = *sha256});
-    }
-    std::ranges::sort(now);
-    const auto is_now = [&](std::vector<FileDigest> set) {
-        std::ranges::sort(set);
-        return set == now;
+    const auto holds = [&](const std::vector<FileDigest>& set) {
+        const auto is_named = [&](const Item& item) {
+            return std::ranges::find(set, item.plan->path, &FileDigest::path) != set.end();
+        };
+        const auto is_whole = [&](const FileDigest& file) { return digest(file.path) == file.sha256; };
+        return std::ranges::all_of(published_, is_named) && std::ranges::all_of(set, is_whole);
     };
-    return is_now(digests_of(installation_)) || std::ranges::any_of(installation_.known, is_now);
+    std::vector<FileDigest> wanted;
+    for (const auto* items : {&published_, &staged_}) {
+        for (const Item& item : *items) wanted.push_back({.path = item.plan->path, .sha256 = item.sha256});
+    }
+    return holds(wanted) || std::ranges::any_of(installation_.known, holds);
 }
 
 base::Result<void> Replacement::make_directory_for(const std::string& path) {

@@ -31,7 +31,7 @@ class Replacement {
 
     /// Every file, staged and published, has its content, owner and mode already.
     [[nodiscard]] bool is_in_place();
-    /// The published files hold one of our generations: the wanted one, or a known one.
+    /// All files of one of our generations are there and whole: of the wanted one, or of a known one.
     [[nodiscard]] bool holds_ours();
 
     /// Writes and publishes everything durably. After an error what was there before is there; what an

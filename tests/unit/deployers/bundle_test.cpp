@@ -166,6 +166,12 @@ TEST_CASE("installation: the rules") {
              Case{.name = "a version elsewhere",
                   .words = "name of a version",
                   .spoil = [](Installation& i) { i.versions_kept = {"../x"}; }},
+             Case{.name = "a digest of somebody else's file",
+                  .words = "/etc/shadow is in a known set, and no file of this target",
+                  .spoil =
+                      [](Installation& i) {
+                          i.known[0].push_back({.path = "/etc/shadow", .sha256 = std::string(64, 'a')});
+                      }},
              Case{.name = "no time",
                   .words = "deadline",
                   .spoil = [](Installation& i) { i.deadline = base::Seconds{0}; }},

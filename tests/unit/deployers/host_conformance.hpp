@@ -143,6 +143,48 @@ inline void leaves_a_broken_service_alone(const MakeHost& make_host) {
     CHECK(service.names() == Names{"cert", "key"});
 }
 
+/// An include file is there and names a version; whether that is there, too, decides who has to mend it.
+inline void repairs_a_damaged_version(const MakeHost& make_host) {
+    const FakeService service;
+    const std::string versions = service.tls() + "/v";
+    const auto key_of = [&](const std::string& number) {
+        return versions + "/" + number + "-0000000" + number + "/privkey.pem";
+    };
+    const auto version = [&](const std::string& number) {
+        Installation plan = service.installation(number);
+        plan.published.pop_back();
+        plan.staged = {{.path = key_of(number), .content = base::Secret("key " + number)}};
+        plan.versions = versions;
+        plan.versions_kept = {"1-00000001", "2-00000002"};
+        plan.test = {"/bin/sh", "-c",
+                     "n=$(tail -c 1 " + service.cert() + "); [ ! -e " + service.path() +
+                         "/broken ] && [ \"$(cat " + versions +
+                         "/$n-0000000$n/privkey.pem)\" = \"key $n\" ]"};
+        return plan;
+    };
+    REQUIRE(install(make_host, version("1"))->commit().has_value());
+    Installation next = version("2");
+    next.known = {deployers::digests_of({.published = {version("1").staged[0], version("1").published[0]}})};
+    SUBCASE("gone, and the next one is wanted") {
+        std::filesystem::remove(key_of("1"));
+        CHECK(install(make_host, next)->report().outcome == InstallOutcome::Installed);
+    }
+    SUBCASE("damaged, and the next one is wanted") {
+        spill(key_of("1"), "", 0600);
+        CHECK(install(make_host, next)->report().outcome == InstallOutcome::Installed);
+    }
+    SUBCASE("gone, and it is wanted itself") {
+        std::filesystem::remove(key_of("1"));
+        CHECK(install(make_host, version("1"))->report().outcome == InstallOutcome::Installed);
+        CHECK(slurp(key_of("1")) == "key 1");
+    }
+    SUBCASE("whole: the service is broken without us") {
+        service.be("broken");
+        CHECK(install(make_host, next)->report().outcome == InstallOutcome::ServiceBroken);
+        CHECK(install(make_host, version("1"))->report().outcome == InstallOutcome::ServiceBroken);
+    }
+}
+
 /// What a run leaves that is cut off after `renamed` of its renames from generation 1 to generation 2.
 inline void leave_interrupted(const FakeService& service, int renamed) {
     const Installation installation = service.installation("2");
@@ -352,6 +394,9 @@ inline void check_conformance(const MakeHost& make_host) {
     }
     SUBCASE("leaves a broken service alone") {
         leaves_a_broken_service_alone(make_host);
+    }
+    SUBCASE("repairs a damaged version") {
+        repairs_a_damaged_version(make_host);
     }
     SUBCASE("goes on after an interruption") {
         goes_on_after_an_interruption(make_host);
