@@ -342,21 +342,22 @@ take_back() {
     end
 }
 
-stuck() { work= && fail "$1"; }
+# $work is set, and with it cleared up in the end, once nobody else can be at work there.
 receive() {
-    case $work in /*/.renewd-*) ;; *) refuse host/protocol "no directory to work in" ;; esac
-    tag=${work##*/} run=$work/run locks=/run/renewd-locks
+    case $place in /*/.renewd-*) ;; *) refuse host/protocol "no directory to work in" ;; esac
+    tag=${place##*/} run=$place/run locks=/run/renewd-locks
     [ "$me" = 0 ] || locks=/tmp/renewd-locks-$me
     mkdir -p "$locks" && [ ! -L "$locks" ] && [ "$(stat -c %u "$locks")" = "$me" ] ||
         refuse deploy/unsafe-path "$locks is not ours; locks cannot be kept there"
-    exec 8>>"$locks/target-$(hash "$work" 16)" && lock 8 10 "another deployment to this target"
-    directory "$work" && trusted "$work"
+    exec 8>>"$locks/target-$(hash "$place" 16)" && lock 8 10 "another deployment to this target"
+    directory "$place" && trusted "$place"
     if [ ! -d "$d" ]; then
-        [ -d "${d%/*}/" ] || stuck "the directory ${d%/*} for $d does not exist"
-        try mkdir -m 755 "$d" && base_made=$d || stuck "$why"
+        [ -d "${d%/*}/" ] || fail "the directory ${d%/*} for $d does not exist"
+        try mkdir -m 755 "$d" && base_made=$d || fail "$why"
     fi
-    [ -d "$work" ] || try mkdir "$work" || stuck "$why"
-    rm -rf "$run" && try mkdir "$run" || stuck "$why"
+    [ -d "$place" ] || try mkdir "$place" || fail "$why"
+    work=$place
+    try rm -rf "$run" && try mkdir "$run" || fail "$why"
     if sync "$run" 2>/dev/null; then durable() { sync "$@"; }; else durable() { sync; }; fi
     timeout "$limit" head -c "$length" >"$run/bundle"
     [ "$(wc -c <"$run/bundle")" -eq "$length" ] && [ "$(digest "$run/bundle")" = "$sum" ] ||
@@ -372,7 +373,7 @@ for tool in cut env grep head readlink sed sha256sum stat tail timeout tr wc; do
     command -v "$tool" >/dev/null || refuse host/protocol "there is no $tool on this host"
 done
 watch 60 && say ready
-read -r magic verb length sum limit work || end
+read -r magic verb length sum limit place || end
 [ "$magic" = renewd-1 ] || refuse host/protocol "this receiver speaks version 1"
 case $length$limit in "" | *[!0-9]*) refuse host/protocol "no number where one was due" ;; esac
 if [ "$verb" = inspect ]; then

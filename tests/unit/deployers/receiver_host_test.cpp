@@ -203,6 +203,44 @@ TEST_CASE("receiver: a bundle that is not the one announced is not opened") {
     }
 }
 
+TEST_CASE("receiver: clears up nothing where it is not the one at work") {
+    const FakeService service;
+    const auto installation = service.installation("1");
+    const std::string bundle = deployers::to_bundle(installation);
+    std::string work = deployers::work_directory(installation);
+    std::string magic = "renewd-1";
+    std::string words = "another deployment to this target is under way";
+    base::SystemFiles files;
+    const std::string locks = deployers::lock_directory(::geteuid());
+    (void)files.make_directory(locks, 0700);
+    const auto held = base::Lock::take(files, locks + "/" + deployers::target_lock_name(work));
+    REQUIRE(held.has_value());
+    SUBCASE("another run holds the lock") {}
+    SUBCASE("no working directory") {
+        work = service.tls() + "/any";
+        words = "no directory to work in";
+    }
+    SUBCASE("no number") {
+        magic = "renewd-1 x";
+        words = "no number where one was due";
+    }
+    SUBCASE("another version") {
+        magic = "renewd-0";
+        words = "this receiver speaks version 1";
+    }
+    std::filesystem::create_directories(work + "/run");
+    tests::spill(work + "/run/bundle", "theirs");
+    base::Conversation receiver = talk();
+    REQUIRE(receiver
+                .send(magic + " install " + std::to_string(bundle.size()) + " " + base::sha256_hex(bundle) +
+                      " 1 " + work + "\n" + bundle)
+                .has_value());
+    const base::Completed ended = receiver.finish(base::Milliseconds{15'000});
+    CHECK(ended.out.find(words) != std::string::npos);
+    CHECK(tests::slurp(work + "/run/bundle") == "theirs");
+    CHECK(service.log() == "");
+}
+
 TEST_CASE("receiver: gives up at its deadline what it waits for, and leaves nothing") {
     const FakeService service;
     const auto installation = service.installation("1");
