@@ -377,7 +377,8 @@ void put_back(Course& course) {
     end_with(course, Error{.code = Code::DeployRestored,
                            .message = "with the new certificate " + gone + ". What was there before is back" +
                                       (back ? " and is served again"
-                                            : ", but is not served: " + describe(course.outcome.endpoints)),
+                                            : ", but is not served: " + describe(course.outcome.endpoints)) +
+                                      why_not_restarted(course.request.installation, *report),
                            .hint = (back ? "see the service's log, then  "
                                          : "start the service and see its log, then  ") +
                                    again});

@@ -35,7 +35,7 @@ enum class InstallOutcome {
 
 struct InstallReport {
     InstallOutcome outcome = InstallOutcome::WriteFailed;
-    CommandReport test_before{}, test_after{}, reload{};  // reload: the restart where one was asked for
+    CommandReport test_before{}, test_after{}, reload{};  // reload: or the restart
     // Of WriteFailed: path and cause. Of TestFailed, Restored and Committed: what could not be tidied up.
     std::string message{};
     bool interrupted_before = false;  // an earlier run was cut off here, and has been cleared up
@@ -54,9 +54,9 @@ class Session {
     [[nodiscard]] virtual const InstallReport& report() const = 0;
     /// Sends the reload again; writes nothing.
     [[nodiscard]] virtual base::Result<InstallReport> reload() = 0;
-    /// Puts back what was there before (also "nothing"), tests it, then restarts or (without a restart
-    /// command) reloads. WriteFailed, or an error, where a file cannot be put back: what was saved is kept,
-    /// and the next install() goes on with it.
+    /// Puts back what was there before (also "nothing"), tests it, then restarts; without a restart command,
+    /// or where the test fails, it reloads. WriteFailed, or an error, where a file cannot be put back: what
+    /// was saved is kept, and the next install() goes on with it.
     [[nodiscard]] virtual base::Result<InstallReport> restore() = 0;
     /// Forgets what was there before, and removes versions that are not kept.
     [[nodiscard]] virtual base::Result<InstallReport> commit() = 0;

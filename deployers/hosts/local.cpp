@@ -231,7 +231,9 @@ base::Result<InstallReport> LocalSession::restore() {
     answer.outcome = InstallOutcome::Restored;
     if (const auto tidied = replacement_.tidy(); !tidied) answer.message = tidied.error().message;
     answer.test_after = run(installation_.test);
-    answer.reload = run(installation_.restart.empty() ? installation_.reload : installation_.restart);
+    // What does not pass its own test would not start again: a service that still runs is not stopped for it.
+    const bool may_restart = answer.test_after.ok() && !installation_.restart.empty();
+    answer.reload = run(may_restart ? installation_.restart : installation_.reload);
     close();
     return answer;
 }

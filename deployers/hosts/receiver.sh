@@ -400,9 +400,10 @@ while [ -z "$late" ] && read -r request; do
         before=$none after=$none reload=$none
         put_back || fail "$why; the next run tries again"
         tidy || :
-        run test
+        # What does not pass its own test would not start again: a service that still runs is not stopped for it.
+        if run test && [ -s "$run/restart" ]; then next=restart; else next=reload; fi
         after=$said
-        if [ -s "$run/restart" ]; then run restart; else run reload; fi
+        run "$next"
         reload=$said && answer restored "$why" && end
         ;;
     commit)

@@ -286,9 +286,26 @@ inline void restores(const MakeHost& make_host) {
     CHECK(restored->test_after.ran);
     CHECK(restored->test_after.ok() == had);
     CHECK(restored->reload.ran);
-    CHECK(service.log() == (had ? "test certificate 1\nrestart certificate 1\n" : "test\nrestart\n"));
+    CHECK(service.log() == (had ? "test certificate 1\nrestart certificate 1\n" : "test\nreload\n"));
     CHECK(attributes(service.key()) == (had ? "0640 0:1" : "nothing"));
     CHECK(service.names() == (had ? Names{"cert", "key"} : Names{}));
+}
+
+/// Something else is broken by now: what runs with it would not come up again.
+inline void restarts_nothing_that_would_not_start(const MakeHost& make_host) {
+    const FakeService service;
+    service.hold("1");
+    const auto session = install(make_host, service.installation("2", {"1"}));
+    REQUIRE(session->report().outcome == InstallOutcome::Installed);
+    service.forget_log();
+    service.be("broken");
+    const auto restored = session->restore();
+    REQUIRE(restored.has_value());
+    CHECK(restored->outcome == InstallOutcome::Restored);
+    CHECK(restored->test_after.exit_code == 3);
+    CHECK(restored->reload.ran);
+    CHECK(slurp(service.key()) == "key 1");
+    CHECK(service.log() == "test certificate 1\nreload certificate 1\n");
 }
 
 /// A restore that fails must not cost what it was to bring back.
@@ -403,6 +420,9 @@ inline void check_conformance(const MakeHost& make_host) {
     }
     SUBCASE("restores") {
         restores(make_host);
+    }
+    SUBCASE("restarts nothing that would not start") {
+        restarts_nothing_that_would_not_start(make_host);
     }
     SUBCASE("keeps what cannot be put back") {
         keeps_what_cannot_be_put_back(make_host);

@@ -234,6 +234,14 @@ TEST_CASE("deploy: putting back can go wrong as well") {
         REQUIRE(outcome.remarks.size() == 1);
         CHECK(outcome.remarks[0].ends_with("the next deployment does it: I/O error"));
     }
+    SUBCASE("it does not pass its test any more, and is not restarted") {
+        stage.request.installation.restart = {"systemctl", "restart", "nginx"};
+        stage.host.restore_answer =
+            InstallReport{.outcome = InstallOutcome::Restored, .test_after = says(1, "unknown directive")};
+        check_error(stage.run(), "deploy/restored", "deploy",
+                    "; the service was not restarted, for nginx -t fails: exit 1: unknown directive",
+                    "start the service");
+    }
     SUBCASE("the service stays down") {
         const DeploymentOutcome outcome = stage.run();
         check_error(outcome, "deploy/restored", "deploy",
