@@ -32,6 +32,7 @@ answer() {
     say "{\"version\":1,\"outcome\":\"$1\",\"test_before\":$before,\"test_after\":$after,\"reload\":$reload,\"message\":\"$(quote "${2-}")\",\"interrupted_before\":$interrupted}"
 }
 fail() { answer write-failed "$1"; end; }
+full() { fail "what was sent could not be kept in $run: is the disk full?"; }
 
 # The deadline holds even if the client hangs or has gone. TERM comes again and again, for one may come at a bad moment.
 watch() {
@@ -95,7 +96,7 @@ lines() {
     count=$1
     while [ "$count" -gt 0 ]; do
         IFS= read -r line <&3 || refuse host/protocol "this bundle ends too early"
-        printf "%s\n" "$line"
+        printf "%s\n" "$line" || return 1
         count=$((count - 1))
     done
 }
@@ -105,30 +106,31 @@ parse() {
     field id
     field deadline
     field command-deadline && patience=$value
-    for name in test reload restart; do field "$name" && lines "$value" >"$run/$name"; done
+    # A list that was cut short by a full disk would be a shorter list.
+    for name in test reload restart; do field "$name" && lines "$value" >"$run/$name" || full; done
     field versions && versions=$value
-    field kept && lines "$value" >"$run/kept"
-    field known && sets=$value && : >"$run/known"
+    field kept && lines "$value" >"$run/kept" || full
+    field known && sets=$value && true >"$run/known" || full
     while [ "$sets" -gt 0 ]; do
-        field set && printf "set %s\n" "$value" >>"$run/known" && lines "$value" >>"$run/known"
+        field set && printf "set %s\n" "$value" >>"$run/known" && lines "$value" >>"$run/known" || full
         sets=$((sets - 1))
     done
-    field staged && lines "$value" >"$run/staged.plan"
-    field published && lines "$value" >"$run/published.plan"
+    field staged && lines "$value" >"$run/staged.plan" || full
+    field published && lines "$value" >"$run/published.plan" || full
     field bytes && at=$((length - value + 1))
-    resolve staged && resolve published && cat "$run/staged" "$run/published" >"$run/all"
+    resolve staged && resolve published && cat "$run/staged" "$run/published" >"$run/all" || full
     [ -z "$versions" ] || trusted "$versions"
 }
 
 # resolve LIST: may its files be written here? Their lines get ids for names, and where in the bundle their content begins.
 resolve() {
-    : >"$run/$1" && : >"$run/try"
+    true >"$run/$1" && true >"$run/try" || full
     while read -r sum size mode owner group path <&4; do
         directory "$path" && where=$at && trusted "$d" && at=$where
         [ ! -L "$path" ] || refuse deploy/unsafe-path "$path is a symbolic link, and belongs to whoever made it"
         [ ! -e "$path" ] || [ -f "$path" ] || refuse deploy/unsafe-path "$path is no regular file"
         try chown "$owner:$group" "$run/try" || fail "$path cannot be given to $owner:$group by user $me: $why"
-        printf "%s\n" "$sum $size $(printf "%o" "$mode") $(stat -c "%u:%g" "$run/try") $at $path" >>"$run/$1"
+        printf "%s\n" "$sum $size $(printf "%o" "$mode") $(stat -c "%u:%g" "$run/try") $at $path" >>"$run/$1" || full
         at=$((at + size))
     done 4<"$run/$1.plan"
 }
@@ -161,7 +163,7 @@ recover() {
         beside "$path" && rm -f "$new"
         [ -f "$work/journal" ] || rm -f "$old"
     done 4<"$run/all"
-    : >"$run/journal"
+    true >"$run/journal" || full
     [ -f "$work/journal" ] || return 0
     interrupted=true left_complete=1
     while read -r sum state path <&4; do
@@ -170,7 +172,7 @@ recover() {
     done 4<"$work/journal"
     while read -r sum state path <&4; do
         if cut -d " " -f 6- "$run/published" | grep -qxF -e "$path"; then
-            printf "%s\n" "$sum $state $path" >>"$run/journal"
+            printf "%s\n" "$sum $state $path" >>"$run/journal" || full
         else
             directory "$path" && trusted "$d"
             [ -n "$left_complete" ] || put_back_one "$sum" "$state" "$path" || fail "$why"
@@ -209,7 +211,7 @@ save() {
             [ "$name" != "$2" ] || printf "%s\n" "$digest $state $name"
         done
     elif rm -f "$old" && [ -e "$2" ]; then
-        ln "$2" "$old" 2>/dev/null || try cp -p "$2" "$old" || return 1
+        ln "$2" "$old" 2>/dev/null || { try cp -p "$2" "$old" && try durable "$old"; } || return 1
         printf "%s\n" "$1 had $2"
     else
         printf "%s\n" "$1 none $2"
@@ -222,7 +224,7 @@ settle() {
     done 4<"$run/all"
 }
 publish() {
-    : >"$run/made" && : >"$run/journal.new"
+    true >"$run/made" && true >"$run/journal.new" || full
     while read -r sum size mode ids at path <&4; do
         directory "$path" && make_directory "$d" "$path" || return 1
     done 4<"$run/published"
@@ -265,11 +267,13 @@ put_back() {
 }
 # After put_back. What cannot be tidied up ($why) is found by the next run.
 tidy() { settle && discard && forget && why=; }
+# A directory that holds something else by now stays, and is no failure.
 discard() {
     while read -r sum size mode ids at path <&4; do beside "$path" && rm -f "$new"; done 4<"$run/all"
     [ ! -f "$run/made" ] || sort -r "$run/made" | while read -r path; do
         if [ -d "$path" ]; then rmdir "$path" 2>/dev/null; else rm -f "$path"; fi
     done
+    return 0
 }
 forget() {
     opened=
@@ -291,17 +295,18 @@ prune() {
     try durable "$versions"
 }
 
-# run NAME: runs that command; $said is its report. It gets nothing of ours but a PATH.
+# run NAME: runs that command; $said is its report. It gets nothing of ours but a PATH. Its status takes no file: a disk
+# that is full must not look like a test that fails.
 run() {
     exec 4<"$run/$1" && set -- && said=$none code=0
     while IFS= read -r word <&4; do set -- "$@" "$word"; done && exec 4<&-
     [ "$#" -gt 0 ] || return 0
     began=$(date +%s)
-    {
-        (umask 022 && exec env -i PATH="$PATH" LANG=C.UTF-8 timeout -k 2 "$patience" "$@") </dev/null 2>&1 3<&- 8>&- 9>&-
-        echo "$?" >"$run/code"
-    } | timeout -k 2 "$((patience + 4))" sh -c "head -c 4000; exec cat >/dev/null" >"$run/output" 3<&- 8>&- 9>&-
-    read -r code <"$run/code" || code=255
+    code=$({ {
+        (umask 022 && exec env -i PATH="$PATH" LANG=C.UTF-8 timeout -k 2 "$patience" "$@") </dev/null 2>&1 3<&- 5>&- 8>&- 9>&-
+        echo "$?" >&5
+    } | timeout -k 2 "$((patience + 4))" sh -c "head -c 4000; exec cat >/dev/null" >"$run/output" 3<&- 5>&- 8>&- 9>&-; } 5>&1)
+    code=${code:-255}
     # busybox has no status of its own for what took too long.
     case $code in 137 | 143) [ "$(($(date +%s) - began))" -lt "$patience" ] || code=124 ;; esac
     text=$(tr -cd "\12\40-\176" <"$run/output" | sed "/^\$/d" | sed "\$!s/\$/;/")
@@ -313,7 +318,7 @@ run() {
 install() {
     run test && broken= || broken=1
     before=$said
-    if [ -n "$broken" ] && [ "$interrupted" = false ] && ours; then answer service-broken && end; fi
+    if [ -n "$broken" ] && [ "$interrupted" = false ] && ours; then answer service-broken; end; fi
     if in_place; then
         if [ -n "$broken" ]; then after=$before && take_back; fi
         outcome=unchanged
@@ -358,8 +363,13 @@ receive() {
     [ -d "$place" ] || try mkdir "$place" || fail "$why"
     work=$place
     try rm -rf "$run" && try mkdir "$run" || fail "$why"
+    true >"$run/output" || full
     if sync "$run" 2>/dev/null; then durable() { sync "$@"; }; else durable() { sync; }; fi
-    timeout "$limit" head -c "$length" >"$run/bundle"
+    why=$(timeout "$limit" head -c "$length" 2>&1 >"$run/bundle")
+    case $? in
+    0 | 124 | 143) ;;
+    *) fail "what was sent could not be kept in $run: $why" ;;
+    esac
     [ "$(wc -c <"$run/bundle")" -eq "$length" ] && [ "$(digest "$run/bundle")" = "$sum" ] ||
         refuse host/protocol "the files arrived damaged or cut short; nothing was published"
     parse
@@ -404,7 +414,9 @@ while [ -z "$late" ] && read -r request; do
         if run test && [ -s "$run/restart" ]; then next=restart; else next=reload; fi
         after=$said
         run "$next"
-        reload=$said && answer restored "$why" && end
+        reload=$said
+        answer restored "$why"
+        end
         ;;
     commit)
         before=$none after=$none reload=$none why=
