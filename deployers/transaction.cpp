@@ -327,15 +327,18 @@ bool is_as_before(const std::vector<EndpointVerdict>& before, const std::vector<
     return true;
 }
 
-/// Never back to an expired one. Where there is no earlier generation of ours, what was served is somebody
-/// else's, and better than nothing as long as it is valid.
+/// Never back to an expired or revoked one. What would come back is what was served here before: one of our
+/// earlier generations, and not always the newest, or somebody else's, which is better than nothing as long
+/// as it is valid.
 bool may_put_back(const Course& course) {
     const base::Instant now = course.clock.now();
-    if (course.request.earlier_not_after) return *course.request.earlier_not_after > now;
+    const std::vector<std::string>& revoked = course.request.revoked;
+    const auto is_good = [&](const AddressVerdict& address) {
+        return address.not_after && *address.not_after > now &&
+               std::ranges::find(revoked, address.sha256) == revoked.end();
+    };
     return std::ranges::any_of(course.before, [&](const EndpointVerdict& endpoint) {
-        return std::ranges::any_of(endpoint.addresses, [&](const AddressVerdict& address) {
-            return address.not_after && *address.not_after > now;
-        });
+        return std::ranges::any_of(endpoint.addresses, is_good);
     });
 }
 
@@ -350,7 +353,7 @@ void keep_despite(Course& course, const std::string& why) {
 void put_back(Course& course) {
     if (!course.session) return keep_despite(course, "what was there before cannot be put back");
     if (!may_put_back(course))
-        return keep_despite(course, "the one before has expired, so it is not put back");
+        return keep_despite(course, "the one before has expired or is revoked, so it is not put back");
 
     const std::string gone = describe(course.outcome.endpoints);
     const std::string again = "renewd deploy " + course.certificate();

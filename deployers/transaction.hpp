@@ -22,9 +22,7 @@ namespace deployers {
 struct DeploymentRequest {
     const Generation* wanted = nullptr;
     std::vector<EarlierLeaf> earlier{};  // of our earlier generations
-    /// The earlier generation that would come back, if there is one: its expiry decides whether that is
-    /// allowed.
-    std::optional<base::Instant> earlier_not_after{};
+    std::vector<std::string> revoked{};  // leaves (SHA-256) that are not to come back, whatever their dates
     Installation installation{};
     std::vector<Endpoint> endpoints{};  // of the target; none: it ends `unverified`
     const base::Anchors* anchors = nullptr;

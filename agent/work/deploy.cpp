@@ -140,12 +140,11 @@ class Deployment {
         return chosen;
     }
 
-    /// Until when an earlier generation may be put back: one that was revoked, never.
-    [[nodiscard]] base::Instant end_of(const deployers::Generation& generation) const {
-        const Record record = keeper_.record();
-        const GenerationRecord* known = record.generation(generation.number);
-        if (known != nullptr && known->revoked_at) return *known->revoked_at;
-        return generation.chain.front().not_after();
+    [[nodiscard]] std::vector<std::string> revoked() const {
+        std::vector<std::string> leaves;
+        for (const GenerationRecord& generation : keeper_.record().generations)
+            if (generation.revoked_at) leaves.push_back(generation.sha256);
+        return leaves;
     }
 
     DeploymentOutcome transact(const TargetConfig& target, const base::Anchors& anchors) {
@@ -155,11 +154,11 @@ class Deployment {
         const auto host = s_.host(target);
         deployers::DeploymentRequest request{.wanted = &wanted_,
                                              .earlier = expectation_.earlier,
+                                             .revoked = revoked(),
                                              .installation = std::move(*installation),
                                              .endpoints = target.endpoints,
                                              .anchors = &anchors,
                                              .verify_for = target.verify_for};
-        if (!earlier_.empty()) request.earlier_not_after = end_of(earlier_.back());
         request.progress = [&](std::string_view step, std::string_view detail) {
             s_.progress.step(certificate_.name, target.name,
                              std::string(step) + (detail.empty() ? "" : " ") + std::string(detail));

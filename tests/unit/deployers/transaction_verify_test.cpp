@@ -73,7 +73,6 @@ TEST_CASE("deploy: at the end the old one is still served") {
     SUBCASE("somebody else's, at a first deployment, is the old one too") {
         stage.server.serve(world().strange);
         stage.request.earlier.clear();
-        stage.request.earlier_not_after.reset();
         check_error(stage.run(), "verify/foreign", "verify", "not ours: for example.com",
                     "renewd verify example.com");
     }
@@ -129,7 +128,6 @@ TEST_CASE("deploy: a service that dies of the new certificate gets the old one b
     SUBCASE("it was somebody else's before our first") {
         stage.server.serve(world().strange);
         stage.request.earlier.clear();
-        stage.request.earlier_not_after.reset();
         stage.host.on_restore = stage.serving(world().strange);
     }
     SUBCASE("it dies just before the end of the patience") {
@@ -185,22 +183,40 @@ TEST_CASE("deploy: a short absence is a restart, not a death") {
     CHECK(stage.host.calls == Calls{"install", "commit", "gone"});
 }
 
-TEST_CASE("deploy: never back to an expired certificate") {
+TEST_CASE("deploy: never back to an expired or revoked certificate") {
+    static const Identity expired = world().ours.issue({"example.com"}, kNow - 1h);
     Stage stage;
     stage.host.on_install = stage.refusing();
-    SUBCASE("an earlier generation") {
-        stage.request.earlier_not_after = kNow;
+    SUBCASE("an earlier generation, although the newest one before ours is valid") {
+        stage.server.serve(expired);
+        stage.request.earlier.insert(stage.request.earlier.begin(), {.sha256 = expired.sha256()});
+    }
+    SUBCASE("an earlier generation that was revoked") {
+        stage.request.revoked = {world().earlier.sha256()};
     }
     SUBCASE("somebody else's") {
         stage.server.serve(world().strange_expired);
-        stage.request.earlier_not_after.reset();
     }
     const DeploymentOutcome outcome = stage.run();
     check_error(outcome, "verify/unreachable", "verify",
-                "connection refused; the one before has expired, so it is not put back",
+                "connection refused; the one before has expired or is revoked, so it is not put back",
                 "renewd verify example.com");
     CHECK(outcome.installed);
     CHECK(stage.host.calls == Calls{"install", "commit", "gone"});
+}
+
+TEST_CASE("deploy: what was served here comes back, whatever has become of generations that were not") {
+    static const Identity expired = world().ours.issue({"example.com"}, kNow - 1h);
+    static const Identity revoked = world().ours.issue({"example.com"});
+    Stage stage;
+    stage.host.on_install = stage.refusing();
+    stage.host.on_restore = stage.serving(world().earlier);
+    stage.request.earlier.push_back({.sha256 = expired.sha256()});
+    stage.request.earlier.push_back({.sha256 = revoked.sha256()});
+    stage.request.revoked = {revoked.sha256()};
+    check_error(stage.run(), "deploy/restored", "deploy", "is back and is served again",
+                "renewd deploy example.com");
+    CHECK(stage.host.calls == Calls{"install", "restore", "gone"});
 }
 
 TEST_CASE("deploy: putting back can go wrong as well") {
