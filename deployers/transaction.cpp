@@ -350,8 +350,34 @@ void keep_despite(Course& course, const std::string& why) {
     end_with(course, std::move(error));
 }
 
+/// Nothing was written, so nothing can come back: restore() comes to a test and a restart then.
+void start_again(Course& course) {
+    course.outcome.remarks.push_back(course.where + ": after the reload " +
+                                     describe(course.outcome.endpoints) +
+                                     "; no file had been changed, so the service was started again");
+    tell(course, "reload", "the service is gone, and its files are as they were; starting it again");
+    auto report = course.session->restore();
+    course.session.reset();
+    if (!report) course.connection_lost = std::move(report).error();
+    const auto until_served = [](const std::vector<EndpointVerdict>&) { return true; };
+    course.outcome.endpoints =
+        look_until_served(course.request.endpoints, course.expectation, *course.request.anchors, course.clock,
+                          course.request.verify_for, until_served);
+    course.outcome.served = all_serving(course.outcome.endpoints);
+    if (course.outcome.served) return;
+    Error error = shortfall(course);
+    error.message += "; no file had been changed, and starting the service again did not help";
+    if (report) error.message += why_not_restarted(course.request.installation, *report);
+    end_with(course, std::move(error));
+}
+
+bool has_way_back(const Course& course) {
+    return course.outcome.wrote || course.session->report().interrupted_before;
+}
+
 void put_back(Course& course) {
     if (!course.session) return keep_despite(course, "what was there before cannot be put back");
+    if (!has_way_back(course)) return start_again(course);
     if (!may_put_back(course))
         return keep_despite(course, "the one before has expired or is revoked, so it is not put back");
 

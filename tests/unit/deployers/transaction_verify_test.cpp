@@ -219,6 +219,42 @@ TEST_CASE("deploy: what was served here comes back, whatever has become of gener
     CHECK(stage.host.calls == Calls{"install", "restore", "gone"});
 }
 
+TEST_CASE("deploy: where nothing was written nothing is put back, and the service is started again") {
+    Stage stage;
+    stage.server.serve(world().wanted);
+    stage.host.report.outcome = InstallOutcome::Unchanged;
+    stage.host.on_install = stage.refusing();
+    SUBCASE("and serves again") {
+        stage.host.on_restore = stage.serving(world().wanted);
+        const DeploymentOutcome outcome = stage.run();
+        CHECK_FALSE(outcome.error);
+        CHECK(outcome.installed);
+        CHECK_FALSE(outcome.wrote);
+        CHECK(outcome.served);
+        REQUIRE(outcome.remarks.size() == 1);
+        CHECK(
+            outcome.remarks[0].ends_with("connection refused; no file had been changed, so the service was "
+                                         "started again"));
+    }
+    SUBCASE("in vain") {
+        const DeploymentOutcome outcome = stage.run();
+        check_error(
+            outcome, "verify/unreachable", "verify",
+            "connection refused; no file had been changed, and starting the service again did not help",
+            "renewd verify example.com");
+        CHECK(outcome.installed);
+        CHECK_FALSE(outcome.served);
+    }
+    SUBCASE("but what an interrupted run had written goes back") {
+        stage.host.report.interrupted_before = true;
+        stage.host.on_restore = stage.serving(world().wanted);
+        const DeploymentOutcome outcome = stage.run();
+        check_error(outcome, "deploy/restored", "deploy", "is back", "renewd deploy example.com");
+        CHECK_FALSE(outcome.installed);
+    }
+    CHECK(stage.host.calls == Calls{"install", "restore", "gone"});
+}
+
 TEST_CASE("deploy: putting back can go wrong as well") {
     Stage stage;
     stage.host.on_install = stage.refusing();
