@@ -49,7 +49,8 @@ struct Installation {
     std::vector<std::string> reload{};
     std::vector<std::string> restart{};
     base::Seconds command_deadline{30};  // for each of these commands
-    base::Seconds deadline{300};         // for the executor as a whole; then it keeps what is proven and ends
+    base::Seconds deadline{300};  // for the executor as a whole; then it keeps what is proven and ends.
+                                  // deploy() sets it: it must outlast the verification
 };
 
 /// "<number>-<first 8 hex digits of the leaf's SHA-256>": what an entry of `versions` is called. Only such

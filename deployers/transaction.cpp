@@ -5,11 +5,13 @@
 #include "deployers/transaction.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <utility>
 
 #include "base/encoding.hpp"
 #include "base/key.hpp"
+#include "deployers/limits.hpp"
 #include "deployers/probe/look.hpp"
 #include "deployers/transaction_errors.hpp"
 
@@ -137,7 +139,8 @@ Result<void> find_out(Course& course, Error unknown) {
 
 /// After this the wanted files are in place, or nothing is changed and the error says why.
 Result<void> install(Course& course) {
-    const Installation& installation = course.request.installation;
+    Installation installation = course.request.installation;
+    installation.deadline = executor_deadline(installation.command_deadline, course.request.verify_for);
     tell(course, "write", "");
     auto session = course.host.install(installation);
     if (!session) return find_out(course, std::move(session).error());
@@ -414,6 +417,15 @@ void put_back(Course& course) {
 }
 
 }  // namespace
+
+base::Seconds executor_deadline(base::Seconds command_deadline, base::Milliseconds verify_for) {
+    constexpr int kCommands = 6;  // test, test, reload, a reload again; to restore: test, restart
+    constexpr base::Seconds kUpload{60};
+    const Milliseconds grace = std::max(kGrace, verify_for / 4);  // no less than that of verify()
+    const auto wanted = kTargetLockPatience + kServiceLockPatience + kCommands * command_deadline + kUpload +
+                        std::chrono::ceil<base::Seconds>(verify_for + grace);
+    return std::min(wanted, kDeadlineMax);
+}
 
 DeploymentOutcome deploy(const DeploymentRequest& request, Host& host, base::Clock& clock) {
     Course course{.request = request, .host = host, .clock = clock, .where = place_of(request)};

@@ -40,6 +40,10 @@ struct DeploymentOutcome {
     std::vector<std::string> remarks{};  // for people: what else came to light and is no failure
 };
 
+/// How long an executor stays: until after `verify_for` has passed in vain it can still be told to restore
+/// what was there before, whatever the locks and commands before have cost.
+[[nodiscard]] base::Seconds executor_deadline(base::Seconds command_deadline, base::Milliseconds verify_for);
+
 /// Blocks: the host's time, then up to verify_for. Never throws, never leaves a target in between.
 [[nodiscard]] DeploymentOutcome deploy(const DeploymentRequest& request, Host& host, base::Clock& clock);
 

@@ -25,7 +25,6 @@ namespace {
 using base::Code;
 
 constexpr base::Milliseconds kLockPoll{50};
-constexpr base::Seconds kTargetLockPatience{10};  // a run whose client has gone ends within its next command
 
 /// Lines to one line, without what a terminal would obey.
 std::string one_line(const std::string& text) {
@@ -135,7 +134,8 @@ LocalSession::~LocalSession() {
 base::Result<base::Lock> LocalSession::lock_service() {
     // What is left of the deadline must do for the commands that follow: three tests and a reload at most.
     const base::Seconds rest = installation_.deadline - 4 * installation_.command_deadline;
-    return wait_for_lock(files_, service_lock_name(installation_.reload), std::max(rest, base::Seconds{1}),
+    return wait_for_lock(files_, service_lock_name(installation_.reload),
+                         std::clamp(rest, base::Seconds{1}, kServiceLockPatience),
                          "another deployment to this service is under way");
 }
 

@@ -374,6 +374,7 @@ receive() {
         refuse host/protocol "the files arrived damaged or cut short; nothing was published"
     parse
     budget=$((limit - 4 * patience)) && [ "$budget" -gt 0 ] || budget=1
+    [ "$budget" -le 180 ] || budget=180
     exec 9>>"$locks/service-$(sha256sum <"$run/reload" | cut -c 1-16)" && lock 9 "$budget" "another deployment to this service"
     recover
     install

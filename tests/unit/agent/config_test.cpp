@@ -196,6 +196,8 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
                   cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = "
                          "\"nginx\"\ninclude = \"/a\"\n",
                   "belong together"},
+             Case{"a verification that outlasts the way back", tgt + "verify_for = \"41m\"\n",
+                  "is longer than what was there before can be kept ready; accepted: up to \"40m\""},
              Case{"a shell line for argv", tgt + "reload = \"systemctl reload nginx\"\n",
                   "a program and its arguments as a list"},
              Case{"no such deployer",

@@ -26,6 +26,7 @@ class ScriptedHost final : public deployers::Host {
     // What the service does about it.
     std::function<void()> on_install{}, on_reload{}, on_restore{};
 
+    base::Seconds deadline{};          // that the last installation came with
     std::vector<std::string> calls{};  // "install", "inspect", "reload", "restore", "commit", "gone"
 
     base::Result<std::vector<deployers::FileDigest>> inspect(
@@ -35,7 +36,8 @@ class ScriptedHost final : public deployers::Host {
     }
 
     base::Result<std::unique_ptr<deployers::Session>> install(
-        const deployers::Installation& /*installation*/) override {
+        const deployers::Installation& installation) override {
+        deadline = installation.deadline;
         calls.emplace_back("install");
         if (on_install) on_install();
         if (install_error) return base::Failure(*install_error);
