@@ -2,6 +2,7 @@
 #include "agent/work/deploy.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -12,6 +13,7 @@
 #include "agent/work/look.hpp"
 #include "base/parallel.hpp"
 #include "deployers/deployer.hpp"
+#include "deployers/limits.hpp"
 #include "deployers/probe/look.hpp"
 
 namespace agent {
@@ -51,6 +53,20 @@ void note_outcome(Record& record, const std::string& name, const std::string& fi
         target.failure.reset();
         if (is_news) record.hooks.push_back({.event = "deployed", .target = name, .generation = wanted});
     }
+}
+
+std::vector<int> earlier_on_target(std::vector<int> earlier, const TargetRecord& held, int wanted, int keep) {
+    constexpr std::size_t kMost = deployers::kListMax - 1;
+    const auto is_held = [&](int number) { return number == held.installed || number == held.serving; };
+    std::erase_if(earlier, [&](int number) { return number <= wanted - keep && !is_held(number); });
+    std::ranges::sort(earlier);
+    std::size_t too_many = earlier.size() - std::min(earlier.size(), kMost);
+    std::erase_if(earlier, [&](int number) {
+        if (too_many == 0 || is_held(number)) return false;
+        too_many -= 1;
+        return true;
+    });
+    return earlier;
 }
 
 namespace {
@@ -124,18 +140,17 @@ class Deployment {
             .has_value();
     }
 
-    /// The generations that may be on the target now, or have to stay there: what it has, and the newest
-    /// agent.keep.
     [[nodiscard]] std::vector<deployers::Generation> earlier_on(const TargetConfig& target) const {
         const Record record = keeper_.record();
         static const TargetRecord unknown;
         const TargetRecord* known = record.target(target.name);
-        const TargetRecord& held = known == nullptr ? unknown : *known;
+        std::vector<int> numbers;
+        for (const deployers::Generation& generation : earlier_) numbers.push_back(generation.number);
+        numbers = earlier_on_target(std::move(numbers), known == nullptr ? unknown : *known, wanted_.number,
+                                    s_.config.agent.keep);
         std::vector<deployers::Generation> chosen;
         for (const deployers::Generation& generation : earlier_) {
-            const int number = generation.number;
-            const bool is_recent = number > wanted_.number - s_.config.agent.keep;
-            if (is_recent || number == held.installed || number == held.serving) chosen.push_back(generation);
+            if (std::ranges::find(numbers, generation.number) != numbers.end()) chosen.push_back(generation);
         }
         return chosen;
     }

@@ -28,4 +28,9 @@ struct Moment {
 void note_outcome(Record& record, const std::string& target, const std::string& fingerprint,
                   const deployers::DeploymentOutcome& outcome, int wanted, Moment moment);
 
+/// Which of the earlier generations may be on a target now, or have to stay there: what it has, and the
+/// newest agent.keep. No more than an installation may name beside the wanted one; the oldest give way. Pure.
+[[nodiscard]] std::vector<int> earlier_on_target(std::vector<int> earlier, const TargetRecord& held,
+                                                 int wanted, int keep);
+
 }  // namespace agent

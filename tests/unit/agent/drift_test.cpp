@@ -10,6 +10,7 @@
 #include "agent/plan/plan.hpp"
 #include "agent/work/deploy.hpp"
 #include "agent/work/look.hpp"
+#include "deployers/limits.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 
 using namespace std::chrono_literals;
@@ -48,6 +49,21 @@ agent::TargetPlan planned(const agent::Record& record, Instant now, const agent:
 }
 
 }  // namespace
+
+TEST_CASE(
+    "deploy: what a target has is among its earlier generations, and never more than an installation takes") {
+    std::vector<int> many;
+    for (int number = 1; number < 200; ++number) many.push_back(number);
+    const agent::TargetRecord held{.installed = 7, .serving = 3};
+    CHECK(agent::earlier_on_target(many, {}, 200, 3) == std::vector<int>{198, 199});
+    CHECK(agent::earlier_on_target(many, held, 200, 3) == std::vector<int>{3, 7, 198, 199});
+    const std::vector<int> chosen = agent::earlier_on_target(many, held, 200, 1000);
+    CHECK(chosen.size() == deployers::kListMax - 1);
+    CHECK(chosen.at(0) == 3);
+    CHECK(chosen.at(1) == 7);
+    CHECK(chosen.at(2) == 139);
+    CHECK(chosen.back() == 199);
+}
 
 TEST_CASE("drift: every place is looked at once in each interval, and all of them evenly over it") {
     std::map<std::int64_t, int> by_minute;
