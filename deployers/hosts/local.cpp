@@ -62,12 +62,10 @@ CommandReport run_command(const std::vector<std::string>& argv, const FindProgra
             .output = one_line(done->out + "\n" + done->err)};
 }
 
-/// Takes a lock, waiting up to `patience`. state/locked says with `what` what somebody else is doing.
-base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& name,
-                                       base::Milliseconds patience, std::string_view what) {
-    base::SystemClock clock;
+/// The locks' directory, made where it is missing.
+base::Result<std::string> open_lock_directory(base::Files& files, const std::string& own) {
     const uid_t user = ::geteuid();
-    const std::string directory = lock_directory(user);
+    std::string directory = lock_directory(user, own);
     const auto made = files.make_directory(directory, 0700);
     if (!made && made.error().code != Code::FileExists) return base::Failure(made.error());
     const base::FileInfo info = TRY(files.info(directory));
@@ -75,7 +73,13 @@ base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& na
         return base::fail(Code::DeployUnsafePath, directory + " is not ours; locks cannot be kept there",
                           "remove it");
     }
-    const std::string path = directory + "/" + name;
+    return directory;
+}
+
+/// Takes a lock, waiting up to `patience`. state/locked says with `what` what somebody else is doing.
+base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& path,
+                                       base::Milliseconds patience, std::string_view what) {
+    base::SystemClock clock;
     auto lock =
         base::take_patiently(clock, patience, kLockPoll, [&] { return base::Lock::take(files, path); });
     if (lock || lock.error().code != Code::StateLocked) return lock;
@@ -84,9 +88,11 @@ base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& na
 
 class LocalSession final : public Session {
   public:
-    LocalSession(base::Files& files, FindProgram find_program, Installation installation)
+    LocalSession(base::Files& files, FindProgram find_program, std::string own_locks,
+                 Installation installation)
         : files_(files),
           find_program_(std::move(find_program)),
+          own_locks_(std::move(own_locks)),
           installation_(std::move(installation)),
           replacement_(files, installation_, ::geteuid()) {}
 
@@ -118,6 +124,7 @@ class LocalSession final : public Session {
 
     base::Files& files_;
     FindProgram find_program_;
+    std::string own_locks_;
     Installation installation_;
     Replacement replacement_;
     std::optional<base::Lock> target_lock_{};
@@ -134,7 +141,8 @@ LocalSession::~LocalSession() {
 base::Result<base::Lock> LocalSession::lock_service() {
     // What is left of the deadline must do for the commands that follow: three tests and a reload at most.
     const base::Seconds rest = installation_.deadline - 4 * installation_.command_deadline;
-    return wait_for_lock(files_, service_lock_name(installation_.reload),
+    const std::string directory = TRY(open_lock_directory(files_, own_locks_));
+    return wait_for_lock(files_, directory + "/" + service_lock_name(installation_.reload),
                          std::clamp(rest, base::Seconds{1}, kServiceLockPatience),
                          "another deployment to this service is under way");
 }
@@ -153,8 +161,10 @@ base::Result<void> LocalSession::install() {
 
 base::Result<void> LocalSession::execute() {
     TRY(replacement_.check_host());
-    target_lock_ = TRY(wait_for_lock(files_, target_lock_name(work_directory(installation_)),
-                                     kTargetLockPatience, "another deployment to this target is under way"));
+    const std::string directory = TRY(open_lock_directory(files_, own_locks_));
+    target_lock_ =
+        TRY(wait_for_lock(files_, directory + "/" + target_lock_name(work_directory(installation_)),
+                          kTargetLockPatience, "another deployment to this target is under way"));
     const base::Lock service = TRY(lock_service());
     report_.interrupted_before = TRY(replacement_.recover());
     report_.test_before = run(installation_.test);
@@ -253,8 +263,8 @@ base::Result<InstallReport> LocalSession::commit() {
 
 class LocalHost final : public Host {
   public:
-    LocalHost(base::Files& files, FindProgram find_program)
-        : files_(files), find_program_(std::move(find_program)) {}
+    LocalHost(base::Files& files, FindProgram find_program, std::string own_locks)
+        : files_(files), find_program_(std::move(find_program)), own_locks_(std::move(own_locks)) {}
 
     base::Result<std::vector<FileDigest>> inspect(const Installation& installation) override {
         std::vector<FileDigest> digests;
@@ -266,7 +276,7 @@ class LocalHost final : public Host {
     }
 
     base::Result<std::unique_ptr<Session>> install(const Installation& installation) override {
-        auto session = std::make_unique<LocalSession>(files_, find_program_, installation);
+        auto session = std::make_unique<LocalSession>(files_, find_program_, own_locks_, installation);
         TRY(session->install());
         return session;
     }
@@ -274,12 +284,13 @@ class LocalHost final : public Host {
   private:
     base::Files& files_;
     FindProgram find_program_;
+    std::string own_locks_;
 };
 
 }  // namespace
 
-std::unique_ptr<Host> make_local_host(base::Files& files, FindProgram find_program) {
-    return std::make_unique<LocalHost>(files, std::move(find_program));
+std::unique_ptr<Host> make_local_host(base::Files& files, FindProgram find_program, std::string own_locks) {
+    return std::make_unique<LocalHost>(files, std::move(find_program), std::move(own_locks));
 }
 
 }  // namespace deployers

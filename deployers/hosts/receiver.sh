@@ -351,9 +351,13 @@ take_back() {
 receive() {
     case $place in /*/.renewd-*) ;; *) refuse host/protocol "no directory to work in" ;; esac
     tag=${place##*/} run=$place/run locks=/run/renewd-locks
-    [ "$me" = 0 ] || locks=/tmp/renewd-locks-$me
-    mkdir -p "$locks" && [ ! -L "$locks" ] && [ "$(stat -c %u "$locks")" = "$me" ] ||
-        refuse deploy/unsafe-path "$locks is not ours; locks cannot be kept there"
+    # An ordinary user: in a directory of his own, where nobody else could make one first and hold up every deployment.
+    if [ "$me" != 0 ]; then
+        locks=$HOME/.renewd-locks
+        [ "$(stat -c %u "${XDG_RUNTIME_DIR:-/}" 2>/dev/null)" != "$me" ] || locks=$XDG_RUNTIME_DIR/renewd-locks
+    fi
+    try mkdir -p "$locks" && [ ! -L "$locks" ] && [ "$(stat -c %u "$locks")" = "$me" ] ||
+        refuse deploy/unsafe-path "locks have to be kept in $locks, and it is not ours: ${why:-somebody else has made it}"
     exec 8>>"$locks/target-$(hash "$place" 16)" && lock 8 10 "another deployment to this target"
     directory "$place" && trusted "$place"
     if [ ! -d "$d" ]; then

@@ -146,6 +146,11 @@ TEST_CASE("local host: what dies at any call is repaired by the next run, and ca
     }
 }
 
+TEST_CASE("local host: locks are where only their user can make them") {
+    CHECK(deployers::lock_directory(0, "/var/lib/renewd/locks") == "/run/renewd-locks");
+    CHECK(deployers::lock_directory(997, "/var/lib/renewd/locks") == "/var/lib/renewd/locks");
+}
+
 TEST_CASE("local host: one transaction of a service at a time") {
     base::SystemFiles files;
     const FakeService service;
