@@ -2,6 +2,7 @@
 #include "agent/work/rehearse.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "agent/work/look.hpp"
 #include "base/parallel.hpp"
@@ -86,22 +87,22 @@ class Stage {
 
     Result<std::string> try_target(const TargetConfig& config, int number) {
         const deployers::Generation current = TRY(s_.store.generation(certificate_.name, number));
-        deployers::Installation installation =
+        const deployers::Installation installation =
             TRY(deployers::find_deployer(config.deployer)->plan(current, {}, config.parameters));
         const auto host = s_.host(config);
-        const std::vector<deployers::FileDigest> held = TRY(host->inspect(installation));
-        const bool is_in_place = std::ranges::all_of(
-            deployers::digests_of(installation),
-            [&](const auto& file) { return std::ranges::find(held, file) != held.end(); });
+        // The files that an include file names are asked about as well.
+        deployers::Installation all = installation;
+        std::ranges::move(all.staged, std::back_inserter(all.published));
+        all.staged.clear();
+        const std::vector<deployers::FileDigest> held = TRY(host->inspect(all));
+        const bool is_in_place = std::ranges::all_of(deployers::digests_of(all), [&](const auto& file) {
+            return std::ranges::find(held, file) != held.end();
+        });
         if (!is_in_place)
             return "can be reached; its files are not generation " + std::to_string(number) + " yet";
         if (installation.test.empty()) return std::string("can be reached; there is no config test to run");
-        // Everything is there already, so nothing is written; and without these nothing is reloaded.
-        installation.reload.clear();
-        installation.restart.clear();
         const std::scoped_lock turn(s_.service_turn(config));
-        const auto session = TRY(host->install(installation));
-        const deployers::InstallReport& report = session->report();
+        const deployers::InstallReport report = TRY(host->rehearse(installation));
         if (report.outcome == deployers::InstallOutcome::Unchanged)
             return std::string("can be reached; its config test passes");
         const std::string& said = report.test_before.output;

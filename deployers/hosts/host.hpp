@@ -67,6 +67,10 @@ class Host {
     virtual ~Host() = default;
     /// What the installation's published files hold now (a missing file is left out). Touches nothing.
     [[nodiscard]] virtual base::Result<std::vector<FileDigest>> inspect(const Installation& installation) = 0;
+    /// Runs the service's own test with what is there, alone with the service as install() would be, and
+    /// writes none of the files: Unchanged where it passes, ServiceBroken where it does not. Errors as those
+    /// of install().
+    [[nodiscard]] virtual base::Result<InstallReport> rehearse(const Installation& installation) = 0;
     /// Steps 1 to 5 of DESIGN.md §5. Errors are those of getting there (host/…); deploy/outcome-unknown if
     /// the connection was lost after the installation had been handed over: inspect() before anything is
     /// repeated.

@@ -102,6 +102,8 @@ class LocalSession final : public Session {
 
     /// Steps 0 to 5. deploy/unsafe-path, state/locked.
     base::Result<void> install();
+    /// Steps 0 and 1.
+    base::Result<InstallReport> rehearse();
 
     [[nodiscard]] const InstallReport& report() const override { return report_; }
 
@@ -110,6 +112,7 @@ class LocalSession final : public Session {
     base::Result<InstallReport> commit() override;
 
   private:
+    [[nodiscard]] base::Result<base::Lock> be_alone();
     base::Result<void> execute();
     base::Result<void> publish();
     base::Result<void> take_back();
@@ -159,13 +162,26 @@ base::Result<void> LocalSession::install() {
     return {};
 }
 
-base::Result<void> LocalSession::execute() {
+base::Result<InstallReport> LocalSession::rehearse() {
+    TRY(check(installation_));
+    const base::Lock service = TRY(be_alone());
+    InstallReport report{.outcome = InstallOutcome::Unchanged, .test_before = run(installation_.test)};
+    if (!report.test_before.ok()) report.outcome = InstallOutcome::ServiceBroken;
+    return report;
+}
+
+/// Step 0: the target's lock until the session ends, the service's as long as the caller wants it.
+base::Result<base::Lock> LocalSession::be_alone() {
     TRY(replacement_.check_host());
     const std::string directory = TRY(open_lock_directory(files_, own_locks_));
     target_lock_ =
         TRY(wait_for_lock(files_, directory + "/" + target_lock_name(work_directory(installation_)),
                           kTargetLockPatience, "another deployment to this target is under way"));
-    const base::Lock service = TRY(lock_service());
+    return lock_service();
+}
+
+base::Result<void> LocalSession::execute() {
+    const base::Lock service = TRY(be_alone());
     report_.interrupted_before = TRY(replacement_.recover());
     report_.test_before = run(installation_.test);
     const bool broken = !report_.test_before.ok();
@@ -273,6 +289,10 @@ class LocalHost final : public Host {
             if (content) digests.push_back({.path = file.path, .sha256 = base::sha256_hex(*content)});
         }
         return digests;
+    }
+
+    base::Result<InstallReport> rehearse(const Installation& installation) override {
+        return LocalSession(files_, find_program_, own_locks_, installation).rehearse();
     }
 
     base::Result<std::unique_ptr<Session>> install(const Installation& installation) override {

@@ -340,6 +340,13 @@ install() {
     reload=$said
     answer "$outcome"
 }
+# The service's test with what is there, and nothing else.
+rehearse() {
+    if run test; then outcome=unchanged; else outcome=service-broken; fi
+    before=$said
+    answer "$outcome"
+    end
+}
 take_back() {
     put_back || fail "the new files did not pass the test, and what was there before could not be put back: $why; the next run tries again"
     tidy || :
@@ -380,6 +387,7 @@ receive() {
     budget=$((limit - 4 * patience)) && [ "$budget" -gt 0 ] || budget=1
     [ "$budget" -le 180 ] || budget=180
     exec 9>>"$locks/service-$(sha256sum <"$run/reload" | cut -c 1-16)" && lock 9 "$budget" "another deployment to this service"
+    [ "$verb" = install ] || rehearse
     recover
     install
 }
@@ -399,6 +407,7 @@ if [ "$verb" = inspect ]; then
     say "{\"version\":1,\"files\":[$files]}"
     end
 fi
+case $verb in install | rehearse) ;; *) refuse host/protocol "this receiver does not know the request" ;; esac
 watch "$limit"
 receive
 unlock 9

@@ -205,9 +205,14 @@ class ReceiverHost final : public Host {
     explicit ReceiverHost(ReceiverLink link) : link_(std::move(link)) {}
 
     base::Result<std::vector<FileDigest>> inspect(const Installation& installation) override;
+    base::Result<InstallReport> rehearse(const Installation& installation) override;
     base::Result<std::unique_ptr<Session>> install(const Installation& installation) override;
 
   private:
+    /// A session that has handed `installation` over.
+    base::Result<std::unique_ptr<ReceiverSession>> hand_over(std::string_view verb,
+                                                             const Installation& installation);
+
     ReceiverLink link_;
 };
 
@@ -223,16 +228,25 @@ base::Result<std::vector<FileDigest>> ReceiverHost::inspect(const Installation& 
     return digests;
 }
 
-base::Result<std::unique_ptr<Session>> ReceiverHost::install(const Installation& installation) {
+base::Result<std::unique_ptr<ReceiverSession>> ReceiverHost::hand_over(std::string_view verb,
+                                                                       const Installation& installation) {
     TRY(check(installation));
     const Seconds deadline = deadline_for(installation, link_.connect_deadline);
     const std::string bundle = to_bundle(installation);
     Line line = TRY(Line::open(link_, deadline));
     auto session = std::make_unique<ReceiverSession>(link_.name, std::move(line), deadline);
-    TRY(session->install(std::string(kMark) + "install " + std::to_string(bundle.size()) + " " +
+    TRY(session->install(std::string(kMark) + std::string(verb) + " " + std::to_string(bundle.size()) + " " +
                          base::sha256_hex(bundle) + " " + std::to_string(installation.deadline.count()) +
                          " " + work_directory(installation) + "\n" + bundle));
     return session;
+}
+
+base::Result<InstallReport> ReceiverHost::rehearse(const Installation& installation) {
+    return TRY(hand_over("rehearse", installation))->report();
+}
+
+base::Result<std::unique_ptr<Session>> ReceiverHost::install(const Installation& installation) {
+    return TRY(hand_over("install", installation));
 }
 
 }  // namespace

@@ -181,6 +181,10 @@ def test_dry_run_orders_at_the_staging_and_keeps_nothing(make_pebble, make_renew
     renewd.configure(certificate(nginx_target(nginx)), ca=f'staging = "{staging.url}"', solver=listen)
     before = nginx.published()
     assert 'its config test passes' in renewd.run('renew', '--dry-run', NAME, expect=0).out
+    key = next(nginx.directory / path for path in before if 'key' in path)
+    key.chmod(0o640)  # would be put right by a deployment
+    assert 'its config test passes' in renewd.run('renew', '--dry-run', NAME, expect=0).out
+    assert key.stat().st_mode & 0o777 == 0o640 and nginx.published() == before
     nginx.configure(extra='no_such_directive on;')
     outcome = renewd.run('renew', '--dry-run', NAME, expect=4)
     assert 'config test fails' in outcome.text and nginx.published() == before

@@ -185,6 +185,25 @@ inline void repairs_a_damaged_version(const MakeHost& make_host) {
     }
 }
 
+/// Whatever stands there, a rehearsal leaves it so.
+inline void rehearses(const MakeHost& make_host) {
+    const FakeService service;
+    service.hold("1");
+    const auto rehearsed = make_host()->rehearse(service.installation("2"));
+    REQUIRE(rehearsed.has_value());
+    CHECK(rehearsed->outcome == InstallOutcome::Unchanged);
+    CHECK(rehearsed->test_before.output == "test is successful");
+    service.be("broken");
+    const auto broken = make_host()->rehearse(service.installation("2"));
+    REQUIRE(broken.has_value());
+    CHECK(broken->outcome == InstallOutcome::ServiceBroken);
+    CHECK(broken->test_before.exit_code == 3);
+    CHECK(slurp(service.key()) == "key 1");
+    CHECK(attributes(service.key()) == "0640 0:1");
+    CHECK(service.log() == "test certificate 1\ntest certificate 1\n");
+    CHECK(service.names() == Names{"cert", "key"});
+}
+
 /// What a run leaves that is cut off after `renamed` of its renames from generation 1 to generation 2.
 inline void leave_interrupted(const FakeService& service, int renamed) {
     const Installation installation = service.installation("2");
@@ -411,6 +430,9 @@ inline void check_conformance(const MakeHost& make_host) {
     }
     SUBCASE("leaves a broken service alone") {
         leaves_a_broken_service_alone(make_host);
+    }
+    SUBCASE("rehearses") {
+        rehearses(make_host);
     }
     SUBCASE("repairs a damaged version") {
         repairs_a_damaged_version(make_host);

@@ -35,6 +35,12 @@ class ScriptedHost final : public deployers::Host {
         return found;
     }
 
+    base::Result<deployers::InstallReport> rehearse(
+        const deployers::Installation& /*installation*/) override {
+        calls.emplace_back("rehearse");
+        return report;
+    }
+
     base::Result<std::unique_ptr<deployers::Session>> install(
         const deployers::Installation& installation) override {
         deadline = installation.deadline;
