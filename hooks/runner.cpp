@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "base/encoding.hpp"
 #include "base/process.hpp"
 #include "hooks/output.hpp"
 
@@ -19,7 +20,7 @@ namespace {
 /// Adds its output to the report; the error, if it failed.
 std::optional<base::Error> run_one(const Hook& hook, const Event& event, base::Seconds timeout,
                                    HookReport& report) {
-    const std::string what = "hook " + hook.front() + " at event " + event.name + ": ";
+    const std::string what = "hook " + base::printable(hook.front()) + " at event " + event.name + ": ";
     const auto completed = base::run({.argv = hook,
                                       .environment = environment_of(event),
                                       .input = event.json + "\n",
@@ -47,12 +48,14 @@ Result<std::vector<Hook>> find_hooks(base::Files& files, const std::string& dire
         std::error_code broken;
         const std::string path = std::filesystem::canonical(place + "/" + name, broken).string();
         if (broken)
-            return base::fail(Code::HookFailed, place + "/" + name + " leads nowhere: " + broken.message());
+            return base::fail(Code::HookFailed,
+                              base::printable(place + "/" + name) + " leads nowhere: " + broken.message());
         const base::FileInfo info = TRY(files.info(path));
         if (info.kind != base::FileKind::Regular || (info.mode & 0111) == 0) continue;
         if ((info.mode & 0022) != 0 || (info.uid != 0 && info.uid != ::geteuid())) {
-            return base::fail(Code::HookFailed, path + " can be changed by somebody else and is not run",
-                              "chown root " + path + " && chmod go-w " + path);
+            const std::string shown = base::printable(path);
+            return base::fail(Code::HookFailed, shown + " can be changed by somebody else and is not run",
+                              "chown root " + shown + " && chmod go-w " + shown);
         }
         hooks.push_back({place + "/" + name});
     }

@@ -11,6 +11,7 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/config/nearest.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "base/encoding.hpp"
 
@@ -159,16 +160,16 @@ Result<int> show(Workshop& shop) {
         list.push_back(to_json(shown));
         if (!shop.options.json) print(shop, shown);
     }
-    if (shop.options.json) std::printf("%s\n", json{{"version", 1}, {"accounts", list}}.dump(1).c_str());
+    if (shop.options.json) std::printf("%s\n", json_text({{"version", 1}, {"accounts", list}}).c_str());
     return code;
 }
 
 /// What was done, for people; or what is there now, as JSON.
 Result<int> done(Workshop& shop, const CaConfig& ca, const std::string& text) {
     if (shop.options.json) {
-        std::printf("%s\n", json{{"version", 1}, {"accounts", json::array({to_json(TRY(look_at(shop, ca)))})}}
-                                .dump(1)
-                                .c_str());
+        std::printf("%s\n",
+                    json_text({{"version", 1}, {"accounts", json::array({to_json(TRY(look_at(shop, ca)))})}})
+                        .c_str());
     } else if (!shop.options.quiet) {
         std::printf("  %s   %s\n", ca.name.c_str(), text.c_str());
     }

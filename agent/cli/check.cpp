@@ -14,6 +14,7 @@
 #include "agent/cli/command.hpp"
 #include "agent/plan/window.hpp"
 #include "agent/tell/hold_words.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/local_rights.hpp"
 #include "agent/work/preflight.hpp"
@@ -311,7 +312,7 @@ int check_command(Workshop& shop) {
                         {"text", finding.text}});
     }
     if (shop.options.json) {
-        std::printf("%s\n", nlohmann::json{{"version", 1}, {"findings", list}}.dump(1).c_str());
+        std::printf("%s\n", json_text({{"version", 1}, {"findings", list}}).c_str());
         return code;
     }
     if (!shop.options.quiet)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/json_text.hpp"
 
 namespace agent {
 
@@ -40,7 +41,7 @@ int forecast_command(Workshop& shop) {
              .has_open_order = order->has_value()});
     }
     const Forecast told = forecast(input);
-    const std::string text = options.json ? to_json(told).dump(1) + "\n"
+    const std::string text = options.json ? json_text(to_json(told)) + "\n"
                                           : to_chart(told, width_of(options), ::isatty(STDOUT_FILENO) == 1);
     std::printf("%s", text.c_str());
     return code;

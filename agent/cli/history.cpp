@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/json_text.hpp"
 
 namespace agent {
 
@@ -43,7 +44,7 @@ int history_command(Workshop& shop) {
         tell(options, lines.error());
         code = exit_code::kState;
     }
-    const std::string text = options.json ? to_json(history).dump(1) + "\n"
+    const std::string text = options.json ? json_text(to_json(history)) + "\n"
                                           : to_text(history, shop.clock.now(), width_of(options));
     std::printf("%s", text.c_str());
     return code;

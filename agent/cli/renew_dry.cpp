@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/rehearse.hpp"
 #include "base/parallel.hpp"
@@ -66,8 +67,7 @@ int rehearse_command(Workshop& shop) {
             tell_steps(shop, rehearsal);
         }
     }
-    if (shop.options.json)
-        std::printf("%s\n", nlohmann::json{{"version", 1}, {"dry_run", list}}.dump(1).c_str());
+    if (shop.options.json) std::printf("%s\n", json_text({{"version", 1}, {"dry_run", list}}).c_str());
     return code;
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/json_text.hpp"
 
 namespace agent {
 
@@ -57,7 +58,7 @@ int why_command(Workshop& shop) {
         return exit_code_of(explanation.error());
     }
     const base::Instant now = shop.clock.now();
-    const std::string text = shop.options.json ? to_json(*explanation, now).dump(1) + "\n"
+    const std::string text = shop.options.json ? json_text(to_json(*explanation, now)) + "\n"
                                                : to_text(*explanation, now, width_of(shop.options));
     std::printf("%s", text.c_str());
     return exit_code::kWell;

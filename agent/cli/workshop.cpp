@@ -18,6 +18,7 @@
 #include "agent/memory/agent_note.hpp"
 #include "agent/memory/machine.hpp"
 #include "agent/tell/hold_words.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/control.hpp"
 #include "agent/work/local_rights.hpp"
@@ -133,7 +134,7 @@ int exit_code_of(const base::Error& error) {
 
 void tell(const Options& options, const base::Error& error) {
     if (options.json) {
-        std::fprintf(stderr, "%s\n", to_json(error).dump().c_str());
+        std::fprintf(stderr, "%s\n", json_text(to_json(error), -1).c_str());
         return;
     }
     std::fprintf(stderr, "%s\n", error.message.c_str());
@@ -380,7 +381,7 @@ int work_on(Workshop& shop, const PassOptions& pass) {
         if (overview.clock_holds_orders && pass.may_renew)
             code = combined_exit_code(code, exit_code::kNotIssued);
     }
-    if (shop.options.json) std::printf("%s\n", to_json(overview).dump(1).c_str());
+    if (shop.options.json) std::printf("%s\n", json_text(to_json(overview)).c_str());
     const bool says_nothing_done = code == exit_code::kBusy || code == exit_code::kHeld;
     return says_nothing_done && has_worked ? exit_code::kWell : code;
 }

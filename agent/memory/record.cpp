@@ -105,9 +105,15 @@ Record read_record(JsonReader& reader, const json& object) {
             reader.optional<ExpiryWarning>(object, "warned", read_expiry_warning).value_or(ExpiryWarning{})};
 }
 
+/// Errors quote others: what is not UTF-8 in them must not be the end of the process, again at each start.
+std::string text_of(const json& value, int indent = -1) {
+    return value.dump(indent, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+}
+
 /// {"version", "digest", KEY: content}: the digest is that of the content as we write it.
 std::string seal(const char* key, const json& content) {
-    return json{{"version", kVersion}, {"digest", base::sha256_hex(content.dump())}, {key, content}}.dump(1) +
+    return text_of({{"version", kVersion}, {"digest", base::sha256_hex(text_of(content))}, {key, content}},
+                   1) +
            "\n";
 }
 
@@ -126,7 +132,8 @@ base::Result<json> unseal(const char* key, std::string_view text) {
     const auto content = document.find(key);
     const auto digest = document.find("digest");
     if (content == document.end() || !content->is_object() || digest == document.end() ||
-        !digest->is_string() || digest->get_ref<const std::string&>() != base::sha256_hex(content->dump())) {
+        !digest->is_string() ||
+        digest->get_ref<const std::string&>() != base::sha256_hex(text_of(*content))) {
         return base::fail(Code::StateCorrupt, "does not match its own digest");
     }
     return *content;

@@ -8,6 +8,7 @@
 
 #include "agent/plan/expiry.hpp"
 #include "agent/plan/retry.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/status.hpp"
 #include "hooks/runner.hpp"
 
@@ -48,13 +49,13 @@ hooks::Event event_of(Surroundings& s, const CertificateConfig& certificate, con
         .target = hook.target,
         .error = hook.error};
     for (const base::Identifier& name : certificate.names) event.names.push_back(name.value);
-    event.json = json{{"version", 1},
-                      {"event", hook.event},
-                      {"at", base::format_instant(now)},
-                      {"certificate", to_json(status)},
-                      {"target", std::move(target)},
-                      {"error", std::move(error)}}
-                     .dump();
+    event.json = json_text({{"version", 1},
+                            {"event", hook.event},
+                            {"at", base::format_instant(now)},
+                            {"certificate", to_json(status)},
+                            {"target", std::move(target)},
+                            {"error", std::move(error)}},
+                           -1);
     return event;
 }
 

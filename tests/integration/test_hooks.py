@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other people's programs at each event: told everything, trusted with nothing."""
 import json
+import os
 
 from renewd import NAME, certificate, nginx_target
 
@@ -101,3 +102,14 @@ def test_hook_that_others_may_change_is_not_run(renewd, nginx):
     renewd.configure(certificate(nginx_target(nginx)))
     renewd.run('renew', expect=4)
     assert notes(renewd) == [] and renewd.certificate()['conditions'][0]['code'] == 'hook/failed'
+
+
+def test_hook_with_a_name_that_is_no_text(renewd, nginx):
+    """A file's name may hold any byte: it is told, without them, and the record is written all the same."""
+    broken = hook(renewd, 'renewed', body='exit 9')
+    os.rename(broken, os.fsencode(broken) + b'-\xff\n\x1b[31m')
+    renewd.configure(certificate(nginx_target(nginx)))
+    outcome = renewd.run('renew', expect=4)
+    assert f'{broken}-???[31m at event renewed: exit 9' in outcome.text
+    seen = renewd.certificate()
+    assert [one['code'] for one in seen['conditions']] == ['hook/failed'] and seen['targets'][0]['state'] == 'serving'

@@ -75,6 +75,15 @@ TEST_CASE("record: what is written is read again, to the last field") {
     }
 }
 
+TEST_CASE("record: what is not UTF-8 in others' words is replaced, and the record is read again") {
+    agent::Record record = well();
+    record.issuance = failure(base::Code::CaRateLimited, 1);
+    record.issuance->error.message = "it says \xff\xc3(";
+    const auto read = agent::parse_record(agent::to_text(record));
+    REQUIRE(read);
+    CHECK(read->issuance->error.message == "it says \xef\xbf\xbd\xef\xbf\xbd(");
+}
+
 TEST_CASE("record: a file that cannot be trusted is told from one of a later version") {
     const std::string text = agent::to_text(full());
 

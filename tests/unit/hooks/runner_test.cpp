@@ -141,3 +141,12 @@ TEST_CASE("runner: a file that others can change is not run") {
     CHECK(result.error().hint.find("chmod go-w") != std::string::npos);
     CHECK_FALSE(std::filesystem::exists(directory.path() + "/ran"));
 }
+
+TEST_CASE("runner: a name is any bytes, and a message is one line of text") {
+    const Directory directory;
+    directory.add("renewed/10-\xff\n\033[31m", "exit 3");
+    const auto failed = run_all(directory);
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().message ==
+          "hook " + directory.path() + "/renewed/10-???[31m at event renewed: exit 3");
+}
