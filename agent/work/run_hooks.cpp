@@ -63,9 +63,9 @@ hooks::HookReport run_for(Surroundings& s, const CertificateConfig& certificate,
     auto programs = hooks::find_hooks(s.files, s.config.hooks.directory, event.name);
     if (!programs) return {.error = std::move(programs).error()};
     if (const auto own = certificate.hooks.find(event.name); own != certificate.hooks.end()) {
-        programs->push_back(own->second);
+        programs->push_back({.argv = own->second});
     }
-    hooks::HookReport report = hooks::run_hooks(*programs, event, s.config.hooks.timeout);
+    hooks::HookReport report = hooks::run_hooks(s.files, *programs, event, s.config.hooks.timeout);
     if (!programs->empty()) {
         s.remember(certificate.name,
                    {.what = "hook",
