@@ -146,8 +146,11 @@ void Child::run_to_end(Steady deadline, Milliseconds patience) {
 
 void Child::queue_input(std::string_view bytes) {
     if (!spawned_.input.is_open()) return;
-    unsent_.erase(0, std::exchange(sent_, 0));
-    unsent_ += bytes;
+    const std::string_view rest = std::string_view(unsent_.reveal()).substr(std::exchange(sent_, 0));
+    std::string both;
+    both.reserve(rest.size() + bytes.size());  // growing would leave copies behind
+    both.append(rest).append(bytes);
+    unsent_ = Secret(std::move(both));
 }
 
 void Child::close_input_when_sent() {
@@ -157,20 +160,24 @@ void Child::close_input_when_sent() {
 
 void Child::close_input() {
     spawned_.input.close();
-    unsent_.clear();
+    unsent_ = Secret();
     sent_ = 0;
 }
 
 void Child::write_once() {
     const SigpipeGuard guard;
-    const ssize_t taken = ::write(spawned_.input.number(), unsent_.data() + sent_, unsent_.size() - sent_);
+    const std::string_view rest = std::string_view(unsent_.reveal()).substr(sent_);
+    const ssize_t taken = ::write(spawned_.input.number(), rest.data(), rest.size());
     if (taken < 0 && must_wait(errno)) return;
     if (taken < 0) {  // EPIPE: it does not read any more, which is its right
         close_input();
         return;
     }
     sent_ += static_cast<std::size_t>(taken);
-    if (close_when_sent_ && !has_unsent_input()) close_input();
+    if (has_unsent_input()) return;
+    unsent_ = Secret();
+    sent_ = 0;
+    if (close_when_sent_) close_input();
 }
 
 void Child::note_end() {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/secret.hpp"
 #include "base/spawn.hpp"
 
 namespace base {
@@ -49,7 +50,9 @@ class Child {
 
     void queue_input(std::string_view bytes);
 
-    [[nodiscard]] bool has_unsent_input() const { return spawned_.input.is_open() && unsent_.size() > sent_; }
+    [[nodiscard]] bool has_unsent_input() const {
+        return spawned_.input.is_open() && unsent_.reveal().size() > sent_;
+    }
 
     void close_input_when_sent();
     /// Drops what was not sent.
@@ -70,7 +73,7 @@ class Child {
     [[nodiscard]] bool is_over() const { return ended_ && !out.pipe.is_open() && !err.pipe.is_open(); }
 
     Spawned spawned_;
-    std::string unsent_{};
+    Secret unsent_{};       // a key may be among it
     std::size_t sent_ = 0;  // bytes of unsent_ that are gone already
     bool close_when_sent_ = false;
     bool ended_ = false;  // but not reaped: until the destructor nobody else can be given its process id

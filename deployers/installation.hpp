@@ -65,8 +65,8 @@ struct Installation {
 [[nodiscard]] base::Result<void> check(const Installation& installation);
 
 /// The serialised form (docs/installation.md): lines, then the files' bytes, each length-prefixed. Only for
-/// an installation that passes check().
-[[nodiscard]] std::string to_bundle(const Installation& installation);
+/// an installation that passes check(). It holds the keys.
+[[nodiscard]] base::Secret to_bundle(const Installation& installation);
 /// Strict inverse of to_bundle(), digests and check() included. host/protocol, or what check() says.
 [[nodiscard]] base::Result<Installation> parse_bundle(std::string_view bundle);
 

@@ -151,7 +151,7 @@ TEST_CASE("receiver: other sides that are none") {
 TEST_CASE("receiver: a bundle that is not the one announced is not opened") {
     const FakeService service;
     const auto installation = service.installation("1");
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle = deployers::to_bundle(installation).reveal();
     const std::string work = deployers::work_directory(installation);
     const std::string digest = base::sha256_hex(bundle);
 
@@ -206,7 +206,7 @@ TEST_CASE("receiver: a bundle that is not the one announced is not opened") {
 TEST_CASE("receiver: gives up at its deadline what it waits for, and leaves nothing") {
     const FakeService service;
     const auto installation = service.installation("1");
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle = deployers::to_bundle(installation).reveal();
     base::Conversation receiver = talk();
     REQUIRE(receiver
                 .send("renewd-1 install " + std::to_string(bundle.size()) + " " + base::sha256_hex(bundle) +

@@ -86,7 +86,7 @@ base::Conversation start_doomed(const std::string& seconds) {
 }
 
 std::string request_for(const deployers::Installation& installation) {
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle = deployers::to_bundle(installation).reveal();
     return "renewd-1 install " + std::to_string(bundle.size()) + " " + base::sha256_hex(bundle) + " " +
            std::to_string(installation.deadline.count()) + " " + deployers::work_directory(installation) +
            "\n" + bundle;
