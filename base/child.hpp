@@ -19,6 +19,7 @@ namespace base {
 /// One output of a program, with a bound on what is kept of it.
 struct Collected {
     Descriptor pipe{};
+    Descriptor file{};  // in place of the pipe, where the program may leave daemons
     std::string text{};
     std::size_t size_max = 0;
     bool hold = false;  // when `text` is full: true lets the program wait, false reads on and drops
@@ -28,6 +29,10 @@ struct Collected {
 
     /// Takes what is there; does not block.
     void read_once();
+    /// Of a file: lets it grow no more, where it has become too large or `is_over`.
+    void bound_file(bool is_over) const;
+    /// What the file holds.
+    void read_file();
 };
 
 class Child {
@@ -43,9 +48,9 @@ class Child {
 
     /// Waits, not beyond `until`, for something that can be done, and does it: bytes in, bytes out, its end.
     void step(Steady until);
-    /// Steps until the program has ended and its outputs are closed. At `deadline` its group gets SIGTERM,
-    /// and SIGKILL `patience` later. Whoever keeps the outputs open after its end is killed after a short
-    /// grace.
+    /// Steps until the program has ended and its outputs, if they are pipes, are closed. At `deadline` its
+    /// group gets SIGTERM, and SIGKILL `patience` later. Whoever keeps a pipe open after its end is killed
+    /// after a short grace.
     void run_to_end(Steady deadline, Milliseconds patience);
 
     void queue_input(std::string_view bytes);
@@ -78,7 +83,6 @@ class Child {
     bool close_when_sent_ = false;
     bool ended_ = false;  // but not reaped: until the destructor nobody else can be given its process id
     Steady ended_at_{};
-    bool may_leave_daemons_ = false;
     bool timed_out_ = false;
     int exit_code_ = -1;
     int signal_ = 0;

@@ -289,11 +289,16 @@ run() {
     while IFS= read -r word <&4; do set -- "$@" "$word"; done && exec 4<&-
     [ "$#" -gt 0 ] || return 0
     began=$(date +%s)
+    # What it leaves running may print on for ever: then its reader stays with it, and nobody waits for them.
+    rm -f "$run/pipe" "$run/read" && mkfifo "$run/pipe" "$run/read" && exec 7<>"$run/read"
     {
-        (umask 022 && exec env -i PATH="$PATH" LANG=C.UTF-8 timeout -k 2 "$patience" "$@") </dev/null 2>&1 3<&- 8>&- 9>&-
-        echo "$?" >"$run/code"
-    } | timeout -k 2 "$((patience + 4))" sh -c "head -c 4000; exec cat >/dev/null" >"$run/output" 3<&- 8>&- 9>&-
-    read -r code <"$run/code" || code=255
+        sh -c "dd bs=1 count=4000 2>/dev/null; exec cat >/dev/null" <"$run/pipe" >"$run/output"
+        echo >&7
+    } >/dev/null 2>&1 3<&- 8>&- 9>&- &
+    (umask 022 && exec env -i PATH="$PATH" LANG=C.UTF-8 timeout -k 2 "$patience" "$@") </dev/null >"$run/pipe" 2>&1 3<&- 7>&- 8>&- 9>&-
+    code=$?
+    timeout 1 head -n 1 <&7 >/dev/null
+    exec 7>&-
     # busybox has no status of its own for what took too long.
     case $code in 137 | 143) [ "$(($(date +%s) - began))" -lt "$patience" ] || code=124 ;; esac
     text=$(tr -cd "\12\40-\176" <"$run/output" | sed "/^\$/d" | sed "\$!s/\$/;/")
@@ -358,7 +363,7 @@ receive() {
     install
 }
 
-for tool in cut env grep head readlink sed sha256sum stat tail timeout tr wc; do
+for tool in cut dd env grep head mkfifo readlink sed sha256sum stat tail timeout tr wc; do
     command -v "$tool" >/dev/null || refuse host/protocol "there is no $tool on this host"
 done
 watch 60 && say ready

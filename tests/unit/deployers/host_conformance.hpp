@@ -13,6 +13,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/file.hpp"
 #include "deployers/hosts/host.hpp"
@@ -303,6 +304,27 @@ inline void reports_what_a_reload_says(const MakeHost& make_host) {
 }
 
 /// All of it.
+/// Neither held up by it, nor the end of it.
+inline void lets_daemons_print_on(const MakeHost& make_host) {
+    const FakeService service;
+    base::SystemClock clock;
+    service.be("daemon");
+    const base::Steady begun = clock.steady();
+    {
+        auto installation = service.installation("1");
+        installation.command_deadline = base::Seconds{60};
+        installation.deadline = base::Seconds{300};
+        const auto session = install(make_host, installation);
+        CHECK(session->report().reload.ok());
+        CHECK(session->report().reload.output == "begun");
+        REQUIRE(session->commit().has_value());
+    }
+    CHECK(clock.steady() - begun < base::Seconds{60});
+    service.be("go");
+    for (int i = 0; i < 400 && !service.is("went_on"); ++i) clock.sleep(base::Milliseconds{25});
+    CHECK(service.is("went_on"));
+}
+
 inline void check_conformance(const MakeHost& make_host) {
     SUBCASE("installs where nothing was") {
         installs_where_nothing_was(make_host);
@@ -336,6 +358,9 @@ inline void check_conformance(const MakeHost& make_host) {
     }
     SUBCASE("reports what a reload says") {
         reports_what_a_reload_says(make_host);
+    }
+    SUBCASE("lets daemons print on") {
+        lets_daemons_print_on(make_host);
     }
     SUBCASE("survives bad commands") {
         survives_bad_commands(make_host);
