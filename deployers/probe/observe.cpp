@@ -251,9 +251,13 @@ base::Chain served_chain(const SSL* ssl) {
 }
 
 /// In TLS 1.2 a server that insists on a client's certificate breaks off after it has shown its own and
-/// proved to hold the key: the client's Finished is out then. In TLS 1.3 the client is done before that.
+/// proved to hold the key: the client's Finished is out then. Not so where the key exchange is RSA's own:
+/// there nothing is signed, and only the server's Finished is a proof. In TLS 1.3 the client is done before
+/// that.
 bool has_shown_its_certificate(const SSL* ssl) {
-    return SSL_get_state(ssl) == TLS_ST_CW_FINISHED && SSL_get_peer_cert_chain(ssl) != nullptr;
+    if (SSL_get_state(ssl) != TLS_ST_CW_FINISHED || SSL_get_peer_cert_chain(ssl) == nullptr) return false;
+    const SSL_CIPHER* suite = SSL_get_pending_cipher(ssl);
+    return suite != nullptr && SSL_CIPHER_get_kx_nid(suite) != NID_kx_rsa;
 }
 
 void shake_hands(const Endpoint& endpoint, const base::Descriptor& socket, const Deadline& deadline,

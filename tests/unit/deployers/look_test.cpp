@@ -215,6 +215,17 @@ TEST_CASE("observe: an old server's small parameters do not hide its certificate
     CHECK(seen.chain.front().sha256() == world().rsa.sha256());
 }
 
+TEST_CASE("observe: a certificate that nobody has proved to hold the key of has not been shown") {
+    TlsServer server;
+    for (const bool insists : {false, true}) {
+        CAPTURE(insists);
+        server.serve_without_signature(world().rsa, insists);
+        const Observation seen = observe(endpoint_of(server), server.ip(), server.port(), kPatient);
+        CAPTURE(seen.detail);
+        CHECK(seen.kind == (insists ? Kind::HandshakeFailed : Kind::Handshake));
+    }
+}
+
 TEST_CASE("resolve: every address once, always in one order") {
     CHECK(deployers::resolve("192.0.2.7") == std::vector<std::string>{"192.0.2.7"});
     CHECK(deployers::resolve("2001:db8::7") == std::vector<std::string>{"2001:db8::7"});
