@@ -24,6 +24,7 @@
 #include "base/openssl.hpp"
 #include "base/outward.hpp"
 #include "deployers/probe/look.hpp"
+#include "deployers/probe/no_connection.hpp"
 
 namespace deployers {
 namespace {
@@ -137,27 +138,10 @@ SocketAddress socket_address(const std::string& ip, int port) {
     return result;
 }
 
-/// What an errno of connecting means. `at_once`: this machine's own routing said so, no answer from outside.
 void set_failure(Observation& seen, int error, bool at_once) {
-    const bool no_route = error == ENETUNREACH || error == EAFNOSUPPORT || error == EADDRNOTAVAIL ||
-                          (error == EHOSTUNREACH && at_once);
-    if (no_route) {
-        seen.kind = Kind::NoRoute;
-        seen.detail = std::string("no route from here to ") +
-                      (seen.address.starts_with('[') ? "IPv6" : "IPv4") + " addresses like this one";
-        return;
-    }
-    seen.kind = error == ETIMEDOUT ? Kind::TimedOut : Kind::Refused;
-    switch (error) {
-        case ECONNREFUSED:
-            seen.detail = "connection refused";
-            return;
-        case EHOSTUNREACH:
-            seen.detail = "the host does not answer (no route to host)";
-            return;
-        default:
-            seen.detail = "cannot connect: " + base::errno_text(error);
-    }
+    NoConnection why = no_connection(error, /*is_v6=*/seen.address.starts_with('['), at_once);
+    seen.kind = why.kind;
+    seen.detail = std::move(why.detail);
 }
 
 /// A connected, non-blocking socket; closed where it did not come to that, and `seen` says why.
@@ -266,7 +250,8 @@ void shake_hands(const Endpoint& endpoint, const base::Descriptor& socket, const
     seen.kind = Kind::HandshakeFailed;
     const SslPtr ssl = make_client(endpoint);
     if (!ssl || SSL_set_fd(ssl.get(), socket.number()) != 1) {
-        seen.detail = "TLS: " + base::openssl_error();
+        seen.kind = Kind::NotLooked;
+        seen.detail = "this machine could not look: TLS: " + base::openssl_error();
         return;
     }
     for (;;) {

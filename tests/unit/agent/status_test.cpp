@@ -168,7 +168,7 @@ TEST_CASE("status: a public name that does not resolve, or answers wrongly, is t
                "example.com: https://v6.example.com at [2001:db8::7]:443: no route from here"},
           Case{"several",
                {{.endpoint = "https://example.com"}, two, elsewhere},
-               "verify/unresolved",
+               "verify/foreign",
                "example.com: https://example.com does not resolve (and 2 more)"}}) {
         CAPTURE(c.name);
         record.endpoints = c.seen;

@@ -13,6 +13,7 @@
 
 #include "tests/unit/deployers/fake_clock.hpp"
 #include "tests/unit/deployers/identities.hpp"
+#include "tests/unit/deployers/no_descriptors.hpp"
 #include "tests/unit/deployers/printed_verdict.hpp"
 #include "tests/unit/deployers/tls_server.hpp"
 
@@ -224,6 +225,18 @@ TEST_CASE("observe: a certificate that nobody has proved to hold the key of has 
         CAPTURE(seen.detail);
         CHECK(seen.kind == (insists ? Kind::HandshakeFailed : Kind::Handshake));
     }
+}
+
+TEST_CASE("observe: what this machine is short of is no news of the service") {
+    TlsServer server;
+    server.serve(world().wanted);
+    Observation seen;
+    {
+        const tests::NoDescriptors none;
+        seen = observe(endpoint_of(server), server.ip(), server.port(), kPatient);
+    }
+    CHECK(seen.kind == Kind::NotLooked);
+    CHECK(seen.detail == "this machine could not look: Too many open files");
 }
 
 TEST_CASE("resolve: every address once, always in one order") {
