@@ -48,6 +48,10 @@ struct Course {
     DeploymentOutcome outcome{};
 
     [[nodiscard]] const std::string& certificate() const { return request.wanted->certificate; }
+
+    [[nodiscard]] Viewpoint viewpoint() const {
+        return {.anchors = *request.anchors, .clock = clock, .names = request.names};
+    }
 };
 
 /// What the endpoints have shown since the reload.
@@ -105,7 +109,7 @@ Result<void> prove(const Course& course) {
 
 void look_before(Course& course) {
     if (course.request.endpoints.empty()) return;
-    course.before = look(course.request.endpoints, course.expectation, *course.request.anchors, course.clock,
+    course.before = look(course.request.endpoints, course.expectation, course.viewpoint(),
                          std::min(kLookBefore, course.request.verify_for));
 }
 
@@ -188,7 +192,8 @@ bool nobody_answers(const std::vector<EndpointVerdict>& endpoints) {
     bool asked = false;
     for (const EndpointVerdict& endpoint : endpoints)
         for (const AddressVerdict& address : endpoint.addresses) {
-            if (address.verdict == Verdict::NotReachableFromHere) continue;
+            if (address.verdict == Verdict::NotReachableFromHere || address.verdict == Verdict::Unresolved)
+                continue;
             if (address.verdict != Verdict::Unreachable) return false;
             asked = true;
         }
@@ -251,8 +256,8 @@ bool verify(Course& course) {
                 .reload_sent = begun};
     const auto between = [&](const std::vector<EndpointVerdict>& seen) { return go_on(course, watch, seen); };
     const auto look_for = [&](Milliseconds patience) {
-        course.outcome.endpoints = look_until_served(request.endpoints, course.expectation, *request.anchors,
-                                                     course.clock, patience, between);
+        course.outcome.endpoints =
+            look_until_served(request.endpoints, course.expectation, course.viewpoint(), patience, between);
         return !has_lost_something(course.before, course.outcome.endpoints);
     };
     if (look_for(request.verify_for)) return true;
@@ -364,8 +369,7 @@ void put_back(Course& course) {
     course.outcome.installed = false;
     tell(course, "verify", "what was there before");
     course.outcome.endpoints = look_until_served(
-        course.request.endpoints, course.expectation, *course.request.anchors, course.clock,
-        course.request.verify_for,
+        course.request.endpoints, course.expectation, course.viewpoint(), course.request.verify_for,
         [&](const std::vector<EndpointVerdict>& seen) { return !is_as_before(course.before, seen); });
     const bool back = is_as_before(course.before, course.outcome.endpoints);
     end_with(course, Error{.code = Code::DeployRestored,

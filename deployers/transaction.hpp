@@ -15,6 +15,7 @@
 #include "deployers/hosts/host.hpp"
 #include "deployers/installation.hpp"
 #include "deployers/probe/endpoint.hpp"
+#include "deployers/probe/resolve.hpp"
 #include "deployers/probe/verdict.hpp"
 
 namespace deployers {
@@ -28,6 +29,7 @@ struct DeploymentRequest {
     Installation installation{};
     std::vector<Endpoint> endpoints{};  // of the target; none: it ends `unverified`
     const base::Anchors* anchors = nullptr;
+    NameSource names{};  // who knows where the endpoints are
     base::Milliseconds verify_for{60'000};
     /// "write", "reload", "verify", with a detail for people; may be empty.
     std::function<void(std::string_view step, std::string_view detail)> progress{};

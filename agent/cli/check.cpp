@@ -17,6 +17,7 @@
 #include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/local_rights.hpp"
+#include "agent/work/look.hpp"
 #include "agent/work/preflight.hpp"
 #include "agent/work/solvers.hpp"
 #include "base/process.hpp"
@@ -156,7 +157,7 @@ class Checker {
         if (certificate.targets.empty())
             note(certificate.name, "has no target: it is issued and kept, and served nowhere");
         for (const deployers::Endpoint& endpoint : certificate.endpoints)
-            check_resolves(certificate.name, endpoint.text, endpoint.address, endpoint.host);
+            check_resolves(certificate.name, endpoint, names_of_visitors(*shop_.surroundings));
         for (const TargetConfig& target : certificate.targets)
             check_target(certificate.name + " on " + target.name, certificate, target);
         check_windows(certificate);
@@ -190,11 +191,18 @@ class Checker {
         }
     }
 
-    void check_resolves(const std::string& subject, const std::string& what, const std::string& address,
-                        const std::string& host) {
-        if (!address.empty() || !base::address_bytes(host).empty() || !resolved_.insert(host).second) return;
-        const auto addresses = deployers::resolve(host);
-        if (addresses.empty())
+    void check_resolves(const std::string& subject, const deployers::Endpoint& endpoint,
+                        const deployers::NameSource& names) {
+        if (endpoint.address.empty()) check_resolves(subject, endpoint.text, endpoint.host, names);
+    }
+
+    void check_resolves(const std::string& subject, const std::string& what, const std::string& host,
+                        const deployers::NameSource& names) {
+        if (!base::address_bytes(host).empty() || !resolved_.insert(host).second) return;
+        const deployers::Addresses addresses = deployers::resolve(host, names);
+        for (const auto& failure : addresses.unknown)
+            fail(subject, what + ": " + failure.asked + ": " + failure.why, exit_code::kNotDeployed);
+        if (addresses.found.empty() && addresses.unknown.empty())
             fail(subject, what + ": " + host + " does not resolve", exit_code::kNotDeployed);
     }
 
@@ -221,8 +229,9 @@ class Checker {
             if (base::find_program("ssh").empty())
                 fail(subject, "there is no ssh here; install openssh-client", exit_code::kNotDeployed);
             if (!host->host_keys.empty()) {
-                check_resolves(subject, "host " + host->name, "", host->host);
-            } else if (base::address_bytes(host->host).empty() && deployers::resolve(host->host).empty()) {
+                check_resolves(subject, "host " + host->name, host->host, {});
+            } else if (base::address_bytes(host->host).empty() &&
+                       deployers::resolve(host->host, {}).found.empty()) {
                 // Not a failure: a name that only the user's ssh_config knows is resolved by ssh itself.
                 note(subject, "host " + host->name + ": " + host->host +
                                   " does not resolve; well if it is an alias in ssh_config");
@@ -235,7 +244,7 @@ class Checker {
             check_rights(subject, certificate, target);
         }
         for (const deployers::Endpoint& endpoint : target.endpoints)
-            check_resolves(subject, endpoint.text, endpoint.address, endpoint.host);
+            check_resolves(subject, endpoint, names_of_targets(*shop_.surroundings));
         const auto defaults = deployers::find_deployer(target.deployer)->defaults();
         const bool is_pair = !deployers::key_with_private_key(target.parameters).empty();
         if (defaults.has_include && target.parameters.include.empty() && is_pair) {

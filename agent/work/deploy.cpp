@@ -117,7 +117,9 @@ class Deployment {
                                  known->attempting == 0 && known->fingerprint == fingerprint(target);
         if (!is_in_place || also_what_is_well_ || target.endpoints.empty()) return false;
         RightClock clock = s_.clock_for(record);
-        const auto verdicts = deployers::look(target.endpoints, expectation_, anchors, clock);
+        const auto verdicts =
+            deployers::look(target.endpoints, expectation_,
+                            {.anchors = anchors, .clock = clock, .names = names_of_targets(s_)});
         if (!deployers::all_serving(verdicts)) return false;
         return keeper_
             .change([&](Record& changed) { note_verdicts(changed, target.name, verdicts, s_.clock.now()); })
@@ -158,6 +160,7 @@ class Deployment {
                                              .installation = std::move(*installation),
                                              .endpoints = target.endpoints,
                                              .anchors = &anchors,
+                                             .names = names_of_targets(s_),
                                              .verify_for = target.verify_for};
         if (!earlier_.empty()) request.earlier_not_after = end_of(earlier_.back());
         request.progress = [&](std::string_view step, std::string_view detail) {

@@ -167,12 +167,6 @@ TEST_CASE("drift: what had not been seen serving has not drifted") {
     CHECK_FALSE(record.targets[0].drift.seen_at);
     CHECK(record.targets[0].failure);
     record = fixtures::well();
-    agent::note_look(record, fixtures::certificate(), "web",
-                     {.code = base::Code::VerifyUnresolved, .message = "example.com does not resolve"},
-                     {.now = kNow, .verify_every = 1h, .was_serving = true});
-    CHECK_FALSE(record.targets[0].drift.seen_at);
-    CHECK(record.targets[0].failure);
-    record = fixtures::well();
     record.generations.push_back(fixtures::generation(4));  // not installed yet
     look(record, kNow);
     CHECK_FALSE(record.targets[0].drift.seen_at);

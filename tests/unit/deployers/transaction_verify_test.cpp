@@ -2,6 +2,7 @@
 // deploy(): what the endpoints show after the installation, and what is done about it.
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/unit/deployers/deployment_stage.hpp"
+#include "tests/unit/deployers/no_descriptors.hpp"
 
 namespace {
 
@@ -294,6 +296,22 @@ TEST_CASE("deploy: other ways of not being served, by their names") {
     CHECK(outcome.installed);
     CHECK_FALSE(outcome.served);
     CHECK(stage.host.count("commit") == 1);
+    CHECK(stage.host.count("restore") == 0);
+}
+
+TEST_CASE("deploy: what this machine is short of takes no certificate back") {
+    Stage stage;
+    std::optional<tests::NoDescriptors> none;
+    stage.host.on_install = [&] {
+        stage.server.serve(world().wanted);
+        none.emplace();
+    };
+    const DeploymentOutcome outcome = stage.run();
+    none.reset();
+    check_error(outcome, "verify/unreachable", "verify", "this machine could not look: Too many open files",
+                "LimitNOFILE");
+    CHECK(outcome.installed);
+    CHECK_FALSE(outcome.served);
     CHECK(stage.host.count("restore") == 0);
 }
 
