@@ -21,9 +21,6 @@ using base::Error;
 using base::Milliseconds;
 using base::Result;
 
-// The look beforehand only wants to know what is there; a host that does not answer must not hold up the
-// deployment.
-constexpr Milliseconds kLookBefore{2000};
 // A reload is sent again no sooner than this: Apache takes about a second for one.
 constexpr Milliseconds kReloadSpacing{2000};
 // How long a service may be gone before that is no restart any more.
@@ -109,8 +106,9 @@ Result<void> prove(const Course& course) {
 
 void look_before(Course& course) {
     if (course.request.endpoints.empty()) return;
+    // With the time that the looks afterwards have: what is too slow to be seen now could not be missed then.
     course.before = look(course.request.endpoints, course.expectation, course.viewpoint(),
-                         std::min(kLookBefore, course.request.verify_for));
+                         handshake_deadline(course.request.verify_for));
 }
 
 /// The connection broke after everything had been handed over: the host is asked once what it holds now.

@@ -299,6 +299,15 @@ TEST_CASE("deploy: other ways of not being served, by their names") {
     CHECK(stage.host.count("restore") == 0);
 }
 
+TEST_CASE("deploy: a service that was slow before is missed as any other") {
+    Stage stage;
+    stage.server.serve_slowly(world().earlier, 2200ms);
+    stage.host.on_install = stage.refusing();
+    stage.host.on_restore = stage.serving(world().earlier);
+    check_error(stage.run(), "deploy/restored", "deploy", "is back and is served again",
+                "renewd deploy example.com");
+}
+
 TEST_CASE("deploy: what this machine is short of takes no certificate back") {
     Stage stage;
     std::optional<tests::NoDescriptors> none;
