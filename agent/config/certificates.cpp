@@ -116,12 +116,12 @@ void read_hooks(Section& section, CertificateConfig& certificate) {
     const toml::table* table = section.table("hooks");
     if (table == nullptr) return;
     Section hooks(*table, "hooks of " + section.what(), section.problems());
-    for (const std::string_view event : {"renewed", "deployed", "served", "failed", "drifted", "expiring"}) {
+    for (const std::string_view event : {"before_renew", "renewed", "before_deploy", "deployed", "verified",
+                                         "served", "failed", "drifted", "expiring"}) {
         auto argv = hooks.argv(event);
         if (argv && argv->empty()) hooks.wrong(event, "is empty; name a program");
         if (argv && !argv->empty()) certificate.hooks[std::string(event)] = std::move(*argv);
     }
-    hooks.not_built({"before_renew", "before_deploy", "verified"});
     hooks.finish();
 }
 

@@ -10,6 +10,7 @@
 #include "agent/plan/retry.hpp"
 #include "agent/work/local_rights.hpp"
 #include "agent/work/look.hpp"
+#include "agent/work/run_hooks.hpp"
 #include "base/parallel.hpp"
 #include "deployers/deployer.hpp"
 #include "deployers/probe/look.hpp"
@@ -33,6 +34,8 @@ void note_outcome(Record& record, const std::string& name, const std::string& fi
         target.fingerprint = fingerprint;
         if (is_news || !target.deployed_at) target.deployed_at = now;
     }
+    if (!outcome.error && is_news)
+        record.hooks.push_back({.event = "deployed", .target = name, .generation = wanted});
     if (!outcome.endpoints.empty()) note_verdicts(record, name, outcome.endpoints, now);
     if (!outcome.error && drift.seen_at) note_repair(drift, now);
     target.drift = std::move(drift);
@@ -49,7 +52,6 @@ void note_outcome(Record& record, const std::string& name, const std::string& fi
         }
     } else {
         target.failure.reset();
-        if (is_news) record.hooks.push_back({.event = "deployed", .target = name, .generation = wanted});
     }
 }
 
@@ -81,9 +83,7 @@ class Deployment {
         const std::scoped_lock turn(s_.service_turn(target));
         const base::Anchors anchors = TRY(s_.anchors(certificate_, target.roots));
         if (already_serves(target, anchors)) return {};
-        TRY(keeper_.change(
-            [&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));
-        const DeploymentOutcome outcome = transact(target, anchors);
+        const DeploymentOutcome outcome = TRY(put_on(target, anchors));
         tell(target, outcome);
         s_.progress.step(certificate_.name, target.name,
                          outcome.served      ? "served"
@@ -96,6 +96,20 @@ class Deployment {
     }
 
   private:
+    /// Where its hooks let it happen.
+    Result<DeploymentOutcome> put_on(const TargetConfig& target, const base::Anchors& anchors) {
+        auto allowed = ask_hooks(s_, certificate_, keeper_.record(), "before_deploy", target.name);
+        if (!allowed) {
+            base::Error error = std::move(allowed).error();
+            error.message =
+                certificate_.name + " on " + target.name + ": nothing was changed: " + error.message;
+            return DeploymentOutcome{.error = std::move(error).during("deploy")};
+        }
+        TRY(keeper_.change(
+            [&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));
+        return transact(target, anchors);
+    }
+
     void tell(const TargetConfig& target, const DeploymentOutcome& outcome) {
         std::string remarks;
         for (const std::string& remark : outcome.remarks) remarks += (remarks.empty() ? "" : "; ") + remark;

@@ -21,6 +21,13 @@ namespace {
 
 constexpr std::size_t kTargetsAtOnce = 20;
 
+/// It has what is wanted, and the last look has shown it everywhere.
+bool is_verified(const Record& record, const TargetRecord& target) {
+    const GenerationRecord* wanted = record.wanted();
+    return wanted != nullptr && target.installed == wanted->number && target.serving == wanted->number &&
+           deployers::all_serving(target.endpoints);
+}
+
 }  // namespace
 
 deployers::NameSource names_of_targets(const Surroundings& s) {
@@ -57,6 +64,7 @@ int generation_seen(const Record& record, const std::vector<EndpointVerdict>& ve
 void note_verdicts(Record& record, const std::string& target, const std::vector<EndpointVerdict>& verdicts,
                    base::Instant now) {
     TargetRecord& known = record.target_for(target);
+    const bool was_verified = is_verified(record, known);
     const bool all_serve = deployers::all_serving(verdicts);
     known.endpoints = verdicts;
     known.verified_at = now;
@@ -68,6 +76,8 @@ void note_verdicts(Record& record, const std::string& target, const std::vector<
         known.failure.reset();
         note_well(known.drift, now);
     }
+    if (!was_verified && is_verified(record, known))
+        record.hooks.push_back({.event = "verified", .target = target, .generation = known.serving});
 }
 
 void note_look(Record& record, const CertificateConfig& certificate, const std::string& name,

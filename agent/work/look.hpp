@@ -20,7 +20,8 @@ namespace agent {
 [[nodiscard]] base::Result<void> look_at_certificate(Surroundings& surroundings,
                                                      const CertificateConfig& certificate, Keeper& keeper);
 
-/// Writes what was seen of a target into its record. Pure.
+/// Writes what was seen of a target into its record, with the event `verified` where it has come to be seen
+/// serving what is wanted. Pure.
 void note_verdicts(Record& record, const std::string& target,
                    const std::vector<deployers::EndpointVerdict>& verdicts, base::Instant now);
 

@@ -13,6 +13,7 @@
 #include "agent/tell/words.hpp"
 #include "agent/work/preflight.hpp"
 #include "agent/work/residue.hpp"
+#include "agent/work/run_hooks.hpp"
 #include "base/key.hpp"
 #include "base/request.hpp"
 
@@ -317,8 +318,12 @@ OrderAhead order_wished(const CertificateConfig& certificate, const Record& reco
 
 Result<std::optional<OrderHold>> renew(Surroundings& surroundings, const CertificateConfig& certificate,
                                        Keeper& keeper, const OrderWish& wish) {
-    Trouble trouble;
-    auto result = renew_somewhere(surroundings, certificate, keeper, wish, trouble);
+    Trouble trouble{.ca_failures = keeper.record().ca_failures};
+    auto result = ask_hooks(surroundings, certificate, keeper.record(), "before_renew");
+    if (result)
+        result = renew_somewhere(surroundings, certificate, keeper, wish, trouble);
+    else
+        result.error().message += "; nothing was asked of a CA, and it is tried again later";
     if (result) return std::optional<OrderHold>{};
     if (trouble.held) return trouble.held;
     base::Error error = std::move(result).error();

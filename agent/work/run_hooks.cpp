@@ -114,6 +114,16 @@ Result<void> raise_expiring(Surroundings& s, const CertificateConfig& certificat
     });
 }
 
+Result<void> ask_hooks(Surroundings& s, const CertificateConfig& certificate, const Record& record,
+                       const std::string& event, const std::string& target) {
+    const GenerationRecord* wanted = record.wanted();
+    const PendingHook hook{
+        .event = event, .target = target, .generation = wanted == nullptr ? 0 : wanted->number};
+    hooks::HookReport report = run_for(s, certificate, event_of(s, certificate, record, hook));
+    if (report.error) return tl::make_unexpected(*std::move(report.error));
+    return {};
+}
+
 Result<void> run_due_hooks(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper, bool all) {
     const std::vector<PendingHook> owed = keeper.record().hooks;
     for (const PendingHook& hook : owed) {

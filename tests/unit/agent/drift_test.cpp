@@ -172,3 +172,34 @@ TEST_CASE("drift: what had not been seen serving has not drifted") {
     CHECK_FALSE(record.targets[0].drift.seen_at);
     CHECK_FALSE(record.targets[0].failure);
 }
+
+TEST_CASE("drift: that a target has come to serve what is wanted is an event, that it goes on so is none") {
+    const auto told = [](const agent::Record& record) {
+        std::vector<std::string> events;
+        for (const agent::PendingHook& hook : record.hooks) events.push_back(hook.event + " " + hook.target);
+        return events;
+    };
+    using Events = std::vector<std::string>;
+    agent::Record record = fixtures::well();
+    record.hooks.clear();
+    record.targets[0].installed = 2;
+    record.targets[0].serving = 2;
+    const auto serving = fixtures::seen(Verdict::Serving, "leaf3");
+    agent::note_outcome(record, "web", record.targets[0].fingerprint,
+                        {.installed = true, .wrote = true, .served = true, .endpoints = serving}, 3,
+                        {.now = kNow, .chance = 0.5});
+    CHECK(told(record) == Events{"deployed web", "verified web"});
+    agent::note_verdicts(record, "web", serving, kNow + 1h);
+    CHECK(record.hooks.size() == 2);
+    agent::note_verdicts(record, "web", fixtures::seen(Verdict::Stale, "leaf2"), kNow + 2h);
+    CHECK(record.hooks.size() == 2);
+    agent::note_verdicts(record, "web", serving, kNow + 3h);
+    CHECK(told(record) == Events{"deployed web", "verified web", "verified web"});
+    // Served, but not by us yet: it is not installed.
+    record = fixtures::well();
+    record.hooks.clear();
+    record.targets[0].installed = 2;
+    record.targets[0].serving = 2;
+    agent::note_verdicts(record, "web", serving, kNow);
+    CHECK(record.hooks.empty());
+}
