@@ -28,7 +28,7 @@ std::optional<Instant> oldest_in(const std::vector<EndpointVerdict>& endpoints) 
 
 void note_endpoints(CertificateFigures& figures, const std::vector<EndpointVerdict>& endpoints,
                     const std::string& target, const std::string& host) {
-    for (const EndpointVerdict& endpoint : endpoints) ++figures.verdicts[endpoint.verdict];
+    for (const EndpointVerdict& endpoint : endpoints) ++figures.verdicts[to_string(endpoint.verdict)];
     if (const auto oldest = oldest_in(endpoints))
         figures.served.push_back({.target = target, .host = host, .oldest_not_after = *oldest});
 }
@@ -97,7 +97,7 @@ void write_certificates(Writer& out, const std::vector<const CertificateFigures*
     out.family("renewd_endpoints", "gauge", "Endpoints by what was seen there last.");
     for (const CertificateFigures* one : certificates) {
         for (const auto& [verdict, count] : one->verdicts)
-            out.sample({{"certificate", one->name}, {"verdict", to_string(verdict)}}, count);
+            out.sample({{"certificate", one->name}, {"verdict", verdict}}, count);
     }
     out.family("renewd_renewal_at_seconds", "gauge", "Unix time of the next renewal.");
     for (const CertificateFigures* one : certificates) {

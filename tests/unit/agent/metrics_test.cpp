@@ -138,3 +138,11 @@ TEST_CASE("metrics: the file is for all to read, and the next process counts on"
     CHECK(family(text, "renewd_last_pass_seconds").empty());
     CHECK(agent::attempts_in("renewd_attempts_total{step=\"x\n\nrenewd_attempts_total 3\n").empty());
 }
+
+TEST_CASE("metrics: verdicts that are told by one word are one series") {
+    agent::Record record = fixtures::well();
+    record.endpoints = {{.endpoint = "https://a.example", .verdict = Verdict::Unreachable},
+                        {.endpoint = "https://b.example", .verdict = Verdict::NotLooked}};
+    const agent::CertificateFigures figures = figures_of(fixtures::certificate(), record);
+    CHECK(figures.verdicts.at("unreachable") == 2);
+}
