@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "acme/account.hpp"
 
+#include <optional>
 #include <utility>
 
 #include "acme/url.hpp"
@@ -16,10 +17,11 @@ namespace {
 
 /// newAccount is idempotent (§7.3.1: the same key finds the same account), so a lost answer is asked for
 /// again.
-Result<Session::Posted> register_key(Session& session, const Account& account, const std::string& payload) {
-    auto answer = session.post_to(account, &Directory::new_account, payload, {});
+Result<Session::Posted> register_key(Session& session, const Account& account,
+                                     const Session::PayloadFor& payload_for) {
+    auto answer = session.post_to(account, &Directory::new_account, payload_for, {});
     if (!answer && answer.error().code == Code::CaUnreachable)
-        answer = session.post_to(account, &Directory::new_account, payload, {});
+        answer = session.post_to(account, &Directory::new_account, payload_for, {});
     return answer;
 }
 
@@ -91,11 +93,13 @@ Result<Account> find_or_create_account(Session& session, const base::PrivateKey&
         account.url = TRY(find_bound_account(session, key));
         return account;
     }
-    std::string binding;
-    if (registration.binding)
-        binding = TRY(sign_binding(ca, TRY(registration.binding()), key, directory.new_account));
-    const std::string payload = new_account_payload(registration.contact, registration.agree_tos, binding);
-    auto posted = register_key(session, account, payload);
+    std::optional<ExternalBinding> binding;
+    if (registration.binding) binding = TRY(registration.binding());
+    const auto payload_for = [&](const std::string& url) -> Result<std::string> {
+        return new_account_payload(registration.contact, registration.agree_tos,
+                                   binding ? TRY(sign_binding(ca, *binding, key, url)) : "");
+    };
+    auto posted = register_key(session, account, payload_for);
     if (!posted && posted.error().problem.ends_with(":externalAccountRequired")) return binding_required(ca);
     const auto [shown, asked] = TRY(std::move(posted));
     const AccountView view = parse_account(shown.body);
@@ -108,7 +112,9 @@ Result<Account> find_or_create_account(Session& session, const base::PrivateKey&
 }
 
 Result<std::string> find_account(Session& session, const base::PrivateKey& key) {
-    auto posted = register_key(session, {.key = key}, find_account_payload());
+    auto posted = register_key(session, {.key = key}, [](const std::string&) -> Result<std::string> {
+        return find_account_payload();
+    });
     if (!posted && posted.error().code == Code::CaAccountMissing) return std::string{};
     const auto [shown, asked] = TRY(std::move(posted));
     TRY(check_open(session, parse_account(shown.body).status));

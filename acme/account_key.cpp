@@ -5,6 +5,7 @@
 
 #include "acme/account.hpp"
 #include "acme/jws.hpp"
+#include "acme/problem.hpp"
 #include "acme/wire.hpp"
 
 namespace acme {
@@ -29,7 +30,7 @@ Result<void> change_account_key(Session& session, const Account& account, const 
     }
     const std::string inner =
         TRY(sign(new_key, {.url = url, .payload = key_change_payload(account.url, account.key.jwk())}));
-    TRY(session.post(account, url, inner));
+    TRY(session.post(account, {.url = url, .payload = inner, .changes_key = true}));
     return {};
 }
 
@@ -40,7 +41,7 @@ Result<bool> has_key(Session& session, const Account& account) {
     // "JWS verification error" is malformed at some CAs and unauthorized at others.
     const bool refused =
         code == Code::CaRefused || code == Code::CaAccountRefused || code == Code::CaAccountMissing;
-    if (refused) return false;
+    if (refused && view.error().problem.starts_with(kProblemPrefix)) return false;
     return base::Failure(view.error());
 }
 

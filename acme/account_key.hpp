@@ -13,8 +13,9 @@ namespace acme {
 [[nodiscard]] base::Result<void> change_account_key(Session& session, const Account& account,
                                                     const base::PrivateKey& new_key);
 
-/// Is this the key that the CA knows the account by? Asks for the account signed with it. An error where the
-/// CA could not be asked.
+/// Is this the key that the CA knows the account by? Asks for the account signed with it. No is what the CA
+/// itself says, by a problem document of ACME; an error where it could not be asked, or somebody else (a load
+/// balancer) has answered.
 [[nodiscard]] base::Result<bool> has_key(Session& session, const Account& account);
 
 }  // namespace acme

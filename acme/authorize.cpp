@@ -30,16 +30,20 @@ struct Open {
     ChallengeTask task{};
 };
 
-/// All of them at once, in the order of the URLs (which means nothing).
+/// All of them at once, in the order of the URLs (which means nothing); in waves where there are more than an
+/// honest CA has, so that not all of their bodies are held.
 std::vector<Result<Authorization>> fetch_all(const Flow& flow, const std::vector<std::string>& urls) {
-    std::vector<Call> calls;
-    calls.reserve(urls.size());
-    for (const std::string& url : urls) calls.push_back({.url = url});
     std::vector<Result<Authorization>> fetched;
-    for (auto& answer : flow.session.post_all(flow.account, std::move(calls))) {
-        const std::string& url = urls[fetched.size()];
-        fetched.push_back(answer ? parse_authorization(answer->body, url)
-                                 : base::Failure(std::move(answer).error()));
+    while (fetched.size() < urls.size()) {
+        const std::size_t end = std::min(urls.size(), fetched.size() + kAuthorizationsAtOnce);
+        std::vector<Call> calls;
+        for (std::size_t i = fetched.size(); i < end; ++i)
+            calls.push_back({.url = urls[i], .answer_bytes_max = kAuthorizationBytesMax});
+        for (auto& answer : flow.ask_all(std::move(calls))) {
+            const std::string& url = urls[fetched.size()];
+            fetched.push_back(answer ? parse_authorization(answer->body, url)
+                                     : base::Failure(std::move(answer).error()));
+        }
     }
     return fetched;
 }
@@ -137,6 +141,16 @@ Result<std::vector<Open>> find_open(const Flow& flow, const Order& order) {
     return open;
 }
 
+/// One write for all of them: where this process is killed from here on, another one knows what to take away.
+Result<void> announce(const Flow& flow, const std::vector<Open>& open) {
+    if (!flow.effects.about_to_present) return {};
+    std::vector<ChallengeTask> tasks;
+    for (const Open& each : open) {
+        if (each.solver->outlives_us()) tasks.push_back(each.task);
+    }
+    return tasks.empty() ? Result<void>{} : flow.effects.about_to_present(tasks);
+}
+
 /// Each solver waits once for all that it has presented, and they wait beside one another.
 Result<void> wait_until_seen(const std::vector<Open>& open) {
     std::map<Solver*, std::vector<ChallengeTask>> tasks;
@@ -153,7 +167,7 @@ Result<void> wait_until_seen(const std::vector<Open>& open) {
 /// the second time: the challenge is looked at before it is said again. A CA that wants to be left alone is.
 Result<void> answer_again(const Flow& flow, const Open& open, base::Error error) {
     const bool heard_or_lost = error.code == Code::CaUnreachable || error.code == Code::CaServerError ||
-                               error.code == Code::CaRefused;
+                               error.code == Code::CaProtocol || error.code == Code::CaRefused;
     const bool wants_peace = error.retry_at && *error.retry_at - flow.session.clock().now() > kResendWaitMax;
     if (!heard_or_lost || wants_peace) return base::Failure(std::move(error));
     Result<Authorization> looked = std::move(fetch_all(flow, {open.authorization.url}).front());
@@ -161,7 +175,7 @@ Result<void> answer_again(const Flow& flow, const Open& open, base::Error error)
     const auto found = std::ranges::find(now.challenges, open.challenge.url, &Challenge::url);
     if (found == now.challenges.end() || found->status != ChallengeStatus::Pending) return {};
     if (error.code == Code::CaRefused) return base::Failure(std::move(error));
-    TRY(flow.session.post(flow.account, open.challenge.url, "{}"));
+    TRY(flow.ask({.url = open.challenge.url, .payload = "{}"}));
     return {};
 }
 
@@ -172,10 +186,11 @@ Result<base::Milliseconds> answer_all(const Flow& flow, const std::vector<Open>&
     for (const Open& each : open) {
         if (each.challenge.status != ChallengeStatus::Pending) continue;
         unanswered.push_back(&each);
-        calls.push_back({.url = each.challenge.url, .payload = "{}"});
+        calls.push_back(
+            {.url = each.challenge.url, .payload = "{}", .answer_bytes_max = kAuthorizationBytesMax});
     }
     const base::Steady began = flow.session.clock().steady();
-    auto answers = flow.session.post_all(flow.account, std::move(calls));
+    auto answers = flow.ask_all(std::move(calls));
     const auto took = std::chrono::duration_cast<base::Milliseconds>(flow.session.clock().steady() - began);
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i]) continue;
@@ -239,6 +254,8 @@ void Presented::clean_up() {
             flow_.tell("authorize",
                        task.identifier.value + ": a challenge was left behind: " + done.error().message);
             if (flow_.effects.left_behind) flow_.effects.left_behind(task, done.error());
+        } else if (solver->outlives_us() && flow_.effects.taken_away) {
+            flow_.effects.taken_away(task);
         }
     }
     tasks_.clear();
@@ -248,6 +265,7 @@ Result<base::Milliseconds> answer_challenges(const Flow& flow, const Order& orde
     std::vector<Open> open = TRY(find_open(flow, order));
     const std::size_t names = order.authorizations.size();
     flow.tell("authorize", std::to_string(names - open.size()) + "/" + std::to_string(names) + " names");
+    TRY(announce(flow, open));
     TRY(for_each_at_once(open, [&](Open& each) {
         presented.add(*each.solver, each.task);
         return each.solver->present(each.task);
@@ -255,13 +273,6 @@ Result<base::Milliseconds> answer_challenges(const Flow& flow, const Order& orde
     TRY(wait_until_seen(open));
     // Only now, that all of them are up: the first answer makes the CA look.
     return answer_all(flow, open);
-}
-
-void adopt_challenges(const Flow& flow, const Order& order, Presented& presented) {
-    for (Result<Authorization>& each : fetch_all(flow, order.authorizations)) {
-        if (!each) continue;
-        if (const auto open = choose(flow, std::move(*each))) presented.add(*open->solver, open->task);
-    }
 }
 
 std::optional<base::Error> find_failures(const Flow& flow, const Order& order) {

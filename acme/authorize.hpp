@@ -37,10 +37,6 @@ class Presented {
 [[nodiscard]] base::Result<base::Milliseconds> answer_challenges(const Flow& flow, const Order& order,
                                                                  Presented& presented);
 
-/// Hands what an earlier run may have presented for this order over to `presented`, to be cleaned up with the
-/// rest: a killed run could not do it. What the CA does not tell any more is let go.
-void adopt_challenges(const Flow& flow, const Order& order, Presented& presented);
-
 /// Which names failed, and why, by the authorizations; nothing if none did.
 [[nodiscard]] std::optional<base::Error> find_failures(const Flow& flow, const Order& order);
 

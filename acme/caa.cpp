@@ -113,9 +113,10 @@ bool is_identity(const CaaRequest& request, const std::string& issuer) {
 
 /// Why this value does not let the CA do what it wants, although it names it; empty where it does.
 std::string obstacle(const IssueValue& value, const CaaRequest& request) {
-    if (value.account && !request.account_url.empty() && *value.account != request.account_url) {
-        return "the account " + base::printable(*value.account, 200) + ", and ours is " +
-               base::printable(request.account_url, 200);
+    if (value.account && *value.account != request.account_url) {
+        return "the account " + base::printable(*value.account, 200) +
+               (request.account_url.empty() ? ", and there is no account of ours yet that it could be"
+                                            : ", and ours is " + base::printable(request.account_url, 200));
     }
     if (value.methods && !request.method.empty() &&
         std::ranges::find(*value.methods, request.method) == value.methods->end()) {
@@ -198,10 +199,31 @@ std::optional<CaaRefusal> judge_caa(const CaaSet& set, const CaaRequest& request
     return CaaRefusal{.reason = std::move(reason), .wanted = wanted};
 }
 
+namespace {
+
+/// What a cache still holds is not what a CA will see.
+Result<base::DnsAnswer> ask_for_caa(const base::Dns& dns, const std::string& name) {
+    const bool is_top = name.find('.') + 1 == name.size();
+    if (is_top) return dns.ask(name, base::DnsType::Caa);
+    const base::DnsTarget target = TRY(dns.follow(name));
+    const auto zone = dns.zone_of(target.name);
+    if (!zone && zone.error().code == Code::DnsBogus) return base::Failure(zone.error());
+    for (const base::ZoneServer& server : zone ? zone->servers : std::vector<base::ZoneServer>{}) {
+        for (const base::DnsServer& address : server.addresses) {
+            if (!base::has_route(address)) continue;
+            auto answer = dns.ask_server(address, target.name, base::DnsType::Caa);
+            if (answer && (answer->rcode == 0 || answer->rcode == 3)) return answer;
+        }
+    }
+    return dns.ask(name, base::DnsType::Caa);
+}
+
+}  // namespace
+
 Result<CaaSet> find_caa(const base::Dns& dns, std::string_view name) {
     std::string at = TRY(base::dns_name(name.starts_with("*.") ? name.substr(2) : name));
     while (at != ".") {
-        const auto answer = dns.ask(at, base::DnsType::Caa);
+        const auto answer = ask_for_caa(dns, at);
         if (!answer) return base::Failure(base::Error(answer.error()).within("CAA for " + shown(at)));
         CaaSet set{.owner = at};
         for (const base::DnsRecord& record : answer->records) {

@@ -25,7 +25,7 @@ struct CaaRequest {
     /// The names the CA goes by (meta.caaIdentities). Empty where it says none: then only sets that let
     /// nobody issue are refusals.
     std::vector<std::string> identities{};
-    std::string account_url{};  // empty: not known yet, accounturi is not judged
+    std::string account_url{};  // empty: there is none yet, and no accounturi can name it
     std::string method{};       // "dns-01"; empty: not known yet, validationmethods is not judged
     bool is_wildcard = false;
 };
@@ -39,8 +39,10 @@ struct CaaRefusal {
 /// Nothing where the CA may issue. A value that breaks the grammar of RFC 8659 §4.2 lets nobody. Pure.
 [[nodiscard]] std::optional<CaaRefusal> judge_caa(const CaaSet& set, const CaaRequest& request);
 
-/// The set for a name, found by climbing the tree (RFC 8659 §3); resolvers follow CNAMEs on the way. Blocks
-/// as base::Dns does, once a label. Its errors: a CA that cannot find out either must not issue.
+/// The set for a name, found by climbing the tree (RFC 8659 §3), along CNAMEs: from the authoritative
+/// servers, of which any will do, as a CA does; of a top-level domain, and where none of them can be asked
+/// from here, as the resolver has it. Blocks as base::Dns does, a few questions a label. Its errors: a CA
+/// that cannot find out either must not issue.
 [[nodiscard]] base::Result<CaaSet> find_caa(const base::Dns& dns, std::string_view name);
 
 /// Both; ca/forbidden-by-caa where the CA may not. There is no CAA for addresses: the set is empty.

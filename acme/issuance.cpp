@@ -26,14 +26,11 @@ using base::Result;
 class Progress {
   public:
     Progress(const Flow& flow, OrderView view)
-        : flow_(flow),
-          presented_(flow),
-          order_(std::move(view.order)),
-          retry_after_(view.retry_after),
-          deadline_(flow.session.clock().steady() + flow.request.patience) {}
+        : flow_(flow), presented_(flow), order_(std::move(view.order)), retry_after_(view.retry_after) {
+        wait_from_now();
+    }
 
     Result<base::Chain> run() {
-        if (!flow_.request.order_url.empty()) adopt_challenges(flow_, order_, presented_);
         auto chain = advance();
         presented_.clean_up();
         return chain;
@@ -68,6 +65,7 @@ class Progress {
             auto said = answer_challenges(flow_, order_, presented_);
             if (!said) return base::Failure(std::move(said.error()).during(step_));
             acted(*said);
+            wait_from_now();  // a solver's own waiting is none for the CA
         } else if (looks_ > 2 && std::has_single_bit(looks_)) {
             // Some CAs (smallstep's) leave the order pending when a name has failed. Asked rarely: it is a
             // request a name.
@@ -90,6 +88,7 @@ class Progress {
         ++finalize_tries_;
         acted(std::chrono::duration_cast<base::Milliseconds>(flow_.session.clock().steady() - began));
         if (view) {
+            finalized_ = Finalized::ByUs;
             finalize_error_.message =
                 "the CA " + flow_.ca() + " took the request, but the order stays \"ready\"";
             take(std::move(*view));
@@ -100,6 +99,7 @@ class Progress {
             if (!may_have_been_heard(view.error()) || wants_peace(view.error()))
                 return base::Failure(finalize_refused(view.error()).during(step_));
             finalize_error_ = std::move(view).error();
+            if (finalize_error_.retry_at) come_back_at(*finalize_error_.retry_at);
         }
         order_.status = OrderStatus::Unknown;
         return look(step_);
@@ -108,7 +108,7 @@ class Progress {
     Result<base::Chain> fetch() {
         presented_.clean_up();
         flow_.tell("download", "");
-        auto chain = download(flow_, order_);
+        auto chain = download(flow_, order_, finalized_);
         if (!chain) return base::Failure(std::move(chain.error()).during("download"));
         return chain;
     }
@@ -133,7 +133,7 @@ class Progress {
         if (!passing || ++failed_looks_ >= kFailedLooksMax)
             return base::Failure(base::Error(error).during(step));
         retry_after_.reset();
-        if (error.retry_at) retry_after_ = *error.retry_at - clock.now();
+        if (error.retry_at) come_back_at(*error.retry_at);
         return {};
     }
 
@@ -141,6 +141,15 @@ class Progress {
     [[nodiscard]] bool wants_peace(const base::Error& error) const {
         return error.retry_at && *error.retry_at - flow_.session.clock().now() > kLookWaitMax;
     }
+
+    /// The CA names a time that we can wait for: no look comes before it, not even the first one.
+    void come_back_at(base::Instant at) {
+        retry_after_ = std::max(base::Seconds{0}, at - flow_.session.clock().now());
+        looks_ = std::max(looks_, 1U);
+    }
+
+    /// Our patience with the CA begins.
+    void wait_from_now() { deadline_ = flow_.session.clock().steady() + flow_.request.patience; }
 
     /// We did something, and the CA took so long to take it: the next look comes soon, whatever it said
     /// before.
@@ -159,7 +168,8 @@ class Progress {
     /// The answer was lost, or the CA says that it is further along: the order itself knows (RFC 8555 §7.4).
     static bool may_have_been_heard(const base::Error& error) {
         return error.code == Code::CaUnreachable || error.code == Code::CaServerError ||
-               error.code == Code::CaProtocol || error.problem == kOrderNotReady;
+               error.code == Code::CaProtocol || error.code == Code::NetTooLarge ||
+               error.problem == kOrderNotReady;
     }
 
     /// "unauthorized" at finalize is about the request or its authorizations, not about the account.
@@ -199,13 +209,14 @@ class Progress {
     Presented presented_;
     Order order_;
     std::optional<base::Seconds> retry_after_;
-    base::Steady deadline_;
+    base::Steady deadline_{};
     std::string_view step_ = "order";
     bool answered_ = false;
     unsigned looks_ = 0;
     base::Milliseconds answered_in_{};
     unsigned failed_looks_ = 0;
     unsigned finalize_tries_ = 0;
+    Finalized finalized_ = Finalized::Unseen;
     base::Error finalize_error_{.code = Code::CaServerError};
 };
 

@@ -30,7 +30,9 @@ struct IssuanceRequest {
     /// An earlier run may have placed an order whose URL it could not keep: the account's list of orders,
     /// where the CA has one, is looked through for it before another is placed (§7.1.2.1).
     bool may_have_lost_order = false;
-    base::Seconds patience{600};  // how long the CA may take; then ca/order-pending, to be resumed later
+    /// How long the CA may take, from our last answer to a challenge on; then ca/order-pending, to be resumed
+    /// later.
+    base::Seconds patience{600};
 };
 
 /// The public half, DER SubjectPublicKeyInfo.
@@ -40,12 +42,18 @@ struct IssuanceRequest {
 struct IssuanceEffects {
     std::function<Solver*(const base::Identifier&)> solver_for{};
     /// Called before a new order is asked for, whether or not it names what it replaces; an error ends the
-    /// flow, and nothing has been asked. Called again where the CA refuses `replaces` and it is asked
-    /// without. May be empty.
+    /// flow, and nothing has been asked. Called again where the CA refuses `replaces` and it is to be asked
+    /// without; an error then leaves it at that refusal. May be empty.
     std::function<base::Result<void>(bool names_what_it_replaces)> about_to_order{};
     /// Called with the URL of a new order before anything is done with it; must make it durable. Its error
     /// ends the flow.
     std::function<base::Result<void>(const std::string& order_url)> order_placed{};
+    /// Called with all challenges that are about to be put up where they outlive this process, before the
+    /// first of them is; must make durable that they are to be taken away. Its error ends the flow. May be
+    /// empty.
+    std::function<base::Result<void>(const std::vector<ChallengeTask>& tasks)> about_to_present{};
+    /// Called with each of these that has been taken away again; may be empty.
+    std::function<void(const ChallengeTask& task)> taken_away{};
     /// Called with each challenge that could not be taken away again, and why; may be empty.
     std::function<void(const ChallengeTask& task, const base::Error& error)> left_behind{};
     /// Called with the names that the CA could not validate; may be empty.
@@ -63,9 +71,12 @@ struct Issued {
 };
 
 /// Blocks until issued, refused, or `patience` has passed. Goes on from whatever state the order is in; what
-/// it presented is always cleaned up. ca/order-gone: the order of `order_url` cannot be used any more (404,
-/// expired, invalid from an earlier run), place a new one. ca/order-pending: call again later with the same
-/// order. config/conflict: the key is the account's. Else the CA's own refusal.
+/// it presented is always cleaned up (what a killed run did, the caller has been told of). An error whose
+/// class is Refused is the CA's own word: the order leads to no certificate of ours. After every other one
+/// the same order is to be gone on with. ca/order-gone: the order of `order_url` cannot be used any more
+/// (404, expired, invalid from an earlier run), or has led to the certificate of somebody else who got the
+/// same one: place a new one. ca/order-pending: call again later with the same order. config/conflict: the
+/// key is the account's. Else the CA's own refusal.
 [[nodiscard]] base::Result<Issued> issue(Session& session, const Account& account,
                                          const IssuanceRequest& request, const IssuanceEffects& effects);
 

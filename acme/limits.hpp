@@ -13,6 +13,11 @@ namespace acme {
 // -----------------------------------------------------------------------------------------------------
 /// An answer's body. lego and mod_md take 1 MiB as well; an order of 2,000 names is about 400 KiB.
 inline constexpr std::size_t kAnswerBytesMax = std::size_t{1024} * 1024;
+/// An authorization's or a challenge's. All of an order are asked for at once; five challenges and what was
+/// seen of each are a few KiB.
+inline constexpr std::size_t kAuthorizationBytesMax = std::size_t{64} * 1024;
+/// As many are held unread at once: an honest order of 100 names is one wave.
+inline constexpr std::size_t kAuthorizationsAtOnce = 100;
 /// A chain of ten certificates is about 20 KiB; GHSA-r4pg-vg54-wxx4 is what an unbounded PEM parser costs.
 inline constexpr std::size_t kChainBytesMax = std::size_t{64} * 1024;
 /// A URL a CA gives us (order, challenge, finalize…).
@@ -55,8 +60,10 @@ inline constexpr base::Seconds kNoncePatience{20};
 
 // --- while a person waits
 // ----------------------------------------------------------------------------------------------------
-/// A CA that never answers is told after this; with what else has to be done that is well below 30 s.
+/// That no CA answers is told after this; with what else has to be done that is well below 30 s.
 inline constexpr base::Seconds kPatienceOfAPerson{20};
+/// What the next CA gets where the first ones have used that up: one that is well answers within it.
+inline constexpr base::Seconds kPatienceAtLeast{4};
 /// One that has answered before may take so long for one answer.
 inline constexpr base::Seconds kSlowAnswerMax{28};
 /// Another try needs at least this.
@@ -68,6 +75,8 @@ inline constexpr base::Seconds kGivenUpFor{10};
 // ---------------------------------------------------------------------------------------------------
 /// A directory is fetched again after this (acmez does the same).
 inline constexpr base::Seconds kDirectoryAgeMax{12 * 3600};
+/// Nothing is refused by an older one without asking again: certificates by the thousand share one answer.
+inline constexpr base::Seconds kDirectoryYoung{60};
 /// How often a request that changes nothing is sent again after a lost answer or a hiccup of the server.
 inline constexpr unsigned kResends = 2;
 /// A hiccup whose Retry-After is longer than this is not waited for by the request itself.

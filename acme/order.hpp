@@ -37,6 +37,14 @@ struct Flow {
     }
 
     [[nodiscard]] const std::string& ca() const { return session.authority().name; }
+
+    /// As Session::post_all(), about an order that is there. Only a problem document of ACME is the CA's word
+    /// about it: any other refusal (a load balancer's page) is ca/protocol, and leaves the order what it is.
+    [[nodiscard]] std::vector<base::Result<base::HttpResponse>> ask_all(std::vector<Call> calls) const;
+
+    [[nodiscard]] base::Result<base::HttpResponse> ask(Call call) const {
+        return std::move(ask_all({std::move(call)}).front());
+    }
 };
 
 /// config/wrong-value where the CA does not offer the profile that is asked for; asked before newOrder is.
@@ -48,16 +56,24 @@ struct Flow {
 /// The order of an earlier run; ca/order-gone where nothing can be made of it any more.
 [[nodiscard]] base::Result<OrderView> reopen_order(const Flow& flow);
 
-/// Is it for exactly the names of the request, and may it still lead to a certificate of ours?
+/// Is it for exactly the names and the profile of the request, and may it still lead to a certificate of
+/// ours?
 [[nodiscard]] bool can_be_gone_on_with(const Flow& flow, const Order& order);
 
-/// One look (POST-as-GET).
+/// One look (POST-as-GET). Refused to us it says nothing of the order (a copy of the CA's database that lags
+/// behind does not know it yet): ca/protocol.
 [[nodiscard]] base::Result<OrderView> look_at_order(const Flow& flow, const std::string& url);
 
 /// finalize with a request for the names. The order's URL in the result is that of `order`.
 [[nodiscard]] base::Result<OrderView> send_request(const Flow& flow, const Order& order);
 
-/// The chain of a valid order, proven against the key and the names (ca/wrong-certificate).
-[[nodiscard]] base::Result<base::Chain> download(const Flow& flow, const Order& order);
+/// Whose request has made an order valid, as far as this run has seen.
+enum class Finalized { ByUs, Unseen };
+
+/// The chain of a valid order, proven against the key and the names (ca/wrong-certificate). A CA gives the
+/// same order to all who ask with one account for the same names while it is open: where nobody has seen it
+/// take our request, and the key is another one, it was theirs (ca/order-gone). What cannot be
+/// had or read is ca/protocol: the certificate is there, and is fetched another time.
+[[nodiscard]] base::Result<base::Chain> download(const Flow& flow, const Order& order, Finalized finalized);
 
 }  // namespace acme

@@ -95,9 +95,9 @@ std::vector<FailedName> named_subproblems(const Problem& problem) {
     return named;
 }
 
-/// §7.3.5: a key that is another account's. A conflict about names (a `replaces` that is taken) is none.
+/// §7.3.5: a key that is another account's. Any other request may meet a conflict of its own kind.
 bool is_key_conflict(const Problem& problem, const RefusalContext& context) {
-    return problem.status == 409 && context.names == 0;
+    return problem.status == 409 && context.changes_key;
 }
 
 /// The https URL in a text: what a person will be sent to, so nothing but characters of URLs (RFC 3986), and

@@ -21,6 +21,7 @@ inline constexpr std::string_view kOrderNotReady = "urn:ietf:params:acme:error:o
 struct RefusalContext {
     std::string_view ca{};                    // its name in the configuration
     std::size_t names = 0;                    // how many identifiers were asked for; 0: it was about none
+    bool changes_key = false;                 // it was keyChange
     std::string terms_url{};                  // of the Link header, else of the directory
     std::optional<base::Instant> retry_at{};  // Retry-After
 };

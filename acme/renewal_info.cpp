@@ -61,9 +61,8 @@ Result<RenewalAnswer> fetch_renewal_window(Session& session, const std::string& 
     if (url.empty() || id.empty()) return RenewalAnswer{.ask_again = kRenewalInfoWaitMax};
     while (url.ends_with('/')) url.pop_back();
     const base::HttpResponse response = TRY(session.fetch(url + "/" + id));
-    const base::Instant now = session.clock().now();
     RenewalAnswer answer;
-    if (const auto wait = parse_retry_after(response.header("retry-after"), now))
+    if (const auto wait = retry_after_of(response, session.clock().now()))
         answer.ask_again = std::clamp(*wait, kRenewalInfoWaitMin, kRenewalInfoWaitMax);
     answer.window = TRY(parse_renewal_window(response.body));
     return answer;

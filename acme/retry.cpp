@@ -36,6 +36,11 @@ std::optional<base::Seconds> parse_retry_after(std::string_view value, base::Ins
                       kRetryAfterMax);
 }
 
+std::optional<base::Seconds> retry_after_of(const base::HttpResponse& answer, base::Instant now) {
+    return parse_retry_after(answer.header("retry-after"),
+                             base::parse_http_date(answer.header("date")).value_or(now));
+}
+
 base::Milliseconds look_wait(unsigned look, std::optional<base::Seconds> asked,
                              base::Milliseconds answered_in) {
     if (look == 0) {

@@ -6,12 +6,18 @@
 #include <string_view>
 
 #include "base/clock.hpp"
+#include "base/http.hpp"
 
 namespace acme {
 
 /// Retry-After (RFC 9110 §10.2.3), seconds or a date, as a wait from `now` on: what is negative or past is 0,
 /// what is longer than a week is a week, what is neither is nothing.
 [[nodiscard]] std::optional<base::Seconds> parse_retry_after(std::string_view value, base::Instant now);
+
+/// The same of an answer: a date is the CA's, and so is measured from the answer's own Date, where it has
+/// one.
+[[nodiscard]] std::optional<base::Seconds> retry_after_of(const base::HttpResponse& answer,
+                                                          base::Instant now);
 
 /// The wait before look number `look` at a resource that the CA is at work on. Look 0 comes soon after we did
 /// something, whatever was asked; later ones as `asked` (1 to 60 s), else slower and slower up to 15 s.

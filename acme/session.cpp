@@ -77,12 +77,13 @@ Result<HttpResponse> Session::learn_from(Result<HttpResponse> response) {
     return response;
 }
 
-base::Error Session::refusal_of(const HttpResponse& response, std::size_t names) {
+base::Error Session::refusal_of(const HttpResponse& response, const Call& call) {
     const base::Instant now = clock_.now();
-    RefusalContext context{
-        .ca = authority_.name, .names = names, .terms_url = find_link(response, "terms-of-service")};
-    if (const auto wait = parse_retry_after(response.header("retry-after"), now))
-        context.retry_at = now + *wait;
+    RefusalContext context{.ca = authority_.name,
+                           .names = call.names,
+                           .changes_key = call.changes_key,
+                           .terms_url = find_link(response, "terms-of-service")};
+    if (const auto wait = retry_after_of(response, now)) context.retry_at = now + *wait;
     return refusal(parse_problem(response.body, response.status), context);
 }
 
@@ -95,6 +96,12 @@ bool Session::may_resend(const base::Error& error, unsigned tries) {
     if (was_last) return false;
     return error.code == Code::CaServerError &&
            (!error.retry_at || *error.retry_at - clock_.now() <= kResendWaitMax);
+}
+
+/// Ours, but not less than the CA asks for.
+base::Milliseconds Session::pause_before_resend(const base::Error& error, unsigned tries) const {
+    const base::Milliseconds pause = resend_pause(tries);
+    return error.retry_at ? std::max<base::Milliseconds>(pause, *error.retry_at - clock_.now()) : pause;
 }
 
 HttpRequest Session::plain_request(const std::string& method, const std::string& url) const {
@@ -111,9 +118,9 @@ Result<HttpResponse> Session::get(const std::string& method, const std::string& 
     for (unsigned tries = 1;; ++tries) {
         auto response = learn_from(std::move(exchange({request}).front()));
         if (response && response->status >= 200 && response->status < 300) return response;
-        base::Error error = response ? refusal_of(*response, /*names=*/0) : response.error();
+        base::Error error = response ? refusal_of(*response, {}) : response.error();
         if (!may_resend(error, tries)) return base::Failure(std::move(error));
-        clock_.sleep(resend_pause(tries));
+        clock_.sleep(pause_before_resend(error, tries));
     }
 }
 
@@ -172,6 +179,17 @@ Result<Directory> Session::directory() {
     return *state_->directory;
 }
 
+Result<Directory> Session::directory_of_now() {
+    {
+        const std::scoped_lock lock(state_->directory_mutex);
+        if (state_->directory && clock_.steady() - state_->directory_since > kDirectoryYoung) {
+            state_->directory.reset();
+            state_->shelf_is_stale = true;
+        }
+    }
+    return directory();
+}
+
 /// A URL of it is gone: the CA has moved its resources, the next call asks again.
 void Session::forget_directory() {
     const std::scoped_lock lock(state_->directory_mutex);
@@ -188,40 +206,47 @@ Result<void> Session::get_ready() {
     return {};
 }
 
-/// Up to `wanted` nonces, one at least, in one round trip where the CA's pace allows it. §7.2: HEAD answers
-/// 200 and GET 204; a proxy that drops the header from one may let it through in the other.
+/// §7.2: HEAD answers 200 and GET 204; whoever refuses one of them, or drops its header, may let the other
+/// through.
+Result<std::string> Session::ask_for_nonce(const std::string& url) {
+    for (const bool is_last : {false, true}) {
+        const auto response = get(is_last ? "GET" : "HEAD", url);
+        const bool is_refused = !response && response.error().code == Code::CaRefused;
+        if (!response && (is_last || !is_refused)) return base::Failure(response.error());
+        if (!response) continue;
+        const std::string_view nonce = response->header("replay-nonce");
+        if (is_nonce(nonce)) return std::string(nonce);
+    }
+    return base::fail(Code::CaProtocol, "the CA " + authority_.name + " answers at " +
+                                            base::printable(url, 200) +
+                                            " without a usable Replay-Nonce header");
+}
+
+/// Up to `wanted` nonces, one at least, in one round trip where the CA's pace allows it.
 Result<std::vector<std::string>> Session::fetch_nonces(std::size_t wanted) {
-    std::string url = TRY(directory()).new_nonce;
+    const std::string url = TRY(directory()).new_nonce;
     const std::size_t spare =
         wanted > 1 ? state_->pace.take(Pace::Kind::Nonce, wanted - 1, clock_.steady()) : 0;
     while (state_->pace.take(Pace::Kind::Nonce, 1, clock_.steady()) == 0)
         clock_.sleep(state_->pace.wait(Pace::Kind::Nonce, clock_.steady()));
     std::vector<std::string> nonces;
-    const auto keep = [&](const HttpResponse& response) {
-        const std::string_view nonce = response.header("replay-nonce");
-        if (is_nonce(nonce)) nonces.emplace_back(nonce);
-    };
     if (spare > 0) {
         const std::vector<HttpRequest> requests(spare + 1, plain_request("HEAD", url));
         for (auto& response : exchange(requests)) {
-            auto learnt = learn_from(std::move(response));
-            if (learnt && learnt->status >= 200 && learnt->status < 300) keep(*learnt);
+            const auto learnt = learn_from(std::move(response));
+            if (!learnt || learnt->status < 200 || learnt->status >= 300) continue;
+            const std::string_view nonce = learnt->header("replay-nonce");
+            if (is_nonce(nonce)) nonces.emplace_back(nonce);
         }
-    }
-    for (const char* method : {"HEAD", "GET"}) {
-        if (!nonces.empty()) return nonces;
-        auto response = get(method, url);
-        if (!response && response.error().code == Code::CaRefused) {
-            forget_directory();
-            url = TRY(directory()).new_nonce;
-            response = get(method, url);
-        }
-        keep(TRY(std::move(response)));
     }
     if (!nonces.empty()) return nonces;
-    return base::fail(Code::CaProtocol, "the CA " + authority_.name + " answers at " +
-                                            base::printable(url, 200) +
-                                            " without a usable Replay-Nonce header");
+    auto nonce = ask_for_nonce(url);
+    if (!nonce && nonce.error().code == Code::CaRefused) {
+        forget_directory();
+        nonce = ask_for_nonce(TRY(directory()).new_nonce);
+    }
+    nonces.push_back(TRY(std::move(nonce)));
+    return nonces;
 }
 
 }  // namespace acme

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "acme/limits.hpp"
 #include "acme/types.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -17,13 +18,16 @@
 
 namespace acme {
 
+class Patience;
+
 /// A CA as the configuration names it.
 struct Authority {
     std::string name{};       // "letsencrypt"; for messages
     std::string directory{};  // its URL, exactly as configured: this is the CA's identity
     base::HttpTrust trust{};
-    /// Somebody waits: a CA that does not answer at all is given up on after this. Absent: nobody does.
-    std::optional<base::Seconds> patience{};
+    /// Somebody waits: a CA that does not answer at all is given up on when this ends. Borrowed, and shared
+    /// by all CAs that are asked meanwhile; nullptr: nobody waits.
+    Patience* patience = nullptr;
 };
 
 /// An account we may sign with. `url` is the kid (RFC 8555 §7.3); empty before it is known.
@@ -38,6 +42,12 @@ struct Call {
     std::optional<std::string> payload{};  // the JWS payload (RFC 8555 §6.2); nothing: POST-as-GET (§6.3)
     /// How many identifiers it is about, for the words of a refusal ("refused 2 of 40 names").
     std::size_t names = 0;
+    /// Nothing there (404, 410) is an answer to it, and no error.
+    bool may_be_gone = false;
+    /// keyChange (RFC 8555 §7.3.5): a conflict (409) is about the new key.
+    bool changes_key = false;
+    /// Of the answer's body: of many that are asked for at once each is bounded more closely.
+    std::size_t answer_bytes_max = kAnswerBytesMax;
 };
 
 /// A directory as it was fetched.
@@ -64,6 +74,9 @@ class Session {
     /// ca/protocol.
     [[nodiscard]] base::Result<Directory> directory();
 
+    /// The same, asked for again where what is known is older than a minute: it may have changed since.
+    [[nodiscard]] base::Result<Directory> directory_of_now();
+
     /// The directory and a nonce at hand, so that the next signed request goes at once; nothing is sent where
     /// both are there. Errors as those of post().
     [[nodiscard]] base::Result<void> get_ready();
@@ -79,6 +92,7 @@ class Session {
     [[nodiscard]] base::Result<base::HttpResponse> post(const Account& account, const std::string& url,
                                                         const std::optional<std::string>& payload,
                                                         std::size_t names = 0);
+    [[nodiscard]] base::Result<base::HttpResponse> post(const Account& account, Call call);
     /// All of them at once, over one connection: as many round trips as the slowest needs. The answers are in
     /// the order of the calls. `spare_nonces`: how many nonces the caller will want next, fetched along the
     /// way.
@@ -86,7 +100,7 @@ class Session {
                                                                          std::vector<Call> calls,
                                                                          std::size_t spare_nonces = 0);
 
-    /// The same to a resource of the directory; where that URL is gone, the directory is fetched again first.
+    /// The same to a resource of the directory; where that URL is gone, the directory is fetched again, once.
     struct Posted {
         base::HttpResponse response{};
         std::string url{};  // that was asked
@@ -99,6 +113,12 @@ class Session {
 
     [[nodiscard]] base::Result<Posted> post_to(const Account& account, std::string Directory::* resource,
                                                const std::string& payload, const Besides& besides);
+
+    /// A payload that names the URL which it is sent to.
+    using PayloadFor = std::function<base::Result<std::string>(const std::string& url)>;
+
+    [[nodiscard]] base::Result<Posted> post_to(const Account& account, std::string Directory::* resource,
+                                               const PayloadFor& payload_for, const Besides& besides);
 
     /// How far the CA's clock is ahead of ours, by the last answer that had a date; to judge by whoever
     /// decides expiry.
@@ -122,6 +142,7 @@ class Session {
     struct Attempt;
     [[nodiscard]] base::Result<Directory> fetch_directory();
     [[nodiscard]] std::optional<Directory> recall_directory();
+    [[nodiscard]] base::Result<std::string> ask_for_nonce(const std::string& url);
     [[nodiscard]] base::Result<std::vector<std::string>> fetch_nonces(std::size_t wanted);
     [[nodiscard]] base::Result<void> hand_out_nonces(std::vector<Attempt*>& wave);
     [[nodiscard]] base::Result<base::HttpResponse> learn_from(base::Result<base::HttpResponse> response);
@@ -135,7 +156,8 @@ class Session {
     void send(const Account& account, std::vector<Attempt*>& wave, std::size_t spare_nonces);
     void judge(Attempt& attempt, base::Result<base::HttpResponse> response);
     [[nodiscard]] bool may_resend(const base::Error& error, unsigned tries);
-    [[nodiscard]] base::Error refusal_of(const base::HttpResponse& response, std::size_t names);
+    [[nodiscard]] base::Milliseconds pause_before_resend(const base::Error& error, unsigned tries) const;
+    [[nodiscard]] base::Error refusal_of(const base::HttpResponse& response, const Call& call);
     void forget_directory();
     Authority authority_;
     base::Transport& transport_;

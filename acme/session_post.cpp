@@ -21,8 +21,8 @@ using base::Result;
 /// One call, and what has been tried for it.
 struct Session::Attempt {
     Call call{};
-    base::Steady since{};
     unsigned rejected_nonces = 0;
+    base::Steady rejected_since{};  // the first of them
     unsigned sent_again = 0;
     std::string nonce{};         // §6.5: that of the answer which rejected the last one MUST be used
     base::Milliseconds pause{};  // before the next wave
@@ -71,7 +71,7 @@ Result<HttpRequest> Session::signed_request(const Account& account, Attempt& att
                                                       .kid = account.url,
                                                       .payload = attempt.call.payload})),
                        .trust = authority_.trust,
-                       .body_max = kAnswerBytesMax};
+                       .body_max = attempt.call.answer_bytes_max};
 }
 
 void Session::judge(Attempt& attempt, Result<HttpResponse> response) {
@@ -82,18 +82,25 @@ void Session::judge(Attempt& attempt, Result<HttpResponse> response) {
         attempt.outcome = std::move(response);
         return;
     }
-    base::Error error = response ? refusal_of(*response, attempt.call.names) : response.error();
+    base::Error error = response ? refusal_of(*response, attempt.call) : response.error();
     if (error.code == Code::CaBadNonce) {
-        const bool late = clock_.steady() - attempt.since >= kNoncePatience;
-        if (++attempt.rejected_nonces >= kNonceTries || late) return attempt.fail(std::move(error));
+        const base::Steady now = clock_.steady();
+        if (attempt.rejected_nonces++ == 0) attempt.rejected_since = now;
+        const bool late = now - attempt.rejected_since >= kNoncePatience;
+        if (attempt.rejected_nonces >= kNonceTries || late) return attempt.fail(std::move(error));
         if (is_nonce(fresh)) attempt.nonce = fresh;
         attempt.pause = nonce_pause(attempt.rejected_nonces);
         return;
     }
     state_->nonces.put(fresh, clock_.steady());
+    const bool is_gone = attempt.status == 404 || attempt.status == 410;
+    if (attempt.call.may_be_gone && is_gone && error.code == Code::CaRefused) {
+        attempt.outcome = std::move(response);
+        return;
+    }
     if (attempt.call.payload || !may_resend(error, ++attempt.sent_again))
         return attempt.fail(std::move(error));
-    attempt.pause = resend_pause(attempt.sent_again);
+    attempt.pause = pause_before_resend(error, attempt.sent_again);
 }
 
 /// One wave: everything in it goes at once, with requests for spare nonces beside it.
@@ -155,7 +162,7 @@ std::vector<Result<HttpResponse>> Session::post_all(const Account& account, std:
                                                     std::size_t spare_nonces) {
     std::vector<Attempt> attempts;
     attempts.reserve(calls.size());
-    for (Call& call : calls) attempts.push_back({.call = std::move(call), .since = clock_.steady()});
+    for (Call& call : calls) attempts.push_back({.call = std::move(call)});
     settle(account, attempts, spare_nonces);
     std::vector<Result<HttpResponse>> outcomes;
     outcomes.reserve(attempts.size());
@@ -165,24 +172,34 @@ std::vector<Result<HttpResponse>> Session::post_all(const Account& account, std:
 
 Result<HttpResponse> Session::post(const Account& account, const std::string& url,
                                    const std::optional<std::string>& payload, std::size_t names) {
-    return std::move(post_all(account, {{.url = url, .payload = payload, .names = names}}).front());
+    return post(account, {.url = url, .payload = payload, .names = names});
+}
+
+Result<HttpResponse> Session::post(const Account& account, Call call) {
+    return std::move(post_all(account, {std::move(call)}).front());
 }
 
 Result<Session::Posted> Session::post_to(const Account& account, std::string Directory::* resource,
                                          const std::string& payload, const Besides& besides) {
+    return post_to(
+        account, resource, [&payload](const std::string&) -> Result<std::string> { return payload; },
+        besides);
+}
+
+Result<Session::Posted> Session::post_to(const Account& account, std::string Directory::* resource,
+                                         const PayloadFor& payload_for, const Besides& besides) {
     std::string url = TRY(directory()).*resource;
-    while (true) {
+    for (bool is_fresh = false;; is_fresh = true) {
         if (url.empty())
             return base::fail(Code::CaProtocol, "the CA " + authority_.name + " offers no such resource");
         std::vector<Attempt> attempts(1);
-        attempts[0] = {.call = {.url = url, .payload = payload, .names = besides.names},
-                       .since = clock_.steady()};
+        attempts[0] = {.call = {.url = url, .payload = TRY(payload_for(url)), .names = besides.names}};
         settle(account, attempts, besides.spare_nonces);
         Result<HttpResponse>& outcome = *attempts[0].outcome;
         if (outcome) return Posted{.response = std::move(*outcome), .url = url};
         // Gone: the CA has moved its resources since the directory was fetched, if it names another URL now.
-        if (attempts[0].status != 404 && attempts[0].status != 405)
-            return base::Failure(std::move(outcome.error()));
+        const bool is_gone = attempts[0].status == 404 || attempts[0].status == 405;
+        if (!is_gone || is_fresh) return base::Failure(std::move(outcome.error()));
         forget_directory();
         const std::string now = TRY(directory()).*resource;
         if (now == url) return base::Failure(std::move(outcome.error()));

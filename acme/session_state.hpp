@@ -13,7 +13,7 @@
 namespace acme {
 
 struct Session::State {
-    State(bool is_careful, std::optional<base::Seconds> patience) : pace(is_careful), contact(patience) {}
+    State(bool is_careful, Patience* patience) : pace(is_careful), contact(patience) {}
 
     std::mutex directory_mutex{};  // held while it is fetched: the others wait instead of asking, too
     std::optional<Directory> directory{};

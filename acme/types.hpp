@@ -55,6 +55,7 @@ struct Order {
     std::vector<std::string> authorizations{};    // URLs
     std::string finalize{};
     std::string certificate{};  // once valid
+    std::string profile{};      // acme-profiles §4; empty where the CA does not say
     std::optional<Problem> error{};
 };
 

@@ -200,6 +200,7 @@ base::Result<Order> parse_order(std::string_view body, std::string_view request_
                 .expires = base::parse_instant(text_of(object, "expires")),
                 .finalize = TRY(required_url(object, "finalize", request_url, kWhat)),
                 .certificate = TRY(optional_url(object, "certificate", request_url)),
+                .profile = text_of(object, "profile"),
                 .error = member_problem(object)};
     for (const json& each : TRY(array_of(object, "identifiers", kOrderNamesMax, kWhat))) {
         order.identifiers.push_back(TRY(parse_wire_identifier(each, kWhat)));

@@ -8,7 +8,10 @@
 #include <csignal>
 #include <ctime>
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +22,8 @@ namespace {
 constexpr std::size_t kChunkSize = std::size_t{64} * 1024;  // what a pipe holds
 constexpr Milliseconds kOutputGrace{500};                   // for what was printed just before the end
 constexpr Milliseconds kKilledGrace{1'000};  // a process in the middle of disk I/O takes a moment to die
+constexpr Milliseconds kGlance{100};         // between two looks at how large an output has become
+constexpr off_t kFileMax = off_t{16} * 1024 * 1024;
 constexpr Milliseconds kLongest = std::chrono::hours(24 * 365);
 
 /// Keeps the SIGPIPE of a write to a program that has gone from ending us, without touching any other
@@ -88,12 +93,35 @@ void Collected::read_once() {
     dropped = dropped || size > room;
 }
 
+void Collected::bound_file(bool is_over) const {
+    struct stat status{};
+    if (!file.is_open() || (!is_over && (::fstat(file.number(), &status) != 0 || status.st_size <= kFileMax)))
+        return;
+    (void)::fcntl(file.number(), F_ADD_SEALS, F_SEAL_GROW);  // who prints on is told EPERM, and not killed
+}
+
+void Collected::read_file() {
+    if (!file.is_open()) return;
+    bound_file(/*is_over=*/true);
+    std::array<char, kChunkSize> chunk;  // NOLINT(cppcoreguidelines-pro-type-member-init): pread(2) fills it
+    for (off_t at = 0;;) {
+        const ssize_t taken = ::pread(file.number(), chunk.data(), chunk.size(), at);
+        if (taken <= 0) break;
+        at += taken;
+        const auto size = static_cast<std::size_t>(taken);
+        const std::size_t room = size_max - std::min(size_max, text.size());
+        text.append(chunk.data(), std::min(size, room));
+        dropped = dropped || size > room;
+        if (dropped) break;
+    }
+    file.close();
+}
+
 Result<Child> Child::start(const Command& command) {
     Child child(TRY(spawn(command)));
-    child.out.pipe = std::move(child.spawned_.out);
-    child.err.pipe = std::move(child.spawned_.err);
+    (command.may_leave_daemons ? child.out.file : child.out.pipe) = std::move(child.spawned_.out);
+    (command.may_leave_daemons ? child.err.file : child.err.pipe) = std::move(child.spawned_.err);
     child.out.size_max = child.err.size_max = command.output_max;
-    child.may_leave_daemons_ = command.may_leave_daemons;
     child.queue_input(command.input);
     return child;
 }
@@ -129,11 +157,13 @@ void Child::run_to_end(Steady deadline, Milliseconds patience) {
         while (!is_over()) {
             const Steady limit = ended_ ? std::min(until, ended_at_ + after_end) : until;
             if (now() >= limit) return;
-            step(limit);
+            step(out.file.is_open() ? std::min(limit, now() + kGlance) : limit);
+            out.bound_file(/*is_over=*/false);
+            err.bound_file(/*is_over=*/false);
         }
     };
     run_until(deadline, kOutputGrace);
-    if (is_over() || (ended_ && may_leave_daemons_)) return;
+    if (is_over()) return;
     timed_out_ = !ended_;
     if (timed_out_) {
         signal_group(spawned_, SIGTERM);
@@ -146,8 +176,11 @@ void Child::run_to_end(Steady deadline, Milliseconds patience) {
 
 void Child::queue_input(std::string_view bytes) {
     if (!spawned_.input.is_open()) return;
-    unsent_.erase(0, std::exchange(sent_, 0));
-    unsent_ += bytes;
+    const std::string_view rest = std::string_view(unsent_.reveal()).substr(std::exchange(sent_, 0));
+    std::string both;
+    both.reserve(rest.size() + bytes.size());  // growing would leave copies behind
+    both.append(rest).append(bytes);
+    unsent_ = Secret(std::move(both));
 }
 
 void Child::close_input_when_sent() {
@@ -157,20 +190,24 @@ void Child::close_input_when_sent() {
 
 void Child::close_input() {
     spawned_.input.close();
-    unsent_.clear();
+    unsent_ = Secret();
     sent_ = 0;
 }
 
 void Child::write_once() {
     const SigpipeGuard guard;
-    const ssize_t taken = ::write(spawned_.input.number(), unsent_.data() + sent_, unsent_.size() - sent_);
+    const std::string_view rest = std::string_view(unsent_.reveal()).substr(sent_);
+    const ssize_t taken = ::write(spawned_.input.number(), rest.data(), rest.size());
     if (taken < 0 && must_wait(errno)) return;
     if (taken < 0) {  // EPIPE: it does not read any more, which is its right
         close_input();
         return;
     }
     sent_ += static_cast<std::size_t>(taken);
-    if (close_when_sent_ && !has_unsent_input()) close_input();
+    if (has_unsent_input()) return;
+    unsent_ = Secret();
+    sent_ = 0;
+    if (close_when_sent_) close_input();
 }
 
 void Child::note_end() {
@@ -189,6 +226,8 @@ void Child::note_end() {
 }
 
 Completed Child::completed(Milliseconds deadline) {
+    out.read_file();
+    err.read_file();
     return {.exit_code = exit_code_,
             .signal = signal_,
             .timed_out = timed_out_,

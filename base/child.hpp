@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/secret.hpp"
 #include "base/spawn.hpp"
 
 namespace base {
@@ -18,6 +19,7 @@ namespace base {
 /// One output of a program, with a bound on what is kept of it.
 struct Collected {
     Descriptor pipe{};
+    Descriptor file{};  // in place of the pipe, where the program may leave daemons
     std::string text{};
     std::size_t size_max = 0;
     bool hold = false;  // when `text` is full: true lets the program wait, false reads on and drops
@@ -27,6 +29,10 @@ struct Collected {
 
     /// Takes what is there; does not block.
     void read_once();
+    /// Of a file: lets it grow no more, where it has become too large or `is_over`.
+    void bound_file(bool is_over) const;
+    /// What the file holds.
+    void read_file();
 };
 
 class Child {
@@ -42,14 +48,16 @@ class Child {
 
     /// Waits, not beyond `until`, for something that can be done, and does it: bytes in, bytes out, its end.
     void step(Steady until);
-    /// Steps until the program has ended and its outputs are closed. At `deadline` its group gets SIGTERM,
-    /// and SIGKILL `patience` later. Whoever keeps the outputs open after its end is killed after a short
-    /// grace.
+    /// Steps until the program has ended and its outputs, if they are pipes, are closed. At `deadline` its
+    /// group gets SIGTERM, and SIGKILL `patience` later. Whoever keeps a pipe open after its end is killed
+    /// after a short grace.
     void run_to_end(Steady deadline, Milliseconds patience);
 
     void queue_input(std::string_view bytes);
 
-    [[nodiscard]] bool has_unsent_input() const { return spawned_.input.is_open() && unsent_.size() > sent_; }
+    [[nodiscard]] bool has_unsent_input() const {
+        return spawned_.input.is_open() && unsent_.reveal().size() > sent_;
+    }
 
     void close_input_when_sent();
     /// Drops what was not sent.
@@ -70,12 +78,11 @@ class Child {
     [[nodiscard]] bool is_over() const { return ended_ && !out.pipe.is_open() && !err.pipe.is_open(); }
 
     Spawned spawned_;
-    std::string unsent_{};
+    Secret unsent_{};       // a key may be among it
     std::size_t sent_ = 0;  // bytes of unsent_ that are gone already
     bool close_when_sent_ = false;
     bool ended_ = false;  // but not reaped: until the destructor nobody else can be given its process id
     Steady ended_at_{};
-    bool may_leave_daemons_ = false;
     bool timed_out_ = false;
     int exit_code_ = -1;
     int signal_ = 0;

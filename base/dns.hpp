@@ -112,6 +112,8 @@ class Dns {
     [[nodiscard]] Result<Zone> zone_of(std::string_view name) const;
     /// Every A and AAAA of `name`, following CNAMEs; empty where there is none.
     [[nodiscard]] Result<std::vector<std::string>> addresses_of(std::string_view name) const;
+    /// Those of one type: A or AAAA.
+    [[nodiscard]] Result<std::vector<std::string>> addresses_of(std::string_view name, DnsType type) const;
     /// A server as people write it: an address or a host's name, with or without a port. dns/failed where the
     /// name has no address.
     [[nodiscard]] Result<ZoneServer> find_server(std::string_view text) const;
@@ -124,6 +126,8 @@ class Dns {
     [[nodiscard]] Result<DnsAnswer> look_up(std::string_view name, DnsType type, Steady until) const;
     [[nodiscard]] Result<std::string> apex_of(std::string name, Steady until) const;
     [[nodiscard]] Result<std::vector<std::string>> addresses_until(std::string_view name, Steady until) const;
+    [[nodiscard]] Result<std::vector<std::string>> addresses_until(std::string_view name, DnsType type,
+                                                                   Steady until) const;
     [[nodiscard]] Steady several() const;
 
     std::vector<DnsServer> resolvers_;

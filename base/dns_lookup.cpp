@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What takes several questions: where a chain of CNAMEs ends, which zone holds a name, who serves it.
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -122,28 +123,33 @@ Result<std::string> Dns::apex_of(std::string name, Steady until) const {
                 "is the name registered? For names that exist only inside: public = false under [dns]");
 }
 
-Result<std::vector<std::string>> Dns::addresses_until(std::string_view name, Steady until) const {
-    std::vector<std::string> addresses;
-    for (const DnsType type : {DnsType::A, DnsType::Aaaa}) {
-        DnsTarget target{.name = TRY(dns_name(name))};
-        for (;;) {
-            const DnsAnswer answer = TRY(look_up(target.name, type, until));
-            const std::string asked = target.name;
-            while (std::optional<std::string> next = TRY(next_name(answer, target.name))) {
-                TRY(step(target, *std::move(next)));
-            }
-            for (std::string& address : data_of(answer.records, target.name, type, kAddressesMax)) {
-                addresses.push_back(std::move(address));
-            }
-            // A resolver goes to the end of the chain; a server that is none stops where its zone ends.
-            if (target.name == asked || !data_of(answer.records, target.name, type, 1).empty()) break;
+Result<std::vector<std::string>> Dns::addresses_until(std::string_view name, DnsType type,
+                                                      Steady until) const {
+    DnsTarget target{.name = TRY(dns_name(name))};
+    for (;;) {
+        const DnsAnswer answer = TRY(look_up(target.name, type, until));
+        const std::string asked = target.name;
+        while (std::optional<std::string> next = TRY(next_name(answer, target.name))) {
+            TRY(step(target, *std::move(next)));
         }
+        std::vector<std::string> addresses = data_of(answer.records, target.name, type, kAddressesMax);
+        // A resolver goes to the end of the chain; a server that is none stops where its zone ends.
+        if (target.name == asked || !addresses.empty()) return addresses;
     }
+}
+
+Result<std::vector<std::string>> Dns::addresses_until(std::string_view name, Steady until) const {
+    std::vector<std::string> addresses = TRY(addresses_until(name, DnsType::A, until));
+    std::ranges::move(TRY(addresses_until(name, DnsType::Aaaa, until)), std::back_inserter(addresses));
     return addresses;
 }
 
 Result<std::vector<std::string>> Dns::addresses_of(std::string_view name) const {
     return addresses_until(name, several());
+}
+
+Result<std::vector<std::string>> Dns::addresses_of(std::string_view name, DnsType type) const {
+    return addresses_until(name, type, several());
 }
 
 Result<Zone> Dns::zone_of(std::string_view name) const {

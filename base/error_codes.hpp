@@ -46,9 +46,9 @@ enum class ErrorClass {
     X(NetTimeout, "net/timeout", Transient)                                \
     X(NetUntrusted, "net/untrusted", Configuration)                        \
     X(NetRefusedScheme, "net/refused-scheme", Configuration)               \
-    X(NetTooLarge, "net/too-large", Refused)                               \
+    X(NetTooLarge, "net/too-large", Transient)                             \
     X(CaUnreachable, "ca/unreachable", Transient)                          \
-    X(CaProtocol, "ca/protocol", Refused)                                  \
+    X(CaProtocol, "ca/protocol", Transient)                                \
     X(CaServerError, "ca/server-error", Transient)                         \
     X(CaBadNonce, "ca/bad-nonce", Transient)                               \
     X(CaRateLimited, "ca/rate-limited", RateLimited)                       \
@@ -71,6 +71,7 @@ enum class ErrorClass {
     X(SolverPresent, "solver/present", Configuration)                      \
     X(SolverPortBusy, "solver/port-busy", Configuration)                   \
     X(SolverRecordMissing, "solver/record-missing", Configuration)         \
+    X(SolverRecordEnds, "solver/record-ends", Configuration)               \
     X(DnsUnreachable, "dns/unreachable", Transient)                        \
     X(DnsFailed, "dns/failed", Transient)                                  \
     X(DnsBogus, "dns/bogus", Configuration)                                \
@@ -112,6 +113,7 @@ enum class ErrorClass {
     X(VerifyUnresolved, "verify/unresolved", Transient)                    \
     X(VerifyUnreachable, "verify/unreachable", Transient)                  \
     X(HookFailed, "hook/failed", Transient)                                \
+    X(AgentOverdue, "agent/overdue", Transient)                            \
     X(ClockWrong, "clock/wrong", Transient)
 
 enum class Code {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <utility>
 
@@ -17,12 +18,19 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/encoding.hpp"
+
 namespace base {
 
 namespace {
 
+/// A name may hold any byte but NUL and "/"; a message is a line of a log.
+std::string cannot_do(std::string_view what, std::string_view path) {
+    return "cannot " + std::string(what) + " " + printable(path, PATH_MAX);
+}
+
 Failure fail_errno(int number, std::string_view cannot, const std::string& path) {
-    std::string message = "cannot " + std::string(cannot) + " " + path + ": " + errno_text(number);
+    std::string message = cannot_do(cannot, path) + ": " + errno_text(number);
     switch (number) {
         case ENOENT:
             return fail(Code::FileNotFound, std::move(message));
@@ -47,8 +55,8 @@ Failure fail_errno(int number, std::string_view cannot, const std::string& path)
 template <class SystemCall>
 Result<int> call_on_path(std::string_view cannot, const std::string& path, SystemCall system_call) {
     if (path.find('\0') != std::string::npos) {
-        return fail(Code::FileUnsafe, "cannot " + std::string(cannot) + " " +
-                                          path.substr(0, path.find('\0')) + ": NUL byte in the path");
+        return fail(Code::FileUnsafe,
+                    cannot_do(cannot, path.substr(0, path.find('\0'))) + ": NUL byte in the path");
     }
     int result = -1;
     do result = system_call(path.c_str());

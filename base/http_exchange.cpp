@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cctype>
 
+#include <openssl/x509_vfy.h>
+
+#include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 
@@ -244,6 +247,22 @@ std::string HttpExchange::words(CURLcode outcome) const {
     return continued(printable(error_[0] != '\0' ? error_.data() : curl_easy_strerror(outcome), 300));
 }
 
+/// A certificate that has run out, or is of the future, may be good by every clock but ours.
+std::string HttpExchange::trust_hint() const {
+    long verified = X509_V_OK;
+    curl_easy_getinfo(handle(), CURLINFO_SSL_VERIFYRESULT, &verified);
+    const bool has_expired = verified == X509_V_ERR_CERT_HAS_EXPIRED;
+    if (has_expired || verified == X509_V_ERR_CERT_NOT_YET_VALID) {
+        return "this machine's clock shows " + format_instant(SystemClock().now()) +
+               ": if that is wrong, set it (timedatectl); if it is right, " +
+               (has_expired ? "a certificate there, or in `roots`, has to be renewed"
+                            : "a certificate there, or in `roots`, is not good yet");
+    }
+    return request_.trust.roots_file.empty()
+               ? "if its certificate comes from a private CA, name that CA's roots with `roots`"
+               : "the anchors come from `roots`: " + request_.trust.roots_file;
+}
+
 Failure HttpExchange::explain(CURLcode outcome) const {
     const std::string where = origin_.shown + ": ";
     if (excess_ == Excess::Headers) {
@@ -274,10 +293,7 @@ Failure HttpExchange::explain(CURLcode outcome) const {
         case CURLE_SSL_CACERT_BADFILE:
         case CURLE_SSL_ISSUER_ERROR:
         case CURLE_SSL_INVALIDCERTSTATUS:
-            return fail(Code::NetUntrusted, where + peer + " is not trusted: " + cause,
-                        request_.trust.roots_file.empty()
-                            ? "if its certificate comes from a private CA, name that CA's roots with `roots`"
-                            : "the anchors come from `roots`: " + request_.trust.roots_file);
+            return fail(Code::NetUntrusted, where + peer + " is not trusted: " + cause, trust_hint());
         default:
             break;
     }

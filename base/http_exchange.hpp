@@ -56,6 +56,7 @@ class HttpExchange {
     void set_address();
     void set_trust();
     void set_method();
+    [[nodiscard]] std::string trust_hint() const;
     [[nodiscard]] Failure explain(CURLcode outcome) const;
     [[nodiscard]] std::string words(CURLcode outcome) const;
 

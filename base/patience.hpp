@@ -20,4 +20,16 @@ template <class Take>
     }
 }
 
+/// Sleeps until `end` of the wall clock as it stands now, told what is left every second. A clock that is set
+/// meanwhile neither prolongs nor shortens it.
+template <class Tell>
+void wait_told(Clock& clock, Instant end, Tell tell) {
+    constexpr Seconds kTick{1};
+    const Steady until = clock.steady() + (end - clock.now());
+    while (clock.steady() < until) {
+        tell(std::chrono::ceil<Seconds>(until - clock.steady()));
+        clock.sleep(kTick);
+    }
+}
+
 }  // namespace base

@@ -30,8 +30,8 @@ struct Command {
     std::map<std::string, std::string> environment{};
     std::string input{};            // its stdin, whole; then end of file
     Milliseconds deadline{60'000};  // then the process group gets SIGTERM, two seconds later SIGKILL
-    /// What it leaves running when it has ended well in time is left alone (a service's restart), instead of
-    /// being killed for keeping the output open.
+    /// What it leaves running when it has ended in time is left alone (a service's restart), and can print on
+    /// to nobody: for run() alone. Its output beyond 16 MiB is refused, instead of being dropped.
     bool may_leave_daemons = false;
     std::size_t output_max = 65'536;  // of stdout and stderr each; what is beyond is read and dropped
 };

@@ -14,6 +14,7 @@ extern "C" {  // glibc 2.36 has forgotten to say it
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,6 +74,26 @@ Result<Pipe> make_pipe(Direction direction) {
     if (direction == Direction::ToChild) std::swap(made.ours, made.theirs);
     (void)::fcntl(made.ours.number(), F_SETFL, O_NONBLOCK);  // cannot go wrong on a pipe
     return made;
+}
+
+/// Memory in the shape of a file; it goes with the last who has it open.
+Result<Pipe> make_output_file() {
+    constexpr unsigned kNotExecutable =
+        8;  // MFD_NOEXEC_SEAL, which some systems insist on, and old ones lack
+    int number = ::memfd_create("renewd-output", MFD_CLOEXEC | MFD_ALLOW_SEALING | kNotExecutable);
+    if (number < 0) number = ::memfd_create("renewd-output", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (number < 0)
+        return fail(Code::ProcessNotStarted, "no file for a program's output: " + errno_text(errno));
+    Pipe made{.theirs = TRY(above_standard(number))};
+    (void)::fcntl(made.theirs.number(), F_SETFL, O_APPEND);  // also after somebody has opened it anew
+    made.ours = Descriptor(::fcntl(made.theirs.number(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (!made.ours.is_open())
+        return fail(Code::ProcessNotStarted, "no descriptor for a program: " + errno_text(errno));
+    return made;
+}
+
+Result<Pipe> make_output(const Command& command) {
+    return command.may_leave_daemons ? make_output_file() : make_pipe(Direction::FromChild);
 }
 
 /// posix_spawn's two opaque arguments.
@@ -196,8 +217,8 @@ Result<Spawned> spawn(const Command& command) {
     TRY(check_texts(command));
     const std::string path = TRY(program_path(command));
     Pipe input = TRY(make_pipe(Direction::ToChild));
-    Pipe out = TRY(make_pipe(Direction::FromChild));
-    Pipe err = TRY(make_pipe(Direction::FromChild));
+    Pipe out = TRY(make_output(command));
+    Pipe err = TRY(make_output(command));
     SpawnArguments how;
     int error = how.set(input.theirs.number(), out.theirs.number(), err.theirs.number());
     std::vector<std::string> arguments = command.argv;

@@ -11,7 +11,8 @@
 namespace base {
 
 /// A program that runs, as the leader of a process group of its own, and our ends of its pipes
-/// (non-blocking).
+/// (non-blocking). Where it may leave daemons, its outputs are files without a name, which outlive us and can
+/// be written to without anybody who reads.
 struct Spawned {
     pid_t id = -1;
     Descriptor handle{};  // a pidfd: readable once the program has ended

@@ -68,9 +68,9 @@ void block_signals(std::initializer_list<int> signals) {
     (void)::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-Result<Wakeup> Wakeup::open(std::initializer_list<int> signals) {
+Result<SystemWakeup> SystemWakeup::open(std::initializer_list<int> signals) {
     const sigset_t set = set_of(signals);
-    Wakeup wakeup;
+    SystemWakeup wakeup;
     wakeup.wall_ = Descriptor(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
     wakeup.boot_ = Descriptor(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
     wakeup.called_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -81,12 +81,12 @@ Result<Wakeup> Wakeup::open(std::initializer_list<int> signals) {
     return wakeup;
 }
 
-void Wakeup::call() const {
+void SystemWakeup::call() const {
     const std::uint64_t one = 1;
     (void)!::write(called_.number(), &one, sizeof one);  // full means: it is called already
 }
 
-Woken Wakeup::wait(std::optional<Instant> at, std::optional<Milliseconds> within) {
+Woken SystemWakeup::wait(std::optional<Instant> at, std::optional<Milliseconds> within) {
     if (!arm_wall(wall_, at)) return {.clock_was_set = true};
     arm_boot(boot_, within);
     std::array<pollfd, 5> awaited{{{.fd = wall_.number(), .events = POLLIN, .revents = 0},

@@ -30,24 +30,37 @@ struct Woken {
     std::vector<int> signals{};
 };
 
-/// Used from one thread, but for call(). internal/unexpected where the kernel has no descriptor left for it.
+/// Used from one thread, but for call().
 class Wakeup {
   public:
-    /// Receives `signals`, which block_signals() was told of before.
-    [[nodiscard]] static Result<Wakeup> open(std::initializer_list<int> signals);
+    virtual ~Wakeup() = default;
 
     /// Wakes others' wait(). From any thread; what is done before it is seen by whoever is woken.
-    void call() const;
+    virtual void call() const = 0;
 
     /// `visitors` can be read from when somebody connects; borrowed, watched by all later waits.
-    void watch(const Descriptor& visitors) { visitors_ = visitors.number(); }
+    virtual void watch(const Descriptor& visitors) = 0;
 
     /// Blocks until something comes. `at` of the wall clock; `within` of the boot clock, which also counts
     /// while the machine sleeps. Without either only the other things wake it.
-    [[nodiscard]] Woken wait(std::optional<Instant> at, std::optional<Milliseconds> within);
+    [[nodiscard]] virtual Woken wait(std::optional<Instant> at, std::optional<Milliseconds> within) = 0;
+};
+
+/// By the kernel's timers.
+class SystemWakeup final : public Wakeup {
+  public:
+    /// Receives `signals`, which block_signals() was told of before. internal/unexpected where the kernel has
+    /// no descriptor left for it.
+    [[nodiscard]] static Result<SystemWakeup> open(std::initializer_list<int> signals);
+
+    void call() const override;
+
+    void watch(const Descriptor& visitors) override { visitors_ = visitors.number(); }
+
+    [[nodiscard]] Woken wait(std::optional<Instant> at, std::optional<Milliseconds> within) override;
 
   private:
-    Wakeup() = default;
+    SystemWakeup() = default;
 
     Descriptor wall_{};
     Descriptor boot_{};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "base/encoding.hpp"
 #include "base/text.hpp"
@@ -160,7 +161,7 @@ base::Seconds read_seconds(Reader& reader, std::string_view key) {
 
 }  // namespace
 
-std::string to_bundle(const Installation& installation) {
+base::Secret to_bundle(const Installation& installation) {
     std::string bundle = std::string(kFirstLine) + "\n";
     put(bundle, "id", installation.id);
     put(bundle, "deadline", std::to_string(installation.deadline.count()));
@@ -186,7 +187,7 @@ std::string to_bundle(const Installation& installation) {
     for (const auto* files : {&installation.staged, &installation.published}) {
         for (const FilePlan& file : *files) bundle += file.content.reveal();
     }
-    return bundle;
+    return base::Secret(std::move(bundle));
 }
 
 base::Result<Installation> parse_bundle(std::string_view bundle) {

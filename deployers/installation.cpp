@@ -85,12 +85,25 @@ base::Result<void> check_command(std::string_view what, const std::vector<std::s
     return {};
 }
 
-base::Result<void> check_digests(const std::vector<std::vector<FileDigest>>& known) {
-    if (known.size() > kListMax) return base::fail(Code::ConfigWrongValue, "too many known sets");
-    for (const auto& set : known) {
+/// A file whose content may be asked about: one that is published, or one of a version. Whoever may write
+/// those need not be told of any other.
+bool is_of_target(const Installation& installation, const std::string& path) {
+    if (!installation.versions.empty() && path.starts_with(installation.versions + "/")) return true;
+    return std::ranges::any_of(installation.published,
+                               [&](const FilePlan& file) { return file.path == path; });
+}
+
+base::Result<void> check_digests(const Installation& installation) {
+    if (installation.known.size() > kListMax)
+        return base::fail(Code::ConfigWrongValue, "too many known sets");
+    for (const auto& set : installation.known) {
         if (set.size() > kListMax) return base::fail(Code::ConfigWrongValue, "too many files in a known set");
         for (const FileDigest& digest : set) {
             TRY(check_path(digest.path));
+            if (!is_of_target(installation, digest.path)) {
+                return base::fail(Code::ConfigWrongValue,
+                                  digest.path + " is in a known set, and no file of this target");
+            }
             if (digest.sha256.size() != 64 ||
                 digest.sha256.find_first_not_of("0123456789abcdef") != std::string::npos) {
                 return base::fail(Code::ConfigWrongValue, digest.path + ": not a SHA-256 in lower-case hex");
@@ -152,7 +165,7 @@ base::Result<void> check(const Installation& installation) {
         return base::fail(Code::ConfigWrongValue,
                           id + ": more than " + std::to_string(kContentMax) + " bytes");
     }
-    TRY(check_digests(installation.known));
+    TRY(check_digests(installation));
     TRY(check_versions(installation));
     TRY(check_command("test", installation.test));
     TRY(check_command("reload", installation.reload));

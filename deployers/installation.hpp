@@ -37,8 +37,8 @@ struct Installation {
     /// Files that are read by the service; replaced in this order by adjacent renames. With `include` it is
     /// one file.
     std::vector<FilePlan> published{};
-    /// What the published files may hold now and be a proven pair: one set for each earlier generation of
-    /// ours.
+    /// What may be there now and be a proven pair: one set for each earlier generation of ours, its published
+    /// files and, with `include`, those of its version.
     std::vector<std::vector<FileDigest>> known{};
     /// The directory that holds the versions (form `include`), and the entries in it that stay at commit;
     /// empty otherwise.
@@ -49,7 +49,8 @@ struct Installation {
     std::vector<std::string> reload{};
     std::vector<std::string> restart{};
     base::Seconds command_deadline{30};  // for each of these commands
-    base::Seconds deadline{300};         // for the executor as a whole; then it keeps what is proven and ends
+    base::Seconds deadline{300};  // for the executor as a whole; then it keeps what is proven and ends.
+                                  // deploy() sets it: it must outlast the verification
 };
 
 /// "<number>-<first 8 hex digits of the leaf's SHA-256>": what an entry of `versions` is called. Only such
@@ -65,8 +66,8 @@ struct Installation {
 [[nodiscard]] base::Result<void> check(const Installation& installation);
 
 /// The serialised form (docs/installation.md): lines, then the files' bytes, each length-prefixed. Only for
-/// an installation that passes check().
-[[nodiscard]] std::string to_bundle(const Installation& installation);
+/// an installation that passes check(). It holds the keys.
+[[nodiscard]] base::Secret to_bundle(const Installation& installation);
 /// Strict inverse of to_bundle(), digests and check() included. host/protocol, or what check() says.
 [[nodiscard]] base::Result<Installation> parse_bundle(std::string_view bundle);
 

@@ -5,11 +5,13 @@
 #include "deployers/transaction.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <utility>
 
 #include "base/encoding.hpp"
 #include "base/key.hpp"
+#include "deployers/limits.hpp"
 #include "deployers/probe/look.hpp"
 #include "deployers/transaction_errors.hpp"
 
@@ -21,9 +23,6 @@ using base::Error;
 using base::Milliseconds;
 using base::Result;
 
-// The look beforehand only wants to know what is there; a host that does not answer must not hold up the
-// deployment.
-constexpr Milliseconds kLookBefore{2000};
 // A reload is sent again no sooner than this: Apache takes about a second for one.
 constexpr Milliseconds kReloadSpacing{2000};
 // How long a service may be gone before that is no restart any more.
@@ -48,6 +47,10 @@ struct Course {
     DeploymentOutcome outcome{};
 
     [[nodiscard]] const std::string& certificate() const { return request.wanted->certificate; }
+
+    [[nodiscard]] Viewpoint viewpoint() const {
+        return {.anchors = *request.anchors, .clock = clock, .names = request.names};
+    }
 };
 
 /// What the endpoints have shown since the reload.
@@ -105,8 +108,15 @@ Result<void> prove(const Course& course) {
 
 void look_before(Course& course) {
     if (course.request.endpoints.empty()) return;
-    course.before = look(course.request.endpoints, course.expectation, *course.request.anchors, course.clock,
-                         std::min(kLookBefore, course.request.verify_for));
+    // With the time that the looks afterwards have: what is too slow to be seen now could not be missed then.
+    course.before = look(course.request.endpoints, course.expectation, course.viewpoint(),
+                         handshake_deadline(course.request.verify_for));
+}
+
+void remark_untidy(Course& course, const std::string& why) {
+    course.outcome.remarks.push_back(
+        course.where + ": what was there before could not be tidied up; the next deployment does it" +
+        (why.empty() ? "" : ": " + why));
 }
 
 /// The connection broke after everything had been handed over: the host is asked once what it holds now.
@@ -131,7 +141,8 @@ Result<void> find_out(Course& course, Error unknown) {
 
 /// After this the wanted files are in place, or nothing is changed and the error says why.
 Result<void> install(Course& course) {
-    const Installation& installation = course.request.installation;
+    Installation installation = course.request.installation;
+    installation.deadline = executor_deadline(installation.command_deadline, course.request.verify_for);
     tell(course, "write", "");
     auto session = course.host.install(installation);
     if (!session) return find_out(course, std::move(session).error());
@@ -151,6 +162,7 @@ Result<void> install(Course& course) {
         case InstallOutcome::ServiceBroken:
             return base::Failure(service_broken(installation, report, course.certificate()));
         case InstallOutcome::TestFailed:
+            if (!report.message.empty()) remark_untidy(course, report.message);
             return base::Failure(test_failed(installation, report, course.certificate()));
         case InstallOutcome::WriteFailed:
             return base::Failure(write_failed(report, course.certificate()));
@@ -188,7 +200,8 @@ bool nobody_answers(const std::vector<EndpointVerdict>& endpoints) {
     bool asked = false;
     for (const EndpointVerdict& endpoint : endpoints)
         for (const AddressVerdict& address : endpoint.addresses) {
-            if (address.verdict == Verdict::NotReachableFromHere) continue;
+            if (address.verdict == Verdict::NotReachableFromHere || address.verdict == Verdict::Unresolved)
+                continue;
             if (address.verdict != Verdict::Unreachable) return false;
             asked = true;
         }
@@ -251,8 +264,8 @@ bool verify(Course& course) {
                 .reload_sent = begun};
     const auto between = [&](const std::vector<EndpointVerdict>& seen) { return go_on(course, watch, seen); };
     const auto look_for = [&](Milliseconds patience) {
-        course.outcome.endpoints = look_until_served(request.endpoints, course.expectation, *request.anchors,
-                                                     course.clock, patience, between);
+        course.outcome.endpoints =
+            look_until_served(request.endpoints, course.expectation, course.viewpoint(), patience, between);
         return !has_lost_something(course.before, course.outcome.endpoints);
     };
     if (look_for(request.verify_for)) return true;
@@ -266,9 +279,7 @@ void commit(Course& course) {
     const auto report = course.session->commit();
     course.session.reset();
     if (report && report->outcome == InstallOutcome::Committed) return;
-    course.outcome.remarks.push_back(
-        course.where + ": what was there before could not be tidied up; the next deployment does it" +
-        (report ? (report->message.empty() ? "" : ": " + report->message) : ": " + report.error().message));
+    remark_untidy(course, report ? report->message : report.error().message);
 }
 
 /// What is served is not what should be, and nothing was broken by it.
@@ -322,15 +333,18 @@ bool is_as_before(const std::vector<EndpointVerdict>& before, const std::vector<
     return true;
 }
 
-/// Never back to an expired one. Where there is no earlier generation of ours, what was served is somebody
-/// else's, and better than nothing as long as it is valid.
+/// Never back to an expired or revoked one. What would come back is what was served here before: one of our
+/// earlier generations, and not always the newest, or somebody else's, which is better than nothing as long
+/// as it is valid.
 bool may_put_back(const Course& course) {
     const base::Instant now = course.clock.now();
-    if (course.request.earlier_not_after) return *course.request.earlier_not_after > now;
+    const std::vector<std::string>& revoked = course.request.revoked;
+    const auto is_good = [&](const AddressVerdict& address) {
+        return address.not_after && *address.not_after > now &&
+               std::ranges::find(revoked, address.sha256) == revoked.end();
+    };
     return std::ranges::any_of(course.before, [&](const EndpointVerdict& endpoint) {
-        return std::ranges::any_of(endpoint.addresses, [&](const AddressVerdict& address) {
-            return address.not_after && *address.not_after > now;
-        });
+        return std::ranges::any_of(endpoint.addresses, is_good);
     });
 }
 
@@ -342,10 +356,35 @@ void keep_despite(Course& course, const std::string& why) {
     end_with(course, std::move(error));
 }
 
+/// Nothing was written, so nothing can come back: restore() comes to a test and a restart then.
+void start_again(Course& course) {
+    course.outcome.remarks.push_back(course.where + ": after the reload " +
+                                     describe(course.outcome.endpoints) +
+                                     "; no file had been changed, so the service was started again");
+    tell(course, "reload", "the service is gone, and its files are as they were; starting it again");
+    auto report = course.session->restore();
+    course.session.reset();
+    if (!report) course.connection_lost = std::move(report).error();
+    const auto until_served = [](const std::vector<EndpointVerdict>&) { return true; };
+    course.outcome.endpoints = look_until_served(course.request.endpoints, course.expectation,
+                                                 course.viewpoint(), course.request.verify_for, until_served);
+    course.outcome.served = all_serving(course.outcome.endpoints);
+    if (course.outcome.served) return;
+    Error error = shortfall(course);
+    error.message += "; no file had been changed, and starting the service again did not help";
+    if (report) error.message += why_not_restarted(course.request.installation, *report);
+    end_with(course, std::move(error));
+}
+
+bool has_way_back(const Course& course) {
+    return course.outcome.wrote || course.session->report().interrupted_before;
+}
+
 void put_back(Course& course) {
     if (!course.session) return keep_despite(course, "what was there before cannot be put back");
+    if (!has_way_back(course)) return start_again(course);
     if (!may_put_back(course))
-        return keep_despite(course, "the one before has expired, so it is not put back");
+        return keep_despite(course, "the one before has expired or is revoked, so it is not put back");
 
     const std::string gone = describe(course.outcome.endpoints);
     const std::string again = "renewd deploy " + course.certificate();
@@ -362,22 +401,32 @@ void put_back(Course& course) {
                                       .hint = "see whether the service runs, then  " + again});
     }
     course.outcome.installed = false;
+    if (!report->message.empty()) remark_untidy(course, report->message);
     tell(course, "verify", "what was there before");
     course.outcome.endpoints = look_until_served(
-        course.request.endpoints, course.expectation, *course.request.anchors, course.clock,
-        course.request.verify_for,
+        course.request.endpoints, course.expectation, course.viewpoint(), course.request.verify_for,
         [&](const std::vector<EndpointVerdict>& seen) { return !is_as_before(course.before, seen); });
     const bool back = is_as_before(course.before, course.outcome.endpoints);
     end_with(course, Error{.code = Code::DeployRestored,
                            .message = "with the new certificate " + gone + ". What was there before is back" +
                                       (back ? " and is served again"
-                                            : ", but is not served: " + describe(course.outcome.endpoints)),
+                                            : ", but is not served: " + describe(course.outcome.endpoints)) +
+                                      why_not_restarted(course.request.installation, *report),
                            .hint = (back ? "see the service's log, then  "
                                          : "start the service and see its log, then  ") +
                                    again});
 }
 
 }  // namespace
+
+base::Seconds executor_deadline(base::Seconds command_deadline, base::Milliseconds verify_for) {
+    constexpr int kCommands = 6;  // test, test, reload, a reload again; to restore: test, restart
+    constexpr base::Seconds kUpload{60};
+    const Milliseconds grace = std::max(kGrace, verify_for / 4);  // no less than that of verify()
+    const auto wanted = kTargetLockPatience + kServiceLockPatience + kCommands * command_deadline + kUpload +
+                        std::chrono::ceil<base::Seconds>(verify_for + grace);
+    return std::min(wanted, kDeadlineMax);
+}
 
 DeploymentOutcome deploy(const DeploymentRequest& request, Host& host, base::Clock& clock) {
     Course course{.request = request, .host = host, .clock = clock, .where = place_of(request)};

@@ -15,6 +15,7 @@
 #include "deployers/hosts/host.hpp"
 #include "deployers/installation.hpp"
 #include "deployers/probe/endpoint.hpp"
+#include "deployers/probe/resolve.hpp"
 #include "deployers/probe/verdict.hpp"
 
 namespace deployers {
@@ -22,12 +23,11 @@ namespace deployers {
 struct DeploymentRequest {
     const Generation* wanted = nullptr;
     std::vector<EarlierLeaf> earlier{};  // of our earlier generations
-    /// The earlier generation that would come back, if there is one: its expiry decides whether that is
-    /// allowed.
-    std::optional<base::Instant> earlier_not_after{};
+    std::vector<std::string> revoked{};  // leaves (SHA-256) that are not to come back, whatever their dates
     Installation installation{};
     std::vector<Endpoint> endpoints{};  // of the target; none: it ends `unverified`
     const base::Anchors* anchors = nullptr;
+    NameSource names{};  // who knows where the endpoints are
     base::Milliseconds verify_for{60'000};
     /// "write", "reload", "verify", with a detail for people; may be empty.
     std::function<void(std::string_view step, std::string_view detail)> progress{};
@@ -41,6 +41,10 @@ struct DeploymentOutcome {
     std::optional<base::Error> error{};  // why not, where it is not as it should be
     std::vector<std::string> remarks{};  // for people: what else came to light and is no failure
 };
+
+/// How long an executor stays: until after `verify_for` has passed in vain it can still be told to restore
+/// what was there before, whatever the locks and commands before have cost.
+[[nodiscard]] base::Seconds executor_deadline(base::Seconds command_deadline, base::Milliseconds verify_for);
 
 /// Blocks: the host's time, then up to verify_for. Never throws, never leaves a target in between.
 [[nodiscard]] DeploymentOutcome deploy(const DeploymentRequest& request, Host& host, base::Clock& clock);

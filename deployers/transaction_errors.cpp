@@ -78,6 +78,12 @@ base::Error write_failed(const InstallReport& report, std::string_view certifica
         .hint = "make that possible, then  " + deploy_again(certificate)};
 }
 
+std::string why_not_restarted(const Installation& installation, const InstallReport& restored) {
+    if (restored.test_after.ok() || installation.restart.empty()) return {};
+    return "; the service was not restarted, for " + command_line(installation.test) +
+           " fails: " + words_of(restored.test_after);
+}
+
 base::Error reload_failed(const Installation& installation, const CommandReport& reload,
                           std::string_view certificate, const std::string& seen) {
     return {.code = Code::DeployReloadFailed,

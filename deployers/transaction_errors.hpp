@@ -21,6 +21,8 @@ namespace deployers {
                                       std::string_view certificate);
 /// deploy/write-failed
 [[nodiscard]] base::Error write_failed(const InstallReport& report, std::string_view certificate);
+/// "; the service was not restarted, for …", or nothing where a restart could be tried (or there is none).
+[[nodiscard]] std::string why_not_restarted(const Installation& installation, const InstallReport& restored);
 /// deploy/reload-failed; `seen` is what the endpoints showed, empty if nobody looked.
 [[nodiscard]] base::Error reload_failed(const Installation& installation, const CommandReport& reload,
                                         std::string_view certificate, const std::string& seen);

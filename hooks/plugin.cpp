@@ -2,15 +2,14 @@
 #include "hooks/plugin.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "base/encoding.hpp"
 #include "base/process.hpp"
 #include "hooks/output.hpp"
+#include "hooks/trusted_path.hpp"
 
 namespace hooks {
 
@@ -21,7 +20,6 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kNameLengthMax = 64;
-constexpr unsigned kLinksMax = 40;  // as the kernel has it (path_resolution(7))
 
 bool is_plugin_name(std::string_view name) {
     const auto is_allowed = [](char c) {
@@ -31,60 +29,6 @@ bool is_plugin_name(std::string_view name) {
            std::ranges::all_of(name, is_allowed);
 }
 
-Result<void> check_owner(const std::string& plugin, const std::string& path, const base::FileInfo& info) {
-    const std::string what = plugin == path ? plugin : plugin + " is not run: " + path;
-    if (info.uid != 0 && info.uid != ::geteuid()) {
-        return base::fail(Code::PluginUnsafe,
-                          what + " belongs to somebody else (user id " + std::to_string(info.uid) + ")",
-                          (info.kind == base::FileKind::Symlink ? "chown -h root " : "chown root ") + path);
-    }
-    // In a sticky directory nobody can replace what belongs to another; a link's own bits mean nothing.
-    const bool is_sticky = info.kind == base::FileKind::Directory && (info.mode & 01000) != 0;
-    if (info.kind == base::FileKind::Symlink || is_sticky || (info.mode & 0022) == 0) return {};
-    return base::fail(Code::PluginUnsafe, what + " can be changed by others", "chmod go-w " + path);
-}
-
-void push_front(std::deque<std::string>& parts, std::string_view path) {
-    std::vector<std::string> found;
-    for (std::size_t begin = 0; begin < path.size();) {
-        const std::size_t end = std::min(path.find('/', begin), path.size());
-        if (end > begin) found.emplace_back(path.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    parts.insert(parts.begin(), found.begin(), found.end());
-}
-
-/// Walks as the kernel would, and looks at everything that decides where the way leads: each directory, each
-/// link, and the file at its end.
-Result<std::string> resolve_safely(base::Files& files, const std::string& plugin) {
-    std::string current;  // "" is "/"
-    std::deque<std::string> parts;
-    push_front(parts, plugin);
-    TRY(check_owner(plugin, "/", TRY(files.info("/"))));
-    for (unsigned links = 0; !parts.empty();) {
-        const std::string part = std::move(parts.front());
-        parts.pop_front();
-        if (part == ".") continue;
-        if (part == "..") {
-            current.erase(std::min(current.rfind('/'), current.size()));
-            continue;
-        }
-        const std::string next = current + "/" + part;
-        const base::FileInfo info = TRY(files.info(next));
-        TRY(check_owner(plugin, next, info));
-        if (info.kind != base::FileKind::Symlink) {
-            current = next;
-            continue;
-        }
-        if (++links > kLinksMax)
-            return base::fail(Code::PluginUnsafe, plugin + " is a link that leads round in circles");
-        const std::string text = TRY(files.read_symlink(next));
-        if (text.starts_with('/')) current.clear();
-        push_front(parts, text);
-    }
-    return current;
-}
-
 std::string request_of(const PluginCall& call, const json& fields) {
     json request = fields.is_object() ? fields : json::object();
     request["version"] = 1;
@@ -92,6 +36,10 @@ std::string request_of(const PluginCall& call, const json& fields) {
     if (!call.id.empty()) request["id"] = call.id;
     if (call.deadline) request["deadline"] = base::format_instant(*call.deadline);
     return request.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+std::string without_secrets(const PluginCall& call, std::string text) {
+    return call.blot ? call.blot(std::move(text)) : text;
 }
 
 std::string called(const PluginCall& call) {
@@ -119,7 +67,7 @@ Result<std::string> find_plugin(base::Files& files, const std::vector<std::strin
         places += (places.empty() ? "" : ", ") + directory;
         const std::string path = directory + "/" + program;
         if (!directory.starts_with('/') || !base::exists(files, path)) continue;
-        std::string found = TRY(resolve_safely(files, path));
+        std::string found = TRY(trusted_path(files, path, Code::PluginUnsafe));
         const base::FileInfo info = TRY(files.info(found));
         if (info.kind == base::FileKind::Regular && (info.mode & 0111) != 0) return found;
         return base::fail(Code::ProcessNotStarted, path + " is no executable file", "chmod +x " + found);
@@ -140,7 +88,8 @@ Result<json> parse_reply(std::string_view printed, const PluginCall& call) {
     if (printed.find('\0') != std::string_view::npos) return malformed("its answer is not text");
     json reply = json::parse(printed, nullptr, /*allow_exceptions=*/false);
     if (!reply.is_object())
-        return malformed("its answer is not one JSON object: " + base::printable(printed, 200));
+        return malformed("its answer is not one JSON object: " +
+                         base::printable(without_secrets(call, std::string(printed)), 200));
     if (reply.contains("version") && reply.at("version") != 1)
         return malformed("its answer has a version other than 1");
     if (!reply.contains("ok") && call.op == "describe") return reply;
@@ -149,9 +98,10 @@ Result<json> parse_reply(std::string_view printed, const PluginCall& call) {
     if (reply.at("ok") == true) return reply;
     const auto message = reply.find("message");
     const bool has_words = message != reply.end() && message->is_string();
-    return base::fail(call.failed,
-                      called(call) + (has_words ? base::printable(message->get<std::string>())
-                                                : "it says that it failed (\"ok\": false) and not why"));
+    return base::fail(
+        call.failed,
+        called(call) + (has_words ? base::printable(without_secrets(call, message->get<std::string>()))
+                                  : "it says that it failed (\"ok\": false) and not why"));
 }
 
 Result<PluginAnswer> ask_plugin(const PluginCall& call, const json& fields) {
@@ -162,13 +112,14 @@ Result<PluginAnswer> ask_plugin(const PluginCall& call, const json& fields) {
                                                      .deadline = call.patience,
                                                      .output_max = kReplyBytesMax + 1}));
     if (!completed.ok()) {
-        const std::string said = last_lines(completed.err.empty() ? completed.out : completed.err);
+        const std::string said =
+            last_lines(without_secrets(call, completed.err.empty() ? completed.out : completed.err));
         return base::fail(call.failed,
                           called(call) + completed.describe() + (said.empty() ? "" : ": " + said));
     }
     static_cast<void>(TRY(parse_reply(completed.out, call)));
     // As it came: to write a deeply nested value anew would take a stack as deep.
-    return PluginAnswer{.reply = completed.out, .log = printable_lines(completed.err)};
+    return PluginAnswer{.reply = completed.out, .log = printable_lines(without_secrets(call, completed.err))};
 }
 
 }  // namespace hooks

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -40,6 +41,9 @@ struct PluginCall {
     std::optional<base::Instant> deadline{};           // told to the plugin where it is set; not kept by us
     base::Milliseconds patience{120'000};              // then its process group is killed
     std::map<std::string, std::string> environment{};  // added to the fixed one
+    /// Takes the secrets of `environment` out of what the plugin says, before any of it is cut, kept or
+    /// shown; empty: there are none.
+    std::function<std::string(std::string)> blot{};
     /// What a failure is called: providers and deployers have names of their own for it.
     base::Code failed = base::Code::ProviderFailed;
     base::Code protocol = base::Code::ProviderProtocol;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hooks/runner.hpp"
 
-#include <filesystem>
 #include <optional>
 
-#include <unistd.h>
+#include <sys/stat.h>
 
+#include "base/encoding.hpp"
 #include "base/process.hpp"
 #include "hooks/output.hpp"
+#include "hooks/trusted_path.hpp"
 
 namespace hooks {
 
@@ -16,11 +17,26 @@ using base::Result;
 
 namespace {
 
+/// The file whose bytes are run; empty: argv says it.
+Result<std::string> program_of(base::Files& files, const Hook& hook) {
+    if (!hook.is_found) return std::string();
+    auto program = trusted_path(files, hook.argv.front(), Code::HookFailed);
+    if (!program && program.error().code == Code::FileNotFound)
+        program.error().message = "it leads nowhere: " + program.error().message;
+    return program;
+}
+
 /// Adds its output to the report; the error, if it failed.
-std::optional<base::Error> run_one(const Hook& hook, const Event& event, base::Seconds timeout,
-                                   HookReport& report) {
-    const std::string what = "hook " + hook.front() + " at event " + event.name + ": ";
-    const auto completed = base::run({.argv = hook,
+std::optional<base::Error> run_one(base::Files& files, const Hook& hook, const Event& event,
+                                   base::Seconds timeout, HookReport& report) {
+    const std::string what = "hook " + base::printable(hook.argv.front()) + " at event " + event.name + ": ";
+    auto program = program_of(files, hook);
+    if (!program)
+        return base::Error{.code = Code::HookFailed,
+                           .message = what + program.error().message,
+                           .hint = program.error().hint};
+    const auto completed = base::run({.argv = hook.argv,
+                                      .program = *program,
                                       .environment = environment_of(event),
                                       .input = event.json + "\n",
                                       .deadline = timeout});
@@ -30,6 +46,13 @@ std::optional<base::Error> run_one(const Hook& hook, const Event& event, base::S
     const std::string said = last_lines(completed->err.empty() ? completed->out : completed->err, 1);
     return base::Error{.code = Code::HookFailed,
                        .message = what + completed->describe() + (said.empty() ? "" : ": " + said)};
+}
+
+/// False for what is no program at all; a link is judged by what it leads to.
+bool may_be_program(const std::string& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) return true;  // run_hooks() says what is wrong with it
+    return S_ISREG(status.st_mode) && (status.st_mode & 0111) != 0;
 }
 
 }  // namespace
@@ -43,26 +66,17 @@ Result<std::vector<Hook>> find_hooks(base::Files& files, const std::string& dire
     std::vector<Hook> hooks;
     for (const std::string& name : *names) {
         if (name.starts_with('.') || name.ends_with('~')) continue;
-        // A link is judged by what it leads to.
-        std::error_code broken;
-        const std::string path = std::filesystem::canonical(place + "/" + name, broken).string();
-        if (broken)
-            return base::fail(Code::HookFailed, place + "/" + name + " leads nowhere: " + broken.message());
-        const base::FileInfo info = TRY(files.info(path));
-        if (info.kind != base::FileKind::Regular || (info.mode & 0111) == 0) continue;
-        if ((info.mode & 0022) != 0 || (info.uid != 0 && info.uid != ::geteuid())) {
-            return base::fail(Code::HookFailed, path + " can be changed by somebody else and is not run",
-                              "chown root " + path + " && chmod go-w " + path);
-        }
-        hooks.push_back({place + "/" + name});
+        const std::string path = place + "/" + name;
+        if (may_be_program(path)) hooks.push_back({.argv = {path}, .is_found = true});
     }
     return hooks;
 }
 
-HookReport run_hooks(const std::vector<Hook>& hooks, const Event& event, base::Seconds timeout) {
+HookReport run_hooks(base::Files& files, const std::vector<Hook>& hooks, const Event& event,
+                     base::Seconds timeout) {
     HookReport report;
     for (const Hook& hook : hooks) {
-        auto error = run_one(hook, event, timeout, report);
+        auto error = run_one(files, hook, event, timeout, report);
         if (error && !report.error) report.error = std::move(error);
     }
     return report;

@@ -15,23 +15,27 @@
 
 namespace hooks {
 
-/// A program to run, with its arguments.
-using Hook = std::vector<std::string>;
+struct Hook {
+    std::vector<std::string> argv{};
+    /// It lies in the hooks directory: who can change it, or the way to it, is judged right before it is run.
+    bool is_found = false;
+};
 
-/// The executable files of `directory`/`event`/ in byte order; names beginning with "." or ending in "~" are
-/// passed over, and no directory means no hooks. hook/failed names a file that somebody else may change: root
-/// runs these.
+/// The executable files of `directory`/`event`/ in byte order, and the links that lead nowhere; names
+/// beginning with "." or ending in "~" are passed over, and no directory means no hooks.
 [[nodiscard]] base::Result<std::vector<Hook>> find_hooks(base::Files& files, const std::string& directory,
                                                          std::string_view event);
 
 struct HookReport {
     /// What they printed, for the history; bounded, printable lines.
     std::string output{};
-    /// hook/failed: the first that failed, how, and what it said last. Absent: all went well.
+    /// hook/failed: the first that failed, how, and what it said last; or that somebody else can change it,
+    /// and it was not run: root runs these. Absent: all went well.
     std::optional<base::Error> error{};
 };
 
 /// Runs all of them, one after the other, also past one that fails. Blocks up to `timeout` for each.
-[[nodiscard]] HookReport run_hooks(const std::vector<Hook>& hooks, const Event& event, base::Seconds timeout);
+[[nodiscard]] HookReport run_hooks(base::Files& files, const std::vector<Hook>& hooks, const Event& event,
+                                   base::Seconds timeout);
 
 }  // namespace hooks

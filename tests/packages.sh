@@ -7,10 +7,10 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 
 build='g++ meson ninja-build pkgconf cmake python3 libcurl4-openssl-dev libssl-dev libldns-dev libidn2-dev libpsl-dev nlohmann-json3-dev
-  libtomlplusplus-dev libspdlog-dev libcli11-dev libexpected-dev libcpp-httplib-dev libhowardhinnant-date-dev doctest-dev'
+  libtomlplusplus-dev libspdlog-dev libcli11-dev libexpected-dev libhowardhinnant-date-dev doctest-dev'
 run='ca-certificates tzdata openssl curl openssh-client openssh-server nginx pebble procps'
 tests='sudo strace knot knot-dnsutils unbound dehydrated busybox iproute2 python3-pytest python3-pytest-xdist python3-jsonschema python3-prometheus-client
-  shellcheck clang-format-19 clang-tidy-19 pdns-server pdns-backend-sqlite3 sqlite3 faketime caddy systemd'
+  shellcheck clang-format-19 clang-tidy-19 pdns-server pdns-backend-sqlite3 sqlite3 faketime caddy systemd groff-base'
 machine='qemu-system-x86 debootstrap e2fsprogs'
 
 case ${1-} in

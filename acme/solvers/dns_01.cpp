@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "acme/solvers/dns/delegation.hpp"
 #include "base/encoding.hpp"
 
 namespace acme {
@@ -107,7 +108,7 @@ class DnsSolver final : public Solver {
                          .ttl = settings_.ttl,
                          .task = task};
         if (effects_.provider->takes_names_as_asked()) return record;
-        record.name = TRY(effects_.dns.follow(record.name)).name;
+        record.name = TRY(find_delegate(effects_.dns, record.name));
         record.zone = TRY(effects_.dns.zone_of(record.name)).apex;
         return record;
     }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/encoding.hpp"
+#include "base/parallel.hpp"
 #include "base/text.hpp"
 
 namespace acme {
@@ -15,9 +16,10 @@ using base::Code;
 using base::Result;
 using State = PersistJudgement::State;
 
-constexpr base::Seconds kNearEnd{30LL * 24 * 3600};
+constexpr std::size_t kAtOnce = 8;
 constexpr std::size_t kStringMax = 255;  // one character-string of a TXT record
 constexpr std::size_t kToldMax = 600;    // bytes of a record in a message
+constexpr std::size_t kRecordsTold = 5;
 
 /// "issuer; tag=value; …"; `parameters` is nothing where a tag stands twice or has no value.
 struct IssueValue {
@@ -56,12 +58,14 @@ std::optional<base::Instant> parse_until(std::string_view text) {
 
 PersistJudgement judge_one(const std::string& text, const ChallengeTask& task, base::Instant now) {
     const IssueValue value = parse_issue_value(text);
-    if (std::ranges::find(task.issuer_domains, value.issuer) == task.issuer_domains.end()) return {};
-    if (!value.parameters) return {.state = State::Unreadable};
+    const bool is_of_this_ca =
+        std::ranges::find(task.issuer_domains, value.issuer) != task.issuer_domains.end();
+    if (!value.parameters) return {.state = is_of_this_ca ? State::Unreadable : State::Missing};
     const auto& parameters = *value.parameters;
     const auto account = parameters.find("accounturi");
-    if (account == parameters.end() || account->second != task.account_url)
-        return {.state = State::OtherAccount};
+    const bool is_ours = account != parameters.end() && account->second == task.account_url;
+    if (!is_of_this_ca) return {.state = is_ours ? State::OtherIssuer : State::Missing};
+    if (!is_ours) return {.state = State::OtherAccount};
     PersistJudgement judgement{.state = State::Good};
     if (const auto until = parameters.find("persistuntil"); until != parameters.end()) {
         judgement.until = parse_until(until->second);
@@ -89,6 +93,9 @@ std::string describe(const PersistJudgement& judgement, const ChallengeTask& tas
             return "has no TXT record for " + task.issuer_domains.front();
         case State::OtherAccount:
             return "has a TXT record for " + task.issuer_domains.front() + ", but not for our account there";
+        case State::OtherIssuer:
+            return "has a TXT record for our account, but under another name of the CA than " +
+                   task.issuer_domains.front();
         case State::Unreadable:
             return "has a TXT record for " + task.issuer_domains.front() +
                    " with a parameter twice, or a persistUntil that is no time";
@@ -103,40 +110,59 @@ std::string describe(const PersistJudgement& judgement, const ChallengeTask& tas
     return "has our TXT record";
 }
 
+/// What all servers agree on: the answer of the one whose value is worth least.
+struct Found {
+    PersistJudgement judgement{};
+    std::string server{};
+};
+
+Result<Found> find_one(const TxtReader& read, const ChallengeTask& task, base::Instant now) {
+    std::optional<Found> worst;
+    for (const TxtAnswer& answer : TRY(read(record_for(task).name))) {
+        const PersistJudgement judgement = judge_persist_values(answer.values, task, now);
+        if (!worst || is_better(worst->judgement, judgement))
+            worst = Found{.judgement = judgement, .server = answer.server};
+    }
+    return worst.value_or(Found{});
+}
+
+bool is_enough(State state, IssuerNames names) {
+    return state == State::Good || (state == State::OtherIssuer && names == IssuerNames::Supposed);
+}
+
+/// The first that is missing, and all that are to be added.
+base::Failure missing(const std::vector<std::pair<const ChallengeTask*, Found>>& records) {
+    const auto& [task, found] = records.front();
+    std::string message = record_for(*task).name + " " + describe(found.judgement, *task);
+    if (!found.server.empty()) message += " (asked: " + base::printable(found.server, 100) + ")";
+    if (records.size() > 1) message += "; and " + std::to_string(records.size() - 1) + " more";
+    std::string lines;
+    for (std::size_t i = 0; i < std::min(records.size(), kRecordsTold); ++i)
+        lines +=
+            (i == 0 ? "" : "  and  ") + base::printable(zone_line(record_for(*records[i].first)), kToldMax);
+    if (records.size() > kRecordsTold)
+        lines += "  and so for " + std::to_string(records.size() - kRecordsTold) + " names more";
+    return base::fail(
+        Code::SolverRecordMissing, message,
+        (records.size() == 1 ? "add this record to your DNS:  " : "add these records to your DNS:  ") +
+            lines);
+}
+
 class DnsPersistSolver final : public Solver {
   public:
-    DnsPersistSolver(TxtReader read, base::Clock& clock, std::function<void(const std::string&)> tell)
-        : read_(std::move(read)), clock_(clock), tell_(std::move(tell)) {}
+    DnsPersistSolver(TxtReader read, base::Clock& clock) : read_(std::move(read)), clock_(clock) {}
 
     [[nodiscard]] std::string_view type() const override { return "dns-persist-01"; }
 
+    [[nodiscard]] bool outlives_us() const override { return false; }  // it puts nothing up
+
     Result<void> present(const ChallengeTask& task) override {
-        if (task.issuer_domains.empty())
-            return base::fail(Code::SolverPresent, "the CA did not say which names it goes by");
-        const PersistRecord record = record_for(task);
-        PersistJudgement worst{.state = State::Good};
-        std::string server;
-        bool is_first = true;
-        for (const TxtAnswer& answer : TRY(read_(record.name))) {
-            const PersistJudgement judgement = judge_persist_values(answer.values, task, clock_.now());
-            if (is_first || is_better(worst, judgement)) {
-                worst = judgement;
-                server = answer.server;
-            }
-            is_first = false;
-        }
-        if (is_first) worst = {};
-        if (worst.state != State::Good) {
-            return base::fail(
-                Code::SolverRecordMissing,
-                record.name + " " + describe(worst, task) +
-                    (server.empty() ? "" : " (asked: " + base::printable(server, 100) + ")"),
-                "add this record to your DNS:  " + base::printable(zone_line(record), kToldMax));
-        }
-        if (worst.until && *worst.until - clock_.now() < kNearEnd && tell_) {
-            tell_(record.name + ": the record for " + task.issuer_domains.front() + " ends at " +
-                  base::format_instant(*worst.until) + "; give it a later persistUntil, or none");
-        }
+        if (!task.issuer_domains.empty()) return {};
+        return base::fail(Code::SolverPresent, "the CA did not say which names it goes by");
+    }
+
+    Result<void> wait_until_seen(std::span<const ChallengeTask> tasks) override {
+        TRY(find_persist_records(read_, tasks, IssuerNames::Known, clock_.now()));
         return {};
     }
 
@@ -145,7 +171,6 @@ class DnsPersistSolver final : public Solver {
   private:
     TxtReader read_;
     base::Clock& clock_;
-    std::function<void(const std::string&)> tell_;
 };
 
 std::vector<std::string> texts_at(const base::DnsAnswer& answer, const std::string& name) {
@@ -191,6 +216,34 @@ PersistJudgement judge_persist_values(const std::vector<std::string>& values, co
     return best;
 }
 
+Result<std::optional<RecordEnd>> find_persist_records(const TxtReader& read,
+                                                      std::span<const ChallengeTask> tasks, IssuerNames names,
+                                                      base::Instant now) {
+    // A wildcard and its parent share a name, and what serves the wildcard serves the parent as well.
+    std::map<std::string, const ChallengeTask*> by_name;
+    for (const ChallengeTask& task : tasks) {
+        const ChallengeTask*& chosen = by_name[record_for(task).name];
+        if (chosen == nullptr || task.identifier.is_wildcard()) chosen = &task;
+    }
+    std::vector<const ChallengeTask*> wanted;
+    wanted.reserve(by_name.size());
+    for (const auto& [name, task] : by_name) wanted.push_back(task);
+    std::vector<Result<Found>> found(wanted.size());
+    base::in_parallel(wanted.size(), kAtOnce,
+                      [&](std::size_t i) { found[i] = find_one(read, *wanted[i], now); });
+    std::optional<RecordEnd> end;
+    std::vector<std::pair<const ChallengeTask*, Found>> lacking;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const Found one = TRY(std::move(found[i]));
+        if (!is_enough(one.judgement.state, names)) lacking.emplace_back(wanted[i], one);
+        const auto until = one.judgement.until;
+        if (until && (!end || *until < end->at))
+            end = RecordEnd{.name = record_for(*wanted[i]).name, .at = *until};
+    }
+    if (!lacking.empty()) return missing(lacking);
+    return end;
+}
+
 Result<std::vector<TxtAnswer>> read_txt(const base::Dns& dns, const std::string& name, bool authoritative) {
     const base::DnsTarget target = TRY(dns.follow(name));
     if (!authoritative) {
@@ -215,9 +268,8 @@ Result<std::vector<TxtAnswer>> read_txt(const base::Dns& dns, const std::string&
     return answers;
 }
 
-std::unique_ptr<Solver> make_dns_persist_solver(TxtReader read, base::Clock& clock,
-                                                std::function<void(const std::string&)> tell) {
-    return std::make_unique<DnsPersistSolver>(std::move(read), clock, std::move(tell));
+std::unique_ptr<Solver> make_dns_persist_solver(TxtReader read, base::Clock& clock) {
+    return std::make_unique<DnsPersistSolver>(std::move(read), clock);
 }
 
 }  // namespace acme

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@ struct PersistJudgement {
     enum class State {
         Missing,       // none is for this CA
         OtherAccount,  // for this CA, but of another account
+        OtherIssuer,   // of our account, but under none of the names that the CA goes by
         Unreadable,    // for this CA, but a parameter stands twice or persistUntil is no time
         NoWildcard,    // without policy=wildcard, which this name needs
         Ended,         // persistUntil has passed
@@ -61,9 +63,24 @@ using TxtReader = std::function<base::Result<std::vector<TxtAnswer>>(const std::
 [[nodiscard]] base::Result<std::vector<TxtAnswer>> read_txt(const base::Dns& dns, const std::string& name,
                                                             bool authoritative);
 
-/// present() looks for the record: solver/record-missing, with the record to add, unless every server has a
-/// good one. One that ends within 30 days is told through `tell`. clean_up() does nothing: it is the user's.
-[[nodiscard]] std::unique_ptr<Solver> make_dns_persist_solver(TxtReader read, base::Clock& clock,
-                                                              std::function<void(const std::string&)> tell);
+/// A record that does not hold for ever, and its persistUntil.
+struct RecordEnd {
+    std::string name{};
+    base::Instant at{};
+    friend bool operator==(const RecordEnd&, const RecordEnd&) = default;
+};
+
+/// Whether `issuer_domains` are what a challenge has said, or what the CA's directory lets one suppose: then
+/// a record that names our account is believed, whatever it calls the CA.
+enum class IssuerNames { Known, Supposed };
+
+/// Looks for the records that fulfil all of these challenges: one for a wildcard and its parent. The one
+/// that ends first; nothing where they hold for ever. solver/record-missing, with the records to add,
+/// unless every server has good ones; else the errors of `read`. Blocks as it does.
+[[nodiscard]] base::Result<std::optional<RecordEnd>> find_persist_records(
+    const TxtReader& read, std::span<const ChallengeTask> tasks, IssuerNames names, base::Instant now);
+
+/// wait_until_seen() looks for the records. present() and clean_up() do nothing: they are the user's.
+[[nodiscard]] std::unique_ptr<Solver> make_dns_persist_solver(TxtReader read, base::Clock& clock);
 
 }  // namespace acme

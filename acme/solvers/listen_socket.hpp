@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets to listen on, opened by ourselves so that the reason why one cannot be had is known: cpp-httplib
-// says only "no", shares the port with whoever asks (SO_REUSEPORT), and mixes the address families.
+// Sockets to listen on: one for each address family, the port shared with nobody, and the reason told where
+// one cannot be had.
 #pragma once
 
 #include <string_view>

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// http-01 by a listener of our own: it exists only while something is presented, knows nothing but these
-// answers, and gives nobody more than five seconds and a handful of bytes.
-#include <atomic>
+// http-01 by a listener of our own: it exists only while something is presented, and knows nothing but these
+// answers.
+#include <array>
+#include <cerrno>
 #include <map>
 #include <mutex>
-#include <thread>
 #include <utility>
 
-#include <fcntl.h>
-#include <httplib.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include "acme/limits.hpp"
 #include "acme/solvers/http_01.hpp"
+#include "acme/solvers/http_answer.hpp"
 #include "acme/solvers/listen_socket.hpp"
+#include "acme/solvers/peer_server.hpp"
 #include "base/encoding.hpp"
 
 namespace acme {
@@ -21,17 +23,12 @@ namespace {
 using base::Code;
 using base::Result;
 
-constexpr std::string_view kPath = "/.well-known/acme-challenge/";
-constexpr time_t kTimeoutSeconds = 5;
-constexpr std::size_t kBodyBytesMax = 1024;  // nobody has to send one
-constexpr std::size_t kThreads = 8;          // CAs look from several places at once
-
 constexpr ListenAdvice kAdvice{
     .busy = "let the web server that has the port answer: webroot = \"…\"",
     .denied = "use webroot = \"…\"",
 };
 
-/// The presented answers. Thread safe: the servers' threads read while the flows add and remove.
+/// The presented answers. Thread safe: the server's thread reads while the flows add and remove.
 class Answers {
   public:
     void put(const ChallengeTask& task) {
@@ -46,64 +43,80 @@ class Answers {
         return answers_.empty();
     }
 
-    std::optional<std::string> find(const std::string& path) const {
-        if (!path.starts_with(kPath)) return std::nullopt;
+    [[nodiscard]] std::optional<std::string> find(std::string_view token) const {
         const std::scoped_lock lock(mutex_);
-        const auto found = answers_.find(path.substr(kPath.size()));
+        const auto found = answers_.find(token);
         if (found == answers_.end()) return std::nullopt;
         return found->second;
     }
 
   private:
     mutable std::mutex mutex_;
-    std::map<std::string, std::string> answers_;
+    std::map<std::string, std::string, std::less<>> answers_;
 };
 
-/// One cpp-httplib server on a socket that is listening already.
-class Server final : private httplib::Server {
+/// One request, its answer, and then whatever else comes is read away: to close a socket with something
+/// unread in it resets the connection, and the answer may be lost on its way.
+class Exchange {
   public:
-    Server(base::Descriptor socket, const Answers& answers) : socket_(std::move(socket)) {
-        new_task_queue = [] { return new httplib::ThreadPool(kThreads); };  // httplib deletes it
-        set_keep_alive_max_count(1);
-        set_read_timeout(kTimeoutSeconds);
-        set_write_timeout(kTimeoutSeconds);
-        set_payload_max_length(kBodyBytesMax);
-        set_pre_routing_handler([&answers](const httplib::Request& request, httplib::Response& response) {
-            const bool asks = request.method == "GET" || request.method == "HEAD";
-            const auto answer = asks ? answers.find(request.path) : std::nullopt;
-            response.status = answer ? 200 : 404;
-            response.set_content(answer.value_or(""), "application/octet-stream");
-            return HandlerResponse::Handled;
-        });
-    }
+    Exchange(int socket, const Answers& answers) : socket_(socket), answers_(answers) {}
 
-    Server(const Server&) = delete;
-    Server& operator=(const Server&) = delete;
-
-    ~Server() override { finish(); }
-
-    /// Returns once connections are accepted (they wait in the socket's queue until then).
-    void start() {
-        svr_sock_ = ::fcntl(socket_.number(), F_DUPFD_CLOEXEC, 0);  // httplib closes its own
-        thread_ = std::thread([this] {
-            listen_after_bind();
-            ended_ = true;
-        });
-        // stop() does nothing to a server that does not run yet.
-        while (!is_running() && !ended_) std::this_thread::yield();
-    }
-
-    void finish() {
-        if (!thread_.joinable()) return;
-        stop();
-        thread_.join();
-        socket_.close();
+    short go_on() {
+        if (!is_answered_ && !receive()) return 0;
+        if (!is_answered_) return POLLIN;
+        if (!answer_.empty() && !send()) return 0;
+        if (!answer_.empty()) return POLLOUT;
+        return drain() ? short{POLLIN} : short{0};
     }
 
   private:
-    base::Descriptor socket_;
-    std::atomic<bool> ended_ = false;
-    std::thread thread_;
+    static constexpr std::size_t kDrainedMax = std::size_t{64} * 1024;
+
+    /// What a call on a socket that does not block came to: bytes, 0 at the end, less for an error.
+    static bool would_block(ssize_t result) {
+        return result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    }
+
+    /// False where the peer is gone.
+    bool receive() {
+        std::array<char, kHttpHeadMax> buffer{};
+        const ssize_t got = ::recv(socket_, buffer.data(), buffer.size() - received_.size(), 0);
+        if (would_block(got)) return true;
+        if (got <= 0) return false;
+        received_.append(buffer.data(), static_cast<std::size_t>(got));
+        auto answer = answer_http(received_, [this](std::string_view token) { return answers_.find(token); });
+        if (!answer) return true;
+        is_answered_ = true;
+        answer_ = std::move(*answer);
+        received_ = {};
+        return true;
+    }
+
+    bool send() {
+        const ssize_t sent = ::send(socket_, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+        if (would_block(sent)) return true;
+        if (sent < 0) return false;
+        answer_.erase(0, static_cast<std::size_t>(sent));
+        if (answer_.empty()) ::shutdown(socket_, SHUT_WR);
+        return true;
+    }
+
+    /// True until the peer has hung up, too, or has sent far more than anybody needs.
+    bool drain() {
+        std::array<char, 4096> buffer{};
+        const ssize_t got = ::recv(socket_, buffer.data(), buffer.size(), 0);
+        if (would_block(got)) return true;
+        if (got <= 0) return false;
+        drained_ += static_cast<std::size_t>(got);
+        return drained_ < kDrainedMax;
+    }
+
+    int socket_;
+    const Answers& answers_;
+    std::string received_;
+    std::string answer_;  // what is still to be sent
+    bool is_answered_ = false;
+    std::size_t drained_ = 0;
 };
 
 class ListenerSolver final : public Solver {
@@ -112,38 +125,40 @@ class ListenerSolver final : public Solver {
 
     [[nodiscard]] std::string_view type() const override { return "http-01"; }
 
+    [[nodiscard]] bool outlives_us() const override { return false; }
+
     Result<void> present(const ChallengeTask& task) override {
         if (!base::is_base64url(task.token, kTokenBytesMax)) {
             return base::fail(Code::SolverPresent,
                               "\"" + base::printable(task.token, 80) + "\" is no challenge token");
         }
-        const std::scoped_lock lock(servers_mutex_);
-        if (servers_.empty()) TRY(open());
+        const std::scoped_lock lock(server_mutex_);
+        if (!server_) TRY(open());
         answers_.put(task);
         return {};
     }
 
     Result<void> clean_up(const ChallengeTask& task) override {
-        const std::scoped_lock lock(servers_mutex_);
-        if (answers_.remove(task.token)) servers_.clear();
+        const std::scoped_lock lock(server_mutex_);
+        if (answers_.remove(task.token)) server_.reset();
         return {};
     }
 
   private:
     Result<void> open() {
         if (!listen_) return base::Failure(listen_.error());
-        std::vector<base::Descriptor> sockets = TRY(open_listen_sockets(*listen_, kAdvice));
-        for (base::Descriptor& socket : sockets) {
-            servers_.push_back(std::make_unique<Server>(std::move(socket), answers_));
-            servers_.back()->start();
-        }
+        const auto greet = [this](int socket) -> PeerStep {
+            return [exchange = Exchange(socket, answers_)]() mutable { return exchange.go_on(); };
+        };
+        server_ = TRY(
+            PeerServer::start(TRY(open_listen_sockets(*listen_, kAdvice)), greet, "the answer for http-01"));
         return {};
     }
 
     Result<ListenAddress> listen_;
-    Answers answers_;           // outlives the servers, which read it
-    std::mutex servers_mutex_;  // never held by a server's thread: closing waits for these
-    std::vector<std::unique_ptr<Server>> servers_;
+    Answers answers_;          // outlives the server, which reads it
+    std::mutex server_mutex_;  // never held by the server's thread: closing waits for it
+    std::unique_ptr<PeerServer> server_;
 };
 
 }  // namespace

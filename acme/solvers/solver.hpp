@@ -39,6 +39,9 @@ class Solver {
         return {};
     }
 
+    /// Does what is presented stay when this process dies? Then it is remembered before it is put up.
+    [[nodiscard]] virtual bool outlives_us() const { return true; }
+
     /// Removes what present() put there, and only that; nothing there is no error.
     [[nodiscard]] virtual base::Result<void> clean_up(const ChallengeTask& task) = 0;
 };

@@ -5,9 +5,12 @@
 #include <ranges>
 #include <utility>
 
+#include <openssl/x509v3.h>
+
 #include "acme/solvers/listen_socket.hpp"
 #include "acme/solvers/tls_alpn_server.hpp"
 #include "base/encoding.hpp"
+#include "base/openssl.hpp"
 
 namespace acme {
 namespace {
@@ -18,6 +21,10 @@ using base::Result;
 constexpr std::string_view kAcmeIdentifier = "1.3.6.1.5.5.7.1.31";  // id-pe-acmeIdentifier, RFC 8737 §6.1
 constexpr base::Seconds kBefore{3600};                              // clocks differ
 constexpr base::Seconds kAfter{7 * 24 * 3600};
+
+/// Longer than one order is worked on at a time.
+constexpr base::Seconds kTurnPatience{660};
+constexpr base::Milliseconds kTurnPause{100};
 
 constexpr ListenAdvice kAdvice{
     .busy = "a solver of type http-01 (webroot = \"…\") or dns-01 does not need the port",
@@ -30,6 +37,8 @@ class TlsAlpnSolver final : public Solver {
         : listen_(parse_listen(listen)), clock_(clock) {}
 
     [[nodiscard]] std::string_view type() const override { return "tls-alpn-01"; }
+
+    [[nodiscard]] bool outlives_us() const override { return false; }
 
     Result<void> present(const ChallengeTask& task) override {
         if (task.identifier.is_wildcard()) {
@@ -48,6 +57,17 @@ class TlsAlpnSolver final : public Solver {
         return {};
     }
 
+    /// Until no other order shows something else for one of the names. Whoever waits too long goes on all the
+    /// same: the CA may be looking at what is its own.
+    Result<void> wait_until_seen(std::span<const ChallengeTask> tasks) override {
+        std::vector<std::pair<std::string, std::string>> wanted;
+        for (const ChallengeTask& task : tasks)
+            wanted.emplace_back(alpn_server_name(task.identifier), task.key_authorization);
+        const base::Steady until = clock_.steady() + kTurnPatience;
+        while (!proofs_.take_turns(wanted) && clock_.steady() < until) clock_.sleep(kTurnPause);
+        return {};
+    }
+
     Result<void> clean_up(const ChallengeTask& task) override {
         const std::scoped_lock lock(server_mutex_);
         if (proofs_.remove(alpn_server_name(task.identifier), task.key_authorization)) server_.reset();
@@ -57,7 +77,7 @@ class TlsAlpnSolver final : public Solver {
   private:
     Result<void> open() {
         if (!listen_) return base::Failure(listen_.error());
-        server_ = TRY(AlpnServer::start(TRY(open_listen_sockets(*listen_, kAdvice)), proofs_));
+        server_ = TRY(serve_proofs(TRY(open_listen_sockets(*listen_, kAdvice)), proofs_));
         return {};
     }
 
@@ -65,7 +85,7 @@ class TlsAlpnSolver final : public Solver {
     base::Clock& clock_;
     AlpnProofs proofs_;        // outlives the server, which reads it
     std::mutex server_mutex_;  // never held by the server's thread: closing waits for it
-    std::unique_ptr<AlpnServer> server_;
+    std::unique_ptr<PeerServer> server_;
 };
 
 }  // namespace
@@ -94,6 +114,20 @@ Result<base::Certificate> make_alpn_certificate(const base::PrivateKey& key,
     return base::self_sign(
         key, {identifier}, now - kBefore, now + kAfter,
         base::OctetExtension{.oid = std::string(kAcmeIdentifier), .bytes = base::sha256(key_authorization)});
+}
+
+bool is_alpn_answer(const base::Certificate& shown, const ChallengeTask& task) {
+    if (shown.names() != std::vector{task.identifier}) return false;
+    const std::unique_ptr<ASN1_OBJECT, base::Deleter<ASN1_OBJECT_free>> oid(
+        OBJ_txt2obj(kAcmeIdentifier.data(), /*no_name=*/1));
+    const int at = X509_get_ext_by_OBJ(shown.handle(), oid.get(), -1);
+    X509_EXTENSION* extension = at < 0 ? nullptr : X509_get_ext(shown.handle(), at);
+    if (extension == nullptr || X509_EXTENSION_get_critical(extension) == 0) return false;
+    const ASN1_OCTET_STRING* value = X509_EXTENSION_get_data(extension);
+    const std::string_view der(reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)),
+                               static_cast<std::size_t>(ASN1_STRING_length(value)));
+    // An OCTET STRING of 32 bytes (X.690 §8.7).
+    return der == "\x04\x20" + base::sha256(task.key_authorization);
 }
 
 std::unique_ptr<Solver> make_tls_alpn_solver(const std::string& listen, base::Clock& clock) {

@@ -25,6 +25,9 @@ namespace acme {
                                                                     std::string_view key_authorization,
                                                                     base::Instant now);
 
+/// Is this the certificate that answers the challenge, as a CA would judge it (RFC 8737 §3)? Pure.
+[[nodiscard]] bool is_alpn_answer(const base::Certificate& shown, const ChallengeTask& task);
+
 /// present() opens the port (solver/port-busy, solver/present), the last clean_up() closes it. `listen` as
 /// parse_listen takes it; its error comes from present(). A wildcard is solver/present: RFC 8737 has none.
 [[nodiscard]] std::unique_ptr<Solver> make_tls_alpn_solver(const std::string& listen, base::Clock& clock);

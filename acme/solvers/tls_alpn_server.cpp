@@ -3,23 +3,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <csignal>
-#include <cstdint>
-#include <deque>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/clock.hpp"
 #include "base/openssl.hpp"
 
 namespace acme {
@@ -29,11 +20,6 @@ using base::Code;
 using base::Result;
 using ContextPtr = std::unique_ptr<SSL_CTX, base::Deleter<SSL_CTX_free>>;
 using SslPtr = std::unique_ptr<SSL, base::Deleter<SSL_free>>;
-
-// A CA looks from a handful of places at once. A stranger who holds connections open loses the oldest.
-constexpr std::size_t kConnectionsMax = 64;
-constexpr base::Milliseconds kHandshakeDeadline{10'000};
-constexpr base::Milliseconds kAcceptPause{100};  // after accept() found no descriptor free
 
 /// RFC 7301 §3.1: a list of names, each behind its length; here exactly this one (RFC 8737 §3).
 constexpr std::string_view kOnlyProtocol(
@@ -106,27 +92,18 @@ ContextPtr make_context(const AlpnProofs& proofs) {
     return context;
 }
 
-struct Connection {
-    base::Descriptor socket{};
-    SslPtr ssl{};
-    base::Steady end{};
-    short events = POLLIN;
-};
-
-/// One step of a handshake; false once there is nothing more to wait for.
-bool go_on(Connection& connection) {
+/// One step of a handshake: what it waits for next, 0 once there is nothing more to wait for.
+short go_on(SSL* ssl) {
     ERR_clear_error();
-    const int done = SSL_accept(connection.ssl.get());
-    const int wants = done == 1 ? SSL_ERROR_NONE : SSL_get_error(connection.ssl.get(), done);
-    if (wants == SSL_ERROR_WANT_READ || wants == SSL_ERROR_WANT_WRITE) {
-        connection.events = wants == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
-        return true;
-    }
+    const int done = SSL_accept(ssl);
+    const int wants = done == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl, done);
+    if (wants == SSL_ERROR_WANT_READ) return POLLIN;
+    if (wants == SSL_ERROR_WANT_WRITE) return POLLOUT;
     // RFC 8737 §3: nothing is said after the handshake.
-    if (done == 1) SSL_shutdown(connection.ssl.get());
-    ::shutdown(connection.socket.number(), SHUT_WR);
+    if (done == 1) SSL_shutdown(ssl);
+    ::shutdown(SSL_get_fd(ssl), SHUT_WR);
     ERR_clear_error();
-    return false;
+    return 0;
 }
 
 }  // namespace
@@ -138,8 +115,20 @@ void AlpnProofs::put(const std::string& server_name, AlpnProof proof) {
     if (same == all.end()) all.push_back(std::move(proof));
 }
 
+bool AlpnProofs::take_turns(const std::vector<std::pair<std::string, std::string>>& wanted) {
+    const std::scoped_lock lock(mutex_);
+    const bool are_free = std::ranges::all_of(wanted, [this](const auto& one) {
+        const auto turn = turns_.find(one.first);
+        return turn == turns_.end() || turn->second == one.second;
+    });
+    if (are_free) turns_.insert(wanted.begin(), wanted.end());
+    return are_free;
+}
+
 bool AlpnProofs::remove(const std::string& server_name, const std::string& key_authorization) {
     const std::scoped_lock lock(mutex_);
+    if (const auto turn = turns_.find(server_name); turn != turns_.end() && turn->second == key_authorization)
+        turns_.erase(turn);
     if (const auto found = proofs_.find(server_name); found != proofs_.end()) {
         std::erase_if(found->second,
                       [&](const AlpnProof& each) { return each.key_authorization == key_authorization; });
@@ -152,123 +141,27 @@ std::optional<AlpnProof> AlpnProofs::find(const std::string& server_name) const 
     const std::scoped_lock lock(mutex_);
     const auto found = proofs_.find(server_name);
     if (found == proofs_.end()) return std::nullopt;
-    return found->second.back();
+    const std::vector<AlpnProof>& all = found->second;
+    const auto turn = turns_.find(server_name);
+    if (turn == turns_.end()) return all.back();
+    const auto shown = std::ranges::find(all, turn->second, &AlpnProof::key_authorization);
+    return shown == all.end() ? all.back() : *shown;
 }
 
-/// What the thread works with; nobody else touches it while the thread runs.
-class AlpnServer::Loop {
-  public:
-    Loop(std::vector<base::Descriptor> sockets, ContextPtr context, int wake)
-        : sockets_(std::move(sockets)), context_(std::move(context)), wake_(wake) {}
-
-    /// Until somebody writes to the wake descriptor.
-    void run() {
-        // A peer that hangs up must not end the process, and no signal is meant for this thread.
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, nullptr);
-        for (;;) {
-            std::vector<pollfd> waited = what_to_wait_for();
-            const int ready = ::poll(waited.data(), waited.size(), wait_ms());
-            if (ready < 0 && errno != EINTR) return;
-            if (waited.front().revents != 0) return;
-            pauses_ = false;
-            serve(waited);
-            if (ready > 0) accept_new(waited);
-        }
+Result<std::unique_ptr<PeerServer>> serve_proofs(std::vector<base::Descriptor> sockets,
+                                                 const AlpnProofs& proofs) {
+    constexpr std::string_view kWhat = "the answer for tls-alpn-01";
+    const std::shared_ptr<SSL_CTX> context = make_context(proofs);
+    if (!context) {
+        return base::fail(Code::SolverPresent,
+                          std::string(kWhat) + " cannot be served: " + base::openssl_error());
     }
-
-  private:
-    /// The wake descriptor, the connections, then the listening sockets (none in a pause).
-    [[nodiscard]] std::vector<pollfd> what_to_wait_for() const {
-        std::vector<pollfd> waited{{.fd = wake_, .events = POLLIN, .revents = 0}};
-        for (const Connection& each : connections_)
-            waited.push_back({.fd = each.socket.number(), .events = each.events, .revents = 0});
-        if (pauses_) return waited;
-        for (const base::Descriptor& each : sockets_)
-            waited.push_back({.fd = each.number(), .events = POLLIN, .revents = 0});
-        return waited;
-    }
-
-    [[nodiscard]] int wait_ms() const {
-        if (connections_.empty()) return pauses_ ? static_cast<int>(kAcceptPause.count()) : -1;
-        // They are in the order of their ends. Rounded up: a poll of 0 ms just before one would spin.
-        const auto left =
-            std::chrono::ceil<base::Milliseconds>(connections_.front().end - base::SystemClock().steady());
-        const auto wait =
-            std::clamp(left, base::Milliseconds{0}, pauses_ ? kAcceptPause : kHandshakeDeadline);
-        return static_cast<int>(wait.count());
-    }
-
-    void serve(const std::vector<pollfd>& waited) {
-        const base::Steady now = base::SystemClock().steady();
-        std::size_t place = 1;
-        std::erase_if(connections_, [&](Connection& each) {
-            const bool is_ready = waited[place++].revents != 0;
-            return (is_ready && !go_on(each)) || each.end <= now;
-        });
-    }
-
-    void accept_new(const std::vector<pollfd>& waited) {
-        for (const base::Descriptor& socket : sockets_) {
-            const bool is_ready = std::ranges::any_of(
-                waited, [&](const pollfd& each) { return each.fd == socket.number() && each.revents != 0; });
-            if (is_ready) accept_from(socket);
-        }
-    }
-
-    void accept_from(const base::Descriptor& socket) {
-        base::Descriptor peer(::accept4(socket.number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-        if (!peer.is_open()) {
-            // It may have gone again; without descriptors or memory the next one would fail at once, too.
-            pauses_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-            if (pauses_ && !connections_.empty()) connections_.pop_front();
-            return;
-        }
-        SslPtr ssl(SSL_new(context_.get()));
-        if (!ssl || SSL_set_fd(ssl.get(), peer.number()) != 1) return;
-        if (connections_.size() == kConnectionsMax) connections_.pop_front();
-        connections_.push_back({.socket = std::move(peer),
-                                .ssl = std::move(ssl),
-                                .end = base::SystemClock().steady() + kHandshakeDeadline});
-    }
-
-    std::vector<base::Descriptor> sockets_;
-    ContextPtr context_;
-    int wake_;
-    std::deque<Connection> connections_;
-    bool pauses_ = false;
-};
-
-Result<std::unique_ptr<AlpnServer>> AlpnServer::start(std::vector<base::Descriptor> sockets,
-                                                      const AlpnProofs& proofs) {
-    const auto refused = [](const std::string& why) {
-        return base::fail(Code::SolverPresent, "the answer for tls-alpn-01 cannot be served: " + why);
+    const auto greet = [context](int socket) -> PeerStep {
+        const std::shared_ptr<SSL> ssl = SslPtr(SSL_new(context.get()));
+        if (!ssl || SSL_set_fd(ssl.get(), socket) != 1) return {};
+        return [ssl] { return go_on(ssl.get()); };
     };
-    std::unique_ptr<AlpnServer> server(new AlpnServer);
-    server->wake_ = base::Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!server->wake_.is_open()) return refused(base::errno_text(errno));
-    for (const base::Descriptor& each : sockets) {
-        // What poll() saw may be gone when accept() comes to it.
-        if (::fcntl(each.number(), F_SETFL, O_NONBLOCK) != 0) return refused(base::errno_text(errno));
-    }
-    ContextPtr context = make_context(proofs);
-    if (!context) return refused(base::openssl_error());
-    server->loop_ = std::make_unique<Loop>(std::move(sockets), std::move(context), server->wake_.number());
-    try {
-        server->thread_ = std::thread([loop = server->loop_.get()] { loop->run(); });
-    } catch (const std::system_error& error) {
-        return refused(error.what());
-    }
-    return server;
-}
-
-AlpnServer::~AlpnServer() {
-    if (!thread_.joinable()) return;
-    const std::uint64_t one = 1;
-    // An eventfd takes its first number always; without it the thread would never end.
-    while (::write(wake_.number(), &one, sizeof one) < 0 && errno == EINTR) continue;
-    thread_.join();
+    return PeerServer::start(std::move(sockets), greet, kWhat);
 }
 
 }  // namespace acme

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// http-01 by files below somebody else's web server. The token is the CA's, the directory may be writable for
-// others: the one is checked again, the other is not followed through links (lego CVE-2026-40611,
+// http-01 by files below somebody else's web server. The token is the CA's, the directories may belong to
+// others, who could change them between a look and a step: the one is checked again, the others are opened
+// once, without following links, and everything happens in what was opened (lego CVE-2026-40611,
 // certbot#2096).
 #include <utility>
 
@@ -18,6 +19,30 @@ using base::Result;
 
 constexpr mode_t kDirectoryMode = 0755;
 constexpr mode_t kFileMode = 0644;  // the web server runs as somebody else
+
+/// A directory that stays the same whatever becomes of its name.
+class Folder {
+  public:
+    Folder(base::Descriptor opened, std::string path) : opened_(std::move(opened)), path_(std::move(path)) {}
+
+    /// The name of something in it for calls that take a path, as openat(2) would find it.
+    [[nodiscard]] std::string at(std::string_view name) const { return place() + "/" + std::string(name); }
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+    /// The error with the path as people know it.
+    [[nodiscard]] base::Error named(base::Error error) const {
+        const std::size_t found = error.message.find(place() + "/");
+        if (found != std::string::npos) error.message.replace(found, place().size(), path_);
+        return error;
+    }
+
+  private:
+    [[nodiscard]] std::string place() const { return "/proc/self/fd/" + std::to_string(opened_.number()); }
+
+    base::Descriptor opened_;
+    std::string path_;
+};
 
 class WebrootSolver final : public Solver {
   public:
@@ -39,53 +64,61 @@ class WebrootSolver final : public Solver {
 
     Result<void> clean_up(const ChallengeTask& task) override {
         TRY(check_token(task));
-        for (const std::string& folder : folders()) {
-            auto info = files_.info(folder);
-            if (!info && info.error().code == Code::FileNotFound) return {};
-            TRY(check_folder(folder, info));
-        }
-        auto removed = files_.unlink(path_of(task));
-        if (!removed && removed.error().code != Code::FileNotFound) return removed;
+        auto folder = open_challenges(/*makes=*/false);
+        if (!folder && folder.error().code == Code::FileNotFound) return {};
+        const Folder challenges = TRY(std::move(folder));
+        auto removed = files_.unlink(challenges.at(task.token));
+        if (!removed && removed.error().code == Code::FileNotFound) return {};
+        if (!removed) return base::Failure(challenges.named(std::move(removed).error()));
         // After a power loss it would be back, and nobody would know of it. Where the directory is not ours
         // to sync, that is all it costs.
-        if (removed) static_cast<void>(base::sync_directory(files_, folders().back()));
+        static_cast<void>(base::sync_directory(files_, challenges.at(".")));
         return {};
     }
 
   private:
-    [[nodiscard]] std::vector<std::string> folders() const {
-        return {webroot_ + "/.well-known", webroot_ + "/.well-known/acme-challenge"};
-    }
-
-    [[nodiscard]] std::string path_of(const ChallengeTask& task) const {
-        return folders().back() + "/" + task.token;
-    }
-
     static Result<void> check_token(const ChallengeTask& task) {
         if (base::is_base64url(task.token, kTokenBytesMax)) return {};
         return base::fail(Code::SolverPresent, "\"" + base::printable(task.token, 80) +
                                                    "\" is no challenge token; no file is made of it");
     }
 
-    static Result<void> check_folder(const std::string& folder, const Result<base::FileInfo>& info) {
-        if (!info) return base::Failure(info.error());
-        if (info->kind == base::FileKind::Directory) return {};
-        const bool link = info->kind == base::FileKind::Symlink;
-        return base::fail(
-            Code::SolverPresent,
-            folder + (link ? " is a symbolic link, which is not followed" : " is not a directory"),
-            "name the directory that the web server really serves with `webroot`");
+    /// The webroot itself may be a link: it is the administrator's own word.
+    Result<Folder> open_webroot() {
+        return Folder(TRY(files_.open(webroot_ + "/.", O_PATH | O_DIRECTORY, 0)), webroot_);
+    }
+
+    Result<Folder> open_challenges(bool makes) {
+        const Folder webroot = TRY(open_webroot());
+        const Folder above = TRY(enter(webroot, ".well-known", makes));
+        return enter(above, "acme-challenge", makes);
     }
 
     /// Made with 0755 whatever the umask says; one that is there keeps what it has.
-    Result<void> make_folder(const std::string& folder) {
-        auto made = files_.make_directory(folder, kDirectoryMode);
-        if (!made && made.error().code != Code::FileExists) return made;
-        if (made) {
-            const base::Descriptor opened = TRY(files_.open(folder, O_RDONLY | O_DIRECTORY, 0));
-            return files_.change_mode(opened, kDirectoryMode);
+    Result<Folder> enter(const Folder& above, const std::string& name, bool makes) {
+        const std::string path = above.path() + "/" + name;
+        bool is_new = false;
+        if (makes) {
+            auto made = files_.make_directory(above.at(name), kDirectoryMode);
+            if (!made && made.error().code != Code::FileExists)
+                return base::Failure(above.named(std::move(made).error()));
+            is_new = made.has_value();
         }
-        return check_folder(folder, files_.info(folder));
+        // Who may only pass through a directory cannot read it: O_PATH is enough for that.
+        auto opened = files_.open(above.at(name), O_DIRECTORY | (is_new ? O_RDONLY : O_PATH), 0);
+        if (!opened) return base::Failure(why_not(above, name, std::move(opened).error()));
+        if (is_new) TRY(files_.change_mode(*opened, kDirectoryMode));
+        return Folder(std::move(*opened), path);
+    }
+
+    base::Error why_not(const Folder& above, const std::string& name, base::Error error) {
+        const auto info = files_.info(above.at(name));
+        if (!info || info->kind == base::FileKind::Directory) return above.named(std::move(error));
+        const bool is_link = info->kind == base::FileKind::Symlink;
+        return {.code = Code::SolverPresent,
+                .message = above.path() + "/" + name +
+                           (is_link ? " is a symbolic link, which is not followed" : " is not a directory"),
+                .hint = "name the directory that the web server really serves with `webroot`"};
     }
 
     Result<void> write(const ChallengeTask& task) {
@@ -95,8 +128,14 @@ class WebrootSolver final : public Solver {
                 Code::SolverPresent, "there is no webroot " + webroot_,
                 "it is the directory that the web server serves http://" + task.identifier.value + "/ from");
         }
-        for (const std::string& folder : folders()) TRY(make_folder(folder));
-        const std::string path = path_of(task);
+        const Folder challenges = TRY(open_challenges(/*makes=*/true));
+        auto written = write_in(challenges, task);
+        if (!written) return base::Failure(challenges.named(std::move(written).error()));
+        return written;
+    }
+
+    Result<void> write_in(const Folder& challenges, const ChallengeTask& task) {
+        const std::string path = challenges.at(task.token);
         const base::FileAttributes attributes{.mode = kFileMode};
         auto written = base::write_new_file(files_, path, task.key_authorization, attributes);
         if (written || written.error().code != Code::FileExists) return written;

@@ -11,6 +11,7 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/config/nearest.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "base/encoding.hpp"
 
@@ -21,14 +22,6 @@ using base::Result;
 using nlohmann::json;
 
 namespace {
-
-/// "ecdsa-p256", "rsa-2048": also for keys that were brought along.
-std::string type_of(const base::PrivateKey& key) {
-    const json jwk = json::parse(key.jwk(), nullptr, /*allow_exceptions=*/false);
-    if (jwk.value("kty", "") != "RSA") return jwk.value("crv", "") == "P-384" ? "ecdsa-p384" : "ecdsa-p256";
-    const auto modulus = base::parse_base64url(jwk.value("n", ""));
-    return "rsa-" + std::to_string(modulus ? modulus->size() * 8 : 0);
-}
 
 std::size_t certificates_of(const Config& config, const std::string& ca) {
     return static_cast<std::size_t>(std::ranges::count_if(config.certificates, [&](const auto& one) {
@@ -76,6 +69,7 @@ struct Shown {
     std::string key_type{};
     std::string place{};
     std::optional<base::Instant> closed_at{};
+    std::optional<LostAccount> lost{};
     std::optional<base::Error> error{};
 };
 
@@ -84,10 +78,11 @@ Result<Shown> look_at(Workshop& shop, const CaConfig& ca) {
     const auto stored = TRY(shop.store->account(ca.name, ca.directory));
     if (!stored) return shown;
     const base::PrivateKey key = TRY(base::PrivateKey::parse(stored->key_pem));
-    shown.key_type = type_of(key);
+    shown.key_type = key_type_of(key);
     shown.url = stored->url;
     shown.contact = stored->contact.value_or(ca.contact);
     shown.closed_at = stored->closed_at;
+    shown.lost = stored->lost;
     if (shown.closed_at) shown.status = "deactivated";
     if (stored->url.empty() || shown.closed_at) return shown;
     auto view = acme::look_at_account(shop.surroundings->session(ca), {.key = key, .url = stored->url});
@@ -110,6 +105,8 @@ json to_json(const Shown& shown) {
             {"key_type", shown.key_type.empty() ? json(nullptr) : json(shown.key_type)},
             {"key_file", shown.key_type.empty() ? json(nullptr) : json(shown.place + "/account.key")},
             {"closed_at", shown.closed_at ? json(base::format_instant(*shown.closed_at)) : json(nullptr)},
+            {"lost", shown.lost ? json{{"url", shown.lost->url}, {"at", base::format_instant(shown.lost->at)}}
+                                : json(nullptr)},
             {"error", shown.error ? agent::to_json(*shown.error) : json(nullptr)}};
 }
 
@@ -133,6 +130,10 @@ void print(const Workshop& shop, const Shown& shown) {
     } else {
         line("status",
              shown.error ? "not known: " + shown.error->message : base::printable(shown.status, 40));
+    }
+    if (shown.lost) {
+        line("was", shown.lost->url + " until the CA lost it, on " + base::format_instant(shown.lost->at));
+        line("", "records may name it; when none does:  renewd account register " + shown.ca->name);
     }
     line("contact", contact.empty() ? "none" : contact);
     line("key", shown.key_type + ", " + shown.place + "/account.key");
@@ -159,16 +160,16 @@ Result<int> show(Workshop& shop) {
         list.push_back(to_json(shown));
         if (!shop.options.json) print(shop, shown);
     }
-    if (shop.options.json) std::printf("%s\n", json{{"version", 1}, {"accounts", list}}.dump(1).c_str());
+    if (shop.options.json) std::printf("%s\n", json_text({{"version", 1}, {"accounts", list}}).c_str());
     return code;
 }
 
 /// What was done, for people; or what is there now, as JSON.
 Result<int> done(Workshop& shop, const CaConfig& ca, const std::string& text) {
     if (shop.options.json) {
-        std::printf("%s\n", json{{"version", 1}, {"accounts", json::array({to_json(TRY(look_at(shop, ca)))})}}
-                                .dump(1)
-                                .c_str());
+        std::printf("%s\n",
+                    json_text({{"version", 1}, {"accounts", json::array({to_json(TRY(look_at(shop, ca)))})}})
+                        .c_str());
     } else if (!shop.options.quiet) {
         std::printf("  %s   %s\n", ca.name.c_str(), text.c_str());
     }
@@ -177,9 +178,13 @@ Result<int> done(Workshop& shop, const CaConfig& ca, const std::string& text) {
 
 Result<int> register_account(Workshop& shop, const CaConfig& ca) {
     Accounts& accounts = shop.surroundings->accounts();
+    const auto& type = shop.options.account.key_type;
     const acme::Account account =
-        TRY(shop.options.account.anew ? accounts.register_anew(ca) : accounts.open(ca));
+        TRY(shop.options.account.anew ? accounts.register_anew(ca, type.value_or(kFirstKeyType))
+            : type                    ? accounts.open_with(ca, *type)
+                                      : accounts.open(ca));
     TRY(accounts.tell_contact(ca));
+    TRY(accounts.forget_loss(ca));
     return done(shop, ca, "account " + account.url);
 }
 
@@ -189,10 +194,11 @@ Result<int> roll_over(Workshop& shop, const CaConfig& ca) {
         return base::fail(Code::UsageWrong, "there is no account at CA " + ca.name + " yet",
                           "renewd account register " + ca.name);
     }
-    TRY(shop.surroundings->accounts().change_key(ca, shop.options.account.key_type));
+    const base::KeyType type = shop.options.account.key_type.value_or(kFirstKeyType);
+    TRY(shop.surroundings->accounts().change_key(ca, type));
     return done(shop, ca,
-                "account " + stored->url + " has a new key (" +
-                    std::string(base::to_string(shop.options.account.key_type)) + "); the old one is gone");
+                "account " + stored->url + " has a new key (" + std::string(base::to_string(type)) +
+                    "); the old one is gone");
 }
 
 /// True if the person types the CA's name.

@@ -14,10 +14,13 @@
 #include "agent/cli/command.hpp"
 #include "agent/plan/window.hpp"
 #include "agent/tell/hold_words.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/local_rights.hpp"
+#include "agent/work/look.hpp"
 #include "agent/work/preflight.hpp"
 #include "agent/work/solvers.hpp"
+#include "agent/work/status_now.hpp"
 #include "base/process.hpp"
 #include "deployers/probe/look.hpp"
 
@@ -39,6 +42,7 @@ class Checker {
     std::vector<Finding> run() {
         check_state();
         for (const auto& [name, solver] : shop_.config.solvers) check_solver(solver);
+        check_resolver();
         for (const std::string& name : shop_.certificates)
             check_certificate(shop_.config.certificates.at(name));
         return std::move(findings_);
@@ -69,16 +73,10 @@ class Checker {
             fail("state", directory + " is no directory", exit_code::kNotIssued);
         } else if (!is_there) {
             note("state", directory + " will be made");
-        } else if (::access(directory.c_str(), W_OK | X_OK) != 0) {
-            fail("state", directory + " cannot be written by this user", exit_code::kNotIssued);
         } else {
-            const auto free = shop_.files.free_bytes(directory);
-            const bool enough = free && *free >= shop_.config.agent.min_free_bytes;
-            enough ? ok("state", directory + " can be written")
-                   : fail("state",
-                          directory + " has less than " +
-                              std::to_string(shop_.config.agent.min_free_bytes / 1024) + " KiB free",
-                          exit_code::kNotIssued);
+            const StoreStatus store = store_now(*shop_.surroundings);
+            if (store.ok()) ok("state", directory + " can be written");
+            for (const base::Error& error : store.errors) fail("state", error.message, exit_code::kNotIssued);
         }
     }
 
@@ -144,6 +142,21 @@ class Checker {
             ok(subject, "writes TXT records through " + solver.provider + "; it is not asked by check");
     }
 
+    /// What a broken zone looks like depends on whom one asks.
+    void check_resolver() {
+        constexpr std::size_t kAsked = 3;
+        if (!shop_.config.dns.is_public) return;
+        std::vector<base::Identifier> names;
+        for (const std::string& name : shop_.certificates) {
+            if (names.size() < kAsked) names.push_back(shop_.config.certificates.at(name).names.front());
+        }
+        if (names.empty() || checks_signatures(shop_.surroundings->dns, names).value_or(true)) return;
+        note(
+            "dns",
+            "the resolver does not check DNSSEC, as far as can be seen: a zone with broken signatures, which "
+            "every CA refuses, would pass here for well;  servers under [dns] can name one that does");
+    }
+
     void check_certificate(const CertificateConfig& certificate) {
         const CaConfig& ca = shop_.config.cas.at(certificate.ca.front());
         if (!ca.agree_tos)
@@ -155,7 +168,7 @@ class Checker {
         if (certificate.targets.empty())
             note(certificate.name, "has no target: it is issued and kept, and served nowhere");
         for (const deployers::Endpoint& endpoint : certificate.endpoints)
-            check_resolves(certificate.name, endpoint.text, endpoint.address, endpoint.host);
+            check_resolves(certificate.name, endpoint, names_of_visitors(*shop_.surroundings));
         for (const TargetConfig& target : certificate.targets)
             check_target(certificate.name + " on " + target.name, certificate, target);
         check_windows(certificate);
@@ -189,11 +202,18 @@ class Checker {
         }
     }
 
-    void check_resolves(const std::string& subject, const std::string& what, const std::string& address,
-                        const std::string& host) {
-        if (!address.empty() || !base::address_bytes(host).empty() || !resolved_.insert(host).second) return;
-        const auto addresses = deployers::resolve(host);
-        if (addresses.empty())
+    void check_resolves(const std::string& subject, const deployers::Endpoint& endpoint,
+                        const deployers::NameSource& names) {
+        if (endpoint.address.empty()) check_resolves(subject, endpoint.text, endpoint.host, names);
+    }
+
+    void check_resolves(const std::string& subject, const std::string& what, const std::string& host,
+                        const deployers::NameSource& names) {
+        if (!base::address_bytes(host).empty() || !resolved_.insert(host).second) return;
+        const deployers::Addresses addresses = deployers::resolve(host, names);
+        for (const auto& failure : addresses.unknown)
+            fail(subject, what + ": " + failure.asked + ": " + failure.why, exit_code::kNotDeployed);
+        if (addresses.found.empty() && addresses.unknown.empty())
             fail(subject, what + ": " + host + " does not resolve", exit_code::kNotDeployed);
     }
 
@@ -220,8 +240,9 @@ class Checker {
             if (base::find_program("ssh").empty())
                 fail(subject, "there is no ssh here; install openssh-client", exit_code::kNotDeployed);
             if (!host->host_keys.empty()) {
-                check_resolves(subject, "host " + host->name, "", host->host);
-            } else if (base::address_bytes(host->host).empty() && deployers::resolve(host->host).empty()) {
+                check_resolves(subject, "host " + host->name, host->host, {});
+            } else if (base::address_bytes(host->host).empty() &&
+                       deployers::resolve(host->host, {}).found.empty()) {
                 // Not a failure: a name that only the user's ssh_config knows is resolved by ssh itself.
                 note(subject, "host " + host->name + ": " + host->host +
                                   " does not resolve; well if it is an alias in ssh_config");
@@ -234,7 +255,7 @@ class Checker {
             check_rights(subject, certificate, target);
         }
         for (const deployers::Endpoint& endpoint : target.endpoints)
-            check_resolves(subject, endpoint.text, endpoint.address, endpoint.host);
+            check_resolves(subject, endpoint, names_of_targets(*shop_.surroundings));
         const auto defaults = deployers::find_deployer(target.deployer)->defaults();
         const bool is_pair = !deployers::key_with_private_key(target.parameters).empty();
         if (defaults.has_include && target.parameters.include.empty() && is_pair) {
@@ -311,7 +332,7 @@ int check_command(Workshop& shop) {
                         {"text", finding.text}});
     }
     if (shop.options.json) {
-        std::printf("%s\n", nlohmann::json{{"version", 1}, {"findings", list}}.dump(1).c_str());
+        std::printf("%s\n", json_text({{"version", 1}, {"findings", list}}).c_str());
         return code;
     }
     if (!shop.options.quiet)

@@ -40,7 +40,7 @@ constexpr int kHeld = 8;
 struct AccountOptions {
     std::string action{};  // show, register, rollover, deactivate
     std::string ca{};
-    base::KeyType key_type = base::KeyType::EcdsaP256;
+    std::optional<base::KeyType> key_type{};  // absent: ecdsa-p256
     bool anew = false;
     bool yes = false;
 };
@@ -75,6 +75,7 @@ struct Options {
     bool all = false;
     std::string host{}, target{}, ca{};  // narrow the selection
     std::string state{}, contact{};
+    std::string order_at{};  // renew --ca: the CA to order at, this once
     bool once = false;
     bool force = false;
     bool over_limit = false;
@@ -95,6 +96,7 @@ struct Options {
 /// The configuration a command works with.
 struct Configured {
     Config config{};
+    ConfigFiles files{};                         // as they are written, where they are in force
     std::string error{};                         // why the files are not this; empty: they are
     std::optional<base::Instant> accepted_at{};  // where the files are not it: when it was
 };
@@ -111,6 +113,7 @@ class Workshop {
 
     Options options;
     Config config;
+    ConfigFiles config_files;                         // none where they are not in force
     std::string config_error;                         // why the files are not in force; empty: they are
     std::optional<base::Instant> config_accepted_at;  // of what is in force in their place
     std::vector<std::string> certificates;            // the selected ones
@@ -135,12 +138,15 @@ class Workshop {
 /// Reads the files anew; what is kept of them in the state directory spares most of it where they have not
 /// changed.
 [[nodiscard]] tl::expected<Accepted, std::vector<base::Error>> read_catalogue(const std::string& file);
-/// Keeps what was accepted, for a start with unchanged or with broken files. Best effort: where the disk is
-/// full, the files themselves are in force all the same.
+/// Keeps what was accepted, for a start with unchanged or with broken files, unless that is what is kept.
+/// Best effort: where the disk is full, the files themselves are in force all the same.
+void keep_configuration(Workshop& workshop);
+/// The same for the agent.
 void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now);
 
 /// The certificates a selection names, sorted. usage/wrong for a name that is nowhere, with the likely
-/// meaning, and for what is dangerous for many where nothing was named.
+/// meaning, for a CA to order at that there is not, with those there are, and for what is dangerous for many
+/// where nothing was named.
 [[nodiscard]] base::Result<std::vector<std::string>> select(const Config& config, const Options& options);
 
 /// Leaves only the selected certificates in this state (--state). usage/wrong for a state there is not.
@@ -170,6 +176,9 @@ void tell_agent_of(const Workshop& workshop, const std::vector<std::string>& cer
 
 /// Runs a pass over the selected certificates, tells what is not well, and answers with the exit code.
 [[nodiscard]] int work_on(Workshop& workshop, const PassOptions& pass);
+/// The part of it that comes after the pass.
+[[nodiscard]] int conclude(Workshop& workshop, const PassOptions& pass,
+                           const std::vector<CertificateOutcome>& outcomes);
 
 /// The exit code for an error that is no certificate's: 2 what a person has to change, 3 a CA's no, 6, 7, 8.
 [[nodiscard]] int exit_code_of(const base::Error& error);

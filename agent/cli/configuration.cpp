@@ -46,8 +46,9 @@ std::uint64_t plan_inputs(const Config& ground, const CertificateConfig& certifi
 }  // namespace
 
 std::optional<Configured> find_configuration(const Options& options) {
-    auto config = read_config(options.config_file);
-    if (config) return Configured{.config = std::move(*config)};
+    auto files = load_config_files(options.config_file);
+    auto config = files ? parse_config(*files) : tl::make_unexpected(files.error());
+    if (config) return Configured{.config = std::move(*config), .files = std::move(*files)};
     tell_problems(options, config.error());
     if (!goes_on_without_the_files(options.command)) return std::nullopt;
     const auto kept = last_accepted(options);
@@ -91,13 +92,21 @@ std::optional<Accepted> find_catalogue(const Options& options) {
                     .accepted_at = kept->accepted_at};
 }
 
+void keep_configuration(Workshop& shop) {
+    if (!shop.config_error.empty()) return;
+    static_cast<void>(
+        keep_accepted(shop.files, shop.config.agent.state_dir,
+                      {.files = std::move(shop.config_files), .accepted_at = shop.clock.now()}));
+}
+
 void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now) {
     if (!accepted.error.empty()) return;
     accepted.accepted_at = now;
-    if (!accepted.is_new) return;
     const Catalogue& catalogue = accepted.catalogue;
     const std::string& state_dir = catalogue.ground().agent.state_dir;
-    if (!keep_accepted(files, state_dir, {.files = catalogue.files(), .accepted_at = now})) return;
+    // Also what was known already: the copy may have been lost, or be another that a single run has kept.
+    const auto kept = keep_accepted(files, state_dir, {.files = catalogue.files(), .accepted_at = now});
+    if (!kept || !accepted.is_new) return;
     static_cast<void>(keep_list(files, state_dir, catalogue.list(), catalogue.files()));
 }
 

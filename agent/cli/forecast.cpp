@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/json_text.hpp"
 
 namespace agent {
 
@@ -21,26 +22,27 @@ int forecast_command(Workshop& shop) {
     ForecastInput input{
         .now = shop.clock.now(), .days = options.days, .chance = [&] { return chance(random); }};
     for (const auto& [name, ca] : shop.config.cas) {
-        input.directories.emplace(name, ca.directory);
+        input.limits.emplace(name, ca.known_limits());
         if (auto ledger = shop.surroundings->ledgers().look(ca))
             input.ledgers.emplace(name, std::move(*ledger));
     }
     int code = exit_code::kWell;
     for (const std::string& name : shop.certificates) {
         auto record = shop.store->load(name);
-        const auto order = shop.store->open_order(name);
-        if (!record || !order) {
-            tell(options, (record ? order.error() : record.error()));
+        const auto orders = shop.store->open_orders(name);
+        if (!record || !orders) {
+            tell(options, (record ? orders.error() : record.error()));
             code = exit_code::kState;
             continue;
         }
+        const CertificateConfig& certificate = shop.config.certificates.at(name);
         input.subjects.push_back(
-            {.config = &shop.config.certificates.at(name),
+            {.config = &certificate,
              .record = *record ? std::move(**record) : Record{.name = name, .first_seen = input.now},
-             .has_open_order = order->has_value()});
+             .has_open_order = !wanted_orders(certificate, *orders).empty()});
     }
     const Forecast told = forecast(input);
-    const std::string text = options.json ? to_json(told).dump(1) + "\n"
+    const std::string text = options.json ? json_text(to_json(told)) + "\n"
                                           : to_chart(told, width_of(options), ::isatty(STDOUT_FILENO) == 1);
     std::printf("%s", text.c_str());
     return code;

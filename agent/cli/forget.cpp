@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/removed.hpp"
 
@@ -60,7 +61,8 @@ std::vector<std::string> account_of(const Record& record, base::Instant now) {
     }
     for (const Residue& residue : record.residue)
         lines.push_back("a challenge for " + residue.task.identifier.value + " (solver " + residue.solver +
-                        ") is still there, and is left to you: " + residue.failure.error.message);
+                        ") is still there, and is left to you" +
+                        (residue.failure ? ": " + residue.failure->error.message : ""));
     if (!record.hooks.empty())
         lines.push_back(counted(record.hooks.size(), "hook") + " that have not succeeded");
     return lines;
@@ -99,8 +101,7 @@ Result<void> forget(Workshop& shop) {
     TRY(shop.store->forget(name));
     tell_agent_of(shop, {name});
     if (shop.options.json) {
-        std::printf("%s\n",
-                    nlohmann::json{{"version", 1}, {"forgotten", name}, {"dropped", lines}}.dump(1).c_str());
+        std::printf("%s\n", json_text({{"version", 1}, {"forgotten", name}, {"dropped", lines}}).c_str());
     } else if (!shop.options.quiet) {
         std::printf("  %s is forgotten; dropped with its record and its history:\n", name.c_str());
         for (const std::string& line : lines) std::printf("    %s\n", line.c_str());

@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.hpp"
+#include "agent/memory/machine.hpp"
+#include "agent/tell/json_text.hpp"
 
 namespace agent {
 
@@ -43,7 +45,12 @@ int history_command(Workshop& shop) {
         tell(options, lines.error());
         code = exit_code::kState;
     }
-    const std::string text = options.json ? to_json(history).dump(1) + "\n"
+    const std::string& state = shop.config.agent.state_dir;
+    const auto moved = options.name.empty() ? moved_at(shop.files, state) : std::nullopt;
+    if (moved)
+        history.add("all certificates",
+                    {to_line({.at = *moved, .what = "another_machine", .text = moved_error(state).message})});
+    const std::string text = options.json ? json_text(to_json(history)) + "\n"
                                           : to_text(history, shop.clock.now(), width_of(options));
     std::printf("%s", text.c_str());
     return code;

@@ -122,13 +122,16 @@ class CommandLine {
     void add_selection(CLI::App* command) {
         command->add_option("SELECT", options_.select, "names of certificates, or globs");
         command->add_flag("--all", options_.all, "all certificates");
-        command->add_option("--ca", options_.ca, "only those of this CA")->type_name("CA");
         command->add_option("--host", options_.host, "only targets on this host")->type_name("HOST");
         command->add_option("--target", options_.target, "only targets of this name")->type_name("TARGET");
         command->add_option("--state", options_.state, "only those in this state: failing, held, …")
             ->type_name("STATE");
         command->add_option("--contact", options_.contact, "only those of this contact, or with this in it")
             ->type_name("TEXT");
+    }
+
+    void add_ca(CLI::App* command) {
+        command->add_option("--ca", options_.ca, "only those of this CA")->type_name("CA");
     }
 
     void add_wait(CLI::App* command) {
@@ -150,6 +153,7 @@ class CommandLine {
         CLI::App* command = app_.add_subcommand(name, what);
         add_common(command);
         add_selection(command);
+        add_ca(command);
         add_wait(command);
         return command;
     }
@@ -162,7 +166,12 @@ class CommandLine {
     }
 
     void add_renew() {
-        CLI::App* command = add_selecting("renew", "renews what is due, deploys it and sees it served");
+        CLI::App* command = app_.add_subcommand("renew", "renews what is due, deploys it and sees it served");
+        add_common(command);
+        add_selection(command);
+        add_wait(command);
+        command->add_option("--ca", options_.order_at, "orders at this CA, this once, whatever the list says")
+            ->type_name("CA");
         command->add_flag("--force", options_.force, "renews now, due or not");
         add_over_limit(command);
         command->add_flag("--dry-run", options_.dry_run,
@@ -198,7 +207,8 @@ class CommandLine {
                     if (!type) throw CLI::ValidationError("--key-type", type.error().message);
                     account.key_type = *type;
                 },
-                "of rollover: ecdsa-p256 (as it is without), ecdsa-p384, rsa-2048, rsa-3072, rsa-4096")
+                "of register and rollover: ecdsa-p256 (as it is without), ecdsa-p384, rsa-2048, rsa-3072, "
+                "rsa-4096")
             ->type_name("TYPE");
         command->add_flag(
             "--new", account.anew,
@@ -275,6 +285,7 @@ class CommandLine {
             app_.add_subcommand("status", "what is held, where it is served, what comes next");
         add_common(command);
         add_selection(command);
+        add_ca(command);
         add_width(command);
         command->add_flag("-w,--watch", options_.watch, "again every 2 s, until Ctrl-C");
     }

@@ -10,6 +10,7 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/config/until.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "base/encoding.hpp"
 #include "base/time_zone.hpp"
@@ -87,7 +88,8 @@ int pause_command(Workshop& shop) {
             std::printf("  %s   %s\n", name.c_str(), done->c_str());
         }
     }
-    if (options.json) std::printf("%s\n", to_json(overview_of(shop, /*with_removed=*/false)).dump(1).c_str());
+    if (options.json)
+        std::printf("%s\n", json_text(to_json(overview_of(shop, /*with_removed=*/false))).c_str());
     return code;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `renewd renew [SELECT] [--force]`: by hand, in an emergency or out of curiosity.
+// `renewd renew [SELECT] [--force] [--ca CA]`: by hand, in an emergency or out of curiosity.
 #include <cstdio>
 
 #include "agent/cli/command.hpp"
@@ -10,11 +10,15 @@ namespace agent {
 int renew_command(Workshop& shop) {
     const Options& options = shop.options;
     if (options.dry_run) return rehearse_command(shop);
-    const int code = work_on(
-        shop, {.wishes = {.renew_now = options.force, .by_hand = true, .over_limit = options.over_limit},
-               .only_targets = select_targets(shop.config, options),
-               .limit_patience = limit_patience(options),
-               .wait = options.wait});
+    const PassOptions pass{.wishes = {.renew_now = options.force,
+                                      .by_hand = true,
+                                      .elsewhere = !options.order_at.empty(),
+                                      .over_limit = options.over_limit},
+                           .only_targets = select_targets(shop.config, options),
+                           .order_at = options.order_at,
+                           .limit_patience = limit_patience(options),
+                           .wait = options.wait};
+    const int code = work_on(shop, pass);
     const bool asks_for_some = !options.select.empty() && !options.force;
     if (!asks_for_some || options.json || options.quiet) return code;
     for (const CertificateStatus& status : overview_of(shop, /*with_removed=*/false).certificates) {

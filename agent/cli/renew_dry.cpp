@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/rehearse.hpp"
 #include "base/parallel.hpp"
@@ -53,7 +54,9 @@ int rehearse_command(Workshop& shop) {
     std::vector<Rehearsal> rehearsals(shop.certificates.size());
     base::in_parallel(rehearsals.size(), shop.config.agent.jobs, [&](std::size_t i) {
         const CertificateConfig& certificate = shop.config.certificates.at(shop.certificates[i]);
-        rehearsals[i] = rehearse(*shop.surroundings, certificate);
+        const std::string& ca =
+            shop.options.order_at.empty() ? certificate.ca.front() : shop.options.order_at;
+        rehearsals[i] = rehearse(*shop.surroundings, certificate, ca);
         shop.progress->finish(certificate.name, "rehearsed");
     });
     int code = exit_code::kWell;
@@ -66,8 +69,7 @@ int rehearse_command(Workshop& shop) {
             tell_steps(shop, rehearsal);
         }
     }
-    if (shop.options.json)
-        std::printf("%s\n", nlohmann::json{{"version", 1}, {"dry_run", list}}.dump(1).c_str());
+    if (shop.options.json) std::printf("%s\n", json_text({{"version", 1}, {"dry_run", list}}).c_str());
     return code;
 }
 

@@ -26,17 +26,20 @@ std::shared_ptr<MetricsKeeper> begin_metrics(Workshop& shop) {
 }  // namespace
 
 int run_command(Workshop& shop) {
+    keep_configuration(shop);
     const auto metrics = begin_metrics(shop);
     // A pass of its own is started by a timer or a person: the time between two of them is the backoff of
     // deployments.
-    const int code = work_on(shop, {.wishes = {.retry_now = true}, .wait = shop.options.wait});
+    const PassOptions pass{.wishes = {.retry_now = true}, .wait = shop.options.wait};
+    const std::vector<CertificateOutcome> outcomes = run_pass(*shop.surroundings, shop.certificates, pass);
+    const int code = conclude(shop, pass, outcomes);
     tend_all_removed(
         *shop.surroundings,
         [&shop](const std::string& name) { return shop.config.certificates.contains(name); },
         /*eager=*/true);
     if (metrics) {
         const Overview overview = overview_of(shop, /*with_removed=*/false);
-        const auto shown = show_metrics(*metrics, *shop.surroundings, overview);
+        const auto shown = show_metrics(*metrics, *shop.surroundings, overview, outcomes);
         if (!shown) shop.log->error("{}", shown.error().message);
     }
     return code;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/json_text.hpp"
 
 namespace agent {
 
@@ -25,7 +26,7 @@ std::size_t height_of_terminal() {
 void print(const Workshop& shop, const Overview& overview) {
     const Options& options = shop.options;
     if (options.json) {
-        std::printf("%s\n", to_json(overview).dump(1).c_str());
+        std::printf("%s\n", json_text(to_json(overview)).c_str());
     } else if (!options.quiet) {
         const TableLook look{.width = width_of(options),
                              .height = height_of_terminal(),

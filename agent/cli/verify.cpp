@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 
 namespace agent {
@@ -97,7 +98,7 @@ int verify_command(Workshop& shop) {
         if (overview.clock) tell(options, *overview.clock);
     }
     if (options.json) {
-        std::printf("%s\n", to_json(overview).dump(1).c_str());
+        std::printf("%s\n", json_text(to_json(overview)).c_str());
     } else if (!options.quiet) {
         for (const CertificateStatus& status : overview.certificates) print(status);
     }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/json_text.hpp"
 
 namespace agent {
 
@@ -20,18 +21,19 @@ base::Result<Explanation> explain_one(Workshop& shop) {
     const base::Instant now = shop.surroundings->right_time({});
     if (!shop.config.certificates.contains(name))
         return explain(removed_status(record.value_or(Record{.name = name})), now);
-    TRY(shop.store->open_order(name));
+    TRY(shop.store->open_orders(name));
     shop.certificates = {name};
     const Overview overview = overview_of(shop, /*with_removed=*/false);
     Explanation explanation = explain(overview.certificates.front(), now);
     const CertificateConfig& certificate = shop.config.certificates.at(name);
     const CaConfig& ca = shop.config.cas.at(certificate.ca.front());
     if (const auto ledger = shop.surroundings->ledgers().look(ca)) {
-        const std::string left =
-            limit_words(limits_left(*ledger, limits_of(ca.directory), certificate.names, now));
+        const std::string left = limit_words(limits_left(*ledger, ca.known_limits(), certificate.names, now));
         if (!left.empty())
             explanation.facts.push_back({.about = "limits", .text = "of " + ca.name + ": " + left});
     }
+    if (const std::string agent = agent_words(overview); !agent.empty())
+        explanation.facts.push_back({.about = "agent", .text = agent});
     if (overview.clock) {
         explanation.obstacles.push_back(
             {.about = "clock", .error = *overview.clock, .to_do = overview.clock->hint});
@@ -57,7 +59,7 @@ int why_command(Workshop& shop) {
         return exit_code_of(explanation.error());
     }
     const base::Instant now = shop.clock.now();
-    const std::string text = shop.options.json ? to_json(*explanation, now).dump(1) + "\n"
+    const std::string text = shop.options.json ? json_text(to_json(*explanation, now)) + "\n"
                                                : to_text(*explanation, now, width_of(shop.options));
     std::printf("%s", text.c_str());
     return exit_code::kWell;

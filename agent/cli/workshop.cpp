@@ -18,6 +18,7 @@
 #include "agent/memory/agent_note.hpp"
 #include "agent/memory/machine.hpp"
 #include "agent/tell/hold_words.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/control.hpp"
 #include "agent/work/local_rights.hpp"
@@ -82,6 +83,7 @@ bool matches(const std::string& pattern, const std::string& name) {
 Workshop::Workshop(Options the_options, Configured configured)
     : options(std::move(the_options)),
       config(std::move(configured.config)),
+      config_files(std::move(configured.files)),
       config_error(std::move(configured.error)),
       config_accepted_at(configured.accepted_at) {}
 
@@ -101,7 +103,7 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Configu
     const std::string remark = options.command == "run" ? rights_remark(shop->config) : std::string();
     if (!remark.empty()) shop->log->warn("{}", remark);
     if (!read_only) {
-        const auto moved = TRY(note_machine(shop->files, state));
+        const auto moved = TRY(note_machine(shop->files, state, shop->clock.now()));
         if (moved) tell(options, *moved);
     }
     shop->progress = std::make_unique<Progress>(stdout, manner_of(options), shop->clock);
@@ -133,14 +135,28 @@ int exit_code_of(const base::Error& error) {
 
 void tell(const Options& options, const base::Error& error) {
     if (options.json) {
-        std::fprintf(stderr, "%s\n", to_json(error).dump().c_str());
+        std::fprintf(stderr, "%s\n", json_text(to_json(error), -1).c_str());
         return;
     }
     std::fprintf(stderr, "%s\n", error.message.c_str());
     if (!error.hint.empty()) std::fprintf(stderr, "    %s\n", error.hint.c_str());
 }
 
+namespace {
+
+Result<void> check_ca(const Config& config, const std::string& name) {
+    if (name.empty() || config.cas.contains(name)) return {};
+    std::string known;
+    for (const auto& [ca, settings] : config.cas) known += (known.empty() ? "" : ", ") + ca;
+    return base::fail(Code::UsageWrong,
+                      "there is no CA \"" + base::printable(name, 100) + "\" in " + config.file,
+                      "known: " + known);
+}
+
+}  // namespace
+
 Result<std::vector<std::string>> select(const Config& config, const Options& options) {
+    TRY(check_ca(config, options.order_at));
     std::set<std::string> chosen;
     std::set<std::string, std::less<>> known;
     for (const auto& [name, certificate] : config.certificates) known.insert(name);
@@ -269,14 +285,15 @@ Overview overview_of(Workshop& shop, bool with_removed) {
     Overview overview{.now = shop.surroundings->right_time({}), .clock_holds_orders = !clock.may_order};
     if (!clock.message.empty()) overview.clock = clock_error(clock);
     overview.agent = agent_status(shop);
-    const auto note = [&](base::Error error) {
-        error.step = "state";
-        overview.store.errors.push_back(std::move(error));
-    };
+    overview.conditions = conditions_now(*shop.surroundings);
+    overview.store = store_now(*shop.surroundings);
     for (const std::string& name : shop.certificates) {
         const CertificateConfig& certificate = shop.config.certificates.at(name);
         StatusNow found = status_now(*shop.surroundings, certificate);
-        for (const base::Error& trouble : found.trouble) note(trouble);
+        for (base::Error& trouble : found.trouble) {
+            trouble.step = "state";
+            overview.store.errors.push_back(std::move(trouble));
+        }
         overview.certificates.push_back(std::move(found.status));
     }
     if (with_removed) {
@@ -285,16 +302,6 @@ Overview overview_of(Workshop& shop, bool with_removed) {
             const auto record = shop.store->load(name);
             if (record && *record) overview.certificates.push_back(removed_status(**record));
         }
-    }
-    const auto free = shop.store->free_bytes();
-    if (free) overview.store.free_bytes = *free;
-    if (free && *free < shop.config.agent.min_free_bytes) {
-        note({.code = Code::StateNoSpace,
-              .message = "state directory: " + shop.config.agent.state_dir + " has " +
-                         std::to_string(*free / 1024) + " KiB free. No order is started until " +
-                         std::to_string(shop.config.agent.min_free_bytes / 1024) +
-                         " KiB are free. Nothing is lost, nothing is served wrongly.",
-              .hint = "free some space there"});
     }
     std::ranges::sort(overview.certificates, is_more_urgent);
     return overview;
@@ -347,7 +354,10 @@ int tell_outcome(Workshop& shop, const CertificateOutcome& outcome, bool by_hand
 }  // namespace
 
 int work_on(Workshop& shop, const PassOptions& pass) {
-    const std::vector<CertificateOutcome> outcomes = run_pass(*shop.surroundings, shop.certificates, pass);
+    return conclude(shop, pass, run_pass(*shop.surroundings, shop.certificates, pass));
+}
+
+int conclude(Workshop& shop, const PassOptions& pass, const std::vector<CertificateOutcome>& outcomes) {
     tell_agent_of(shop, shop.certificates);
     int code = 0;
     bool has_worked = false;  // on any of them: then 6 and 8, which say that nothing was done, are not true
@@ -380,7 +390,7 @@ int work_on(Workshop& shop, const PassOptions& pass) {
         if (overview.clock_holds_orders && pass.may_renew)
             code = combined_exit_code(code, exit_code::kNotIssued);
     }
-    if (shop.options.json) std::printf("%s\n", to_json(overview).dump(1).c_str());
+    if (shop.options.json) std::printf("%s\n", json_text(to_json(overview)).c_str());
     const bool says_nothing_done = code == exit_code::kBusy || code == exit_code::kHeld;
     return says_nothing_done && has_worked ? exit_code::kWell : code;
 }

@@ -45,7 +45,10 @@ void read_cas(Section& section, CertificateConfig& certificate, const Config& co
     std::set<std::string, std::less<>> known;
     for (const auto& [name, ca] : config.cas) known.insert(name);
     for (const std::string& name : certificate.ca) {
-        if (known.contains(name)) continue;
+        if (known.contains(name)) {
+            certificate.directories[name] = config.cas.at(name).directory;
+            continue;
+        }
         const std::string meant = nearest(name, known);
         section.wrong("ca", "there is no [ca." + base::printable(name, 80) + "]" +
                                 (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
@@ -92,6 +95,7 @@ void read_solver(Section& section, CertificateConfig& certificate, const Config&
     }
     for (const base::Identifier& name : certificate.names) {
         const SolverConfig* solver = solver_for(config, certificate, name);
+        if (solver != nullptr && solver->type == "dns-persist-01") certificate.has_standing_records = true;
         if (solver == nullptr) {
             section.wrong("solver",
                           "no solver takes " + name.value +
@@ -116,12 +120,12 @@ void read_hooks(Section& section, CertificateConfig& certificate) {
     const toml::table* table = section.table("hooks");
     if (table == nullptr) return;
     Section hooks(*table, "hooks of " + section.what(), section.problems());
-    for (const std::string_view event : {"renewed", "deployed", "served", "failed", "drifted", "expiring"}) {
+    for (const std::string_view event : {"before_renew", "renewed", "before_deploy", "deployed", "verified",
+                                         "served", "failed", "drifted", "expiring"}) {
         auto argv = hooks.argv(event);
         if (argv && argv->empty()) hooks.wrong(event, "is empty; name a program");
         if (argv && !argv->empty()) certificate.hooks[std::string(event)] = std::move(*argv);
     }
-    hooks.not_built({"before_renew", "before_deploy", "verified"});
     hooks.finish();
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "acme/solvers/dns/propagation.hpp"
 #include "acme/solvers/dns/provider.hpp"
 #include "agent/config/window.hpp"
+#include "agent/plan/ca_limits.hpp"
 #include "base/clock.hpp"
 #include "base/dns.hpp"
 #include "base/error.hpp"
@@ -59,6 +61,11 @@ struct CaConfig {
         roots{};  // PEM file: anchors for the CA's own HTTPS and for what its certificates are served with
     std::string proxy{};
     std::optional<BindingConfig> eab{};
+    std::vector<CaLimit> limits{};  // where the CA has agreed on other numbers; empty: as it has for all
+
+    [[nodiscard]] std::span<const CaLimit> known_limits() const {
+        return limits.empty() ? limits_of(directory) : std::span<const CaLimit>(limits);
+    }
 };
 
 struct DnsConfig {
@@ -113,12 +120,14 @@ using HookCommands = std::map<std::string, std::vector<std::string>>;
 struct CertificateConfig {
     std::string name{};
     std::vector<base::Identifier> names{};
-    std::vector<std::string> ca{};  // first one first
-    std::string solver{};           // its default; empty where every name is taken by some solver's `for`
+    std::vector<std::string> ca{};      // first one first
+    std::string solver{};               // its default; empty where every name is taken by some solver's `for`
+    bool has_standing_records = false;  // some name is proven by a record of the user's (dns-persist-01)
     base::KeyType key_type = base::KeyType::EcdsaP256;
     std::string csr{};  // the file of the user's own request; empty: renewd makes key and request
-    std::optional<base::Request> request{};         // what is in it
-    std::map<std::string, std::string> profiles{};  // by CA, of every CA there is; none: the CA chooses
+    std::optional<base::Request> request{};            // what is in it
+    std::map<std::string, std::string> profiles{};     // by CA, of every CA there is; none: the CA chooses
+    std::map<std::string, std::string> directories{};  // their URLs, of the CAs of the list
     std::string contact{};
     std::optional<base::Seconds> renew_before{};   // before expiry; absent: by share of the lifetime
     std::vector<Window> windows{};                 // when deploying is let; none: always

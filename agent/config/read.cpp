@@ -2,6 +2,8 @@
 // From texts to tables to values: everything that is no certificate.
 #include <algorithm>
 #include <deque>
+#include <map>
+#include <span>
 
 #include "agent/config/reading.hpp"
 #include "base/encoding.hpp"
@@ -180,6 +182,27 @@ void Reading::read_agent(Config& config) {
     section.finish();
 }
 
+/// `limits = { new-orders = 3000 }`: those that the CA has set otherwise for this account.
+std::vector<CaLimit> Reading::read_limits(Section& section, const std::string& directory) {
+    constexpr std::int64_t kMost = 1'000'000;
+    const toml::table* table = section.table("limits");
+    if (table == nullptr) return {};
+    const std::span<const CaLimit> known = limits_of(directory);
+    if (known.empty()) {
+        section.wrong("limits",
+                      "what this CA limits is not known to renewd, which learns it by its refusals");
+        return {};
+    }
+    Section numbers(*table, section.what() + " limits", problems_);
+    std::map<std::string, int, std::less<>> changed;
+    for (const CaLimit& limit : known) {
+        if (const auto most = numbers.number(limit.id, 1, kMost))
+            changed.emplace(limit.id, static_cast<int>(*most));
+    }
+    numbers.finish();
+    return with_numbers(known, changed);
+}
+
 void Reading::read_cas(Config& config) {
     config.cas["letsencrypt"] = {.name = "letsencrypt",
                                  .directory = "https://acme-v02.api.letsencrypt.org/directory",
@@ -213,6 +236,7 @@ void Reading::read_cas(Config& config) {
         if (!ca.roots.empty()) check_readable(section, "roots", ca.roots, /*is_secret=*/false);
         ca.proxy = section.text("proxy").value_or("");
         ca.eab = read_binding(section);
+        ca.limits = read_limits(section, ca.directory);
         section.not_built({"client"});
         section.finish();
     }

@@ -58,6 +58,7 @@ class Reading {
     void take_named(const std::string& key, const toml::node& node, NamedTables& place);
     void read_agent(Config& config);
     void read_cas(Config& config);
+    [[nodiscard]] std::vector<CaLimit> read_limits(Section& section, const std::string& directory);
     void read_hosts(Config& config);
     void read_hooks(Config& config);
     void check_readable(Section& section, std::string_view key, const std::string& path, bool is_secret);

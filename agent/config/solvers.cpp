@@ -104,7 +104,8 @@ void read_key(Section& section, const std::string& name, const ProviderKey& key,
             if (auto source = section.secret(name)) settings.secrets[whole] = std::move(*source);
             break;
     }
-    if (is_there || !key.is_required) return;
+    // With `credentials` what would be required comes from elsewhere.
+    if (is_there || !key.is_required || section.has("credentials")) return;
     const bool is_secret = key.kind == ProviderKey::Kind::Secret;
     section.wrong_here(
         "\"" + name + (is_secret ? "_file" : "") + "\" is missing: " + std::string(key.meaning) +

@@ -7,6 +7,7 @@
 
 #include "agent/config/reading.hpp"
 #include "base/encoding.hpp"
+#include "deployers/limits.hpp"
 
 namespace agent {
 
@@ -312,6 +313,11 @@ std::optional<TargetConfig> read_target(const toml::table& table, const toml::ta
     reader.read_endpoints(service, certificate, host);
     target.roots = section.path("roots").value_or("");
     target.verify_for = section.parsed("verify_for", parse_duration).value_or(target.verify_for);
+    if (target.verify_for > deployers::kVerifyForMax) {
+        section.wrong("verify_for",
+                      "is longer than what was there before can be kept ready; accepted: up to \"" +
+                          std::to_string(deployers::kVerifyForMax.count() / 60) + "m\"");
+    }
     if (section.text("placeholder").value_or("none") != "none") {
         section.wrong("placeholder", "only \"none\" is built yet in renewd " RENEWD_VERSION,
                       Code::ConfigNotBuilt);

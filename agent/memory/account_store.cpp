@@ -21,6 +21,7 @@ constexpr const char* kNextKey = "/account.key.next";
 constexpr const char* kUrl = "/account.url";
 constexpr const char* kContact = "/account.contact";
 constexpr const char* kClosed = "/account.closed";
+constexpr const char* kLost = "/account.lost";
 
 std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> lines;
@@ -74,6 +75,12 @@ Result<std::optional<StoredAccount>> FileStore::account(const std::string& ca, c
     if (const auto contact = TRY(read(kContact))) account.contact = lines_of(*contact);
     if (const auto closed = TRY(read(kClosed)))
         account.closed_at = base::parse_instant(first_line(*closed)).value_or(base::Instant{});
+    if (const auto lost = TRY(read(kLost))) {
+        const std::vector<std::string> lines = lines_of(*lost);
+        if (lines.size() == 2)
+            account.lost =
+                LostAccount{.url = lines[0], .at = base::parse_instant(lines[1]).value_or(base::Instant{})};
+    }
     return std::optional(std::move(account));
 }
 
@@ -86,6 +93,9 @@ Result<void> FileStore::save_account(const std::string& ca, const std::string& d
     };
     TRY(write("/directory.url", directory + "\n"));
     TRY(write(kKey, account.key_pem.reveal()));
+    // Before the new one is known: else nobody would hear of it after a kill in between.
+    if (account.lost)
+        TRY(write(kLost, account.lost->url + "\n" + base::format_instant(account.lost->at) + "\n"));
     if (!account.url.empty()) TRY(write(kUrl, account.url + "\n"));
     if (account.contact) {
         std::string lines;
@@ -93,7 +103,7 @@ Result<void> FileStore::save_account(const std::string& ca, const std::string& d
         TRY(write(kContact, lines));
     }
     if (account.closed_at) TRY(write(kClosed, base::format_instant(*account.closed_at) + "\n"));
-    return {};
+    return account.lost ? Result<void>{} : as_state(base::remove_tree(files_, place + kLost));
 }
 
 Result<void> FileStore::begin_key_change(const std::string& ca, const std::string& directory,

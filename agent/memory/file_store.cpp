@@ -8,10 +8,8 @@
 #include <fcntl.h>
 
 #include "agent/memory/generation_files.hpp"
-#include "agent/memory/reserve.hpp"
 #include "agent/memory/state_files.hpp"
 #include "base/encoding.hpp"
-#include "base/key.hpp"
 #include "base/text.hpp"
 
 namespace agent {
@@ -22,8 +20,6 @@ using base::Result;
 namespace {
 
 constexpr std::uint64_t kHistoryMax = 1'048'576;
-constexpr const char* kKeyFile = "/privkey.pem";
-constexpr const char* kRequestFile = "/request.der";  // in its place, where the key is the user's own
 
 /// The number a generation's directory is named with; 0 if it is none.
 int generation_number(const std::string& name) {
@@ -74,7 +70,7 @@ Result<std::unique_ptr<Lease>> FileStore::lease(const std::string& certificate) 
     auto lease = TRY(take_lease(files_, home(certificate)));
     TRY(index().note_change(certificate));
     // What is left there would become a part of the generation.
-    TRY(remove_leftovers(files_, home(certificate) + "/next"));
+    for (const std::string& place : TRY(order_places(certificate))) TRY(remove_leftovers(files_, place));
     return lease;
 }
 
@@ -221,71 +217,6 @@ Result<void> FileStore::point_live_at(const Record& record) {
     return as_state(base::replace_symlink(files_, wanted, live));
 }
 
-namespace {
-
-/// What a person has to know of an order that cannot be gone on with.
-base::Failure unusable(const std::string& next, const Result<OpenOrder>& order,
-                       const std::string& key_fault) {
-    const std::string url = order && !order->url.empty() ? " (" + order->url + ")" : "";
-    const std::string what = !order ? "order.json " + order.error().message : key_fault;
-    const std::string meaning = order ? "Without this key a certificate of the order" + url + " is of no use."
-                                      : "Which order it was cannot be told; a certificate that it has led to "
-                                        "cannot be fetched any more.";
-    return base::fail(
-        Code::StateCorrupt,
-        next + " holds an order that cannot be gone on with: " + what + ". " + meaning +
-            " Nothing is ordered until you decide",
-        "bring " + next + " back from a backup; or, to order anew with a new key:  rm -r " + next);
-}
-
-}  // namespace
-
-Result<std::optional<OpenOrder>> FileStore::open_order(const std::string& certificate) {
-    const std::string next = home(certificate) + "/next";
-    const auto text =
-        TRY(as_owned(read_if_there(files_, next + "/order.json", kStateFileMax), home(certificate)));
-    if (!text) return std::optional<OpenOrder>{};
-    auto order = parse_order(*text);
-    if (!order && order.error().code == Code::StateNewer)
-        return tl::make_unexpected(std::move(order).error().within(next + "/order.json"));
-    if (!order) return unusable(next, order, "");
-    const bool has_request = !order->ordered_for.request_key.empty();
-    const std::string path = next + (has_request ? kRequestFile : kKeyFile);
-    auto material = TRY(as_owned(read_if_there(files_, path, kPemFileMax), home(certificate)));
-    if (!material) return unusable(next, order, path + " is missing");
-    const bool is_the_one =
-        order->material_sha256.empty() || order->material_sha256 == base::sha256_hex(*material);
-    if (!is_the_one) return unusable(next, order, path + " is not what was written");
-    if (has_request) {
-        order->request_der = std::move(*material);
-    } else {
-        order->key_pem = base::Secret(std::move(*material));
-        if (!base::PrivateKey::parse(order->key_pem)) return unusable(next, order, path + " is no key");
-    }
-    return std::optional(std::move(*order));
-}
-
-Result<void> FileStore::begin_order(const std::string& certificate, const OpenOrder& order) {
-    const std::string next = home(certificate) + "/next";
-    TRY(remove_at_once(files_, next));
-    TRY(as_state(base::make_directories(files_, next, kPrivateDirectory)));
-    const bool has_request = !order.request_der.empty();
-    // Durable under its name together with order.json, before which nobody looks for it.
-    TRY(as_state(base::write_whole(files_, next + (has_request ? kRequestFile : kKeyFile),
-                                   has_request ? order.request_der : order.key_pem.reveal(), kPrivate)));
-    TRY(make_reserve(files_, next));
-    return order_placed(certificate, order);
-}
-
-Result<void> FileStore::order_placed(const std::string& certificate, const OpenOrder& order) {
-    return as_state(
-        base::write_durably(files_, home(certificate) + "/next/order.json", to_text(order), kPrivate));
-}
-
-Result<void> FileStore::drop_order(const std::string& certificate) {
-    return remove_at_once(files_, home(certificate) + "/next");
-}
-
 Result<int> FileStore::next_number(const std::string& certificate) {
     int highest = 0;
     for (const std::string& entry : TRY(as_state(files_.list(home(certificate))))) {
@@ -294,33 +225,6 @@ Result<int> FileStore::next_number(const std::string& certificate) {
     const std::optional<Record> record = TRY(read_record(certificate));
     if (record && record->wanted() != nullptr) highest = std::max(highest, record->wanted()->number);
     return highest + 1;
-}
-
-Result<void> FileStore::complete(const std::string& certificate, const GenerationRecord& record,
-                                 const base::Chain& chain) {
-    const std::string next = home(certificate) + "/next";
-    const std::string directory = directory_of(certificate, record.number);
-    if (!base::exists(files_, next + "/order.json") && base::exists(files_, directory + "/meta.json"))
-        return settle_generation(certificate, record.number);  // an earlier try came this far
-    const base::Chain leaf(chain.begin(), chain.begin() + 1);
-    const base::Chain issuers(chain.begin() + 1, chain.end());
-    const std::array<std::pair<const char*, std::string>, 4> contents{
-        {{"/cert.pem", base::to_pem(leaf)},
-         {"/chain.pem", base::to_pem(issuers)},
-         {"/fullchain.pem", base::to_pem(chain)},
-         {"/meta.json", to_text(record)}}};
-    TRY(release_reserve(files_, next));
-    for (const auto& [name, content] : contents) {
-        TRY(as_state(base::write_whole(files_, next + name, content, kPrivate)));
-    }
-    TRY(as_state(base::sync_directory(files_, next)));
-    TRY(as_state(files_.rename(next, directory)));
-    return settle_generation(certificate, record.number);
-}
-
-Result<void> FileStore::settle_generation(const std::string& certificate, int number) {
-    TRY(as_state(base::sync_directory(files_, home(certificate))));
-    return as_state(base::replace_symlink(files_, std::to_string(number), home(certificate) + "/live"));
 }
 
 Result<deployers::Generation> FileStore::generation(const std::string& certificate, int number) {

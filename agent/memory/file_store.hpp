@@ -30,10 +30,10 @@ class FileStore final : public Store {
     std::vector<std::string> findings(const std::string& certificate) override;
     base::Result<void> save(const Record& record) override;
     base::Result<std::vector<std::string>> certificates() override;
-    base::Result<std::optional<OpenOrder>> open_order(const std::string& certificate) override;
+    base::Result<std::vector<OpenOrder>> open_orders(const std::string& certificate) override;
     base::Result<void> begin_order(const std::string& certificate, const OpenOrder& order) override;
     base::Result<void> order_placed(const std::string& certificate, const OpenOrder& order) override;
-    base::Result<void> drop_order(const std::string& certificate) override;
+    base::Result<void> drop_orders(const std::string& certificate) override;
     base::Result<int> next_number(const std::string& certificate) override;
     base::Result<void> complete(const std::string& certificate, const GenerationRecord& record,
                                 const base::Chain& chain) override;
@@ -76,6 +76,17 @@ class FileStore final : public Store {
     [[nodiscard]] base::Result<std::vector<GenerationRecord>> read_generations(
         const std::string& certificate, const std::vector<int>& numbers);
     void found(const std::string& certificate, std::string finding);
+    /// The directories of open orders, whatever is in them.
+    [[nodiscard]] base::Result<std::vector<std::string>> order_places(const std::string& certificate);
+    /// Where the order at this CA is, or will be.
+    [[nodiscard]] base::Result<std::string> order_place(const std::string& certificate,
+                                                        const std::string& ca);
+    [[nodiscard]] base::Result<std::optional<OpenOrder>> read_order(const std::string& certificate,
+                                                                    const std::string& place);
+    [[nodiscard]] base::Result<void> drop_orders_but(const std::string& certificate, const std::string& kept);
+    [[nodiscard]] base::Result<void> write_contents(const std::string& next, const GenerationRecord& record,
+                                                    const base::Chain& chain);
+    void take_room_again(const std::string& next);
     [[nodiscard]] base::Result<void> settle_generation(const std::string& certificate, int number);
     [[nodiscard]] base::Result<void> point_live_at(const Record& record);
     [[nodiscard]] base::Result<void> put_aside(const Record& next, const std::string& current);

@@ -55,13 +55,14 @@ Result<base::Lock> lock_notes(base::Files& files, const std::string& place) {
 
 std::string to_text(const Index& index) {
     std::string text(kFirstLine);
-    text.reserve(index.size() * 56);
+    text.reserve(index.size() * 68);
     for (const auto& [name, entry] : index) {
         text += name;
         text += ' ';
         text += std::to_string(entry.due.time_since_epoch().count());
         text += ' ';
         text += std::to_string(entry.fingerprint);
+        if (entry.pressing_at) text += ' ' + std::to_string(entry.pressing_at->time_since_epoch().count());
         text += '\n';
     }
     return base::sealed(std::move(text));
@@ -76,9 +77,11 @@ Result<Index> parse_index(std::string_view text) {
         std::string_view line = base::take_until(rest, '\n');
         const std::string_view name = base::take_until(line, ' ');
         const auto due = base::parse_number<std::int64_t>(base::take_until(line, ' '));
-        const auto fingerprint = base::parse_number<std::uint64_t>(line);
-        if (!due || !fingerprint) return damaged();
-        const IndexEntry entry{.due = base::Instant(base::Seconds(*due)), .fingerprint = *fingerprint};
+        const auto fingerprint = base::parse_number<std::uint64_t>(base::take_until(line, ' '));
+        const auto pressing_at = base::parse_number<std::int64_t>(line);
+        if (!due || !fingerprint || (!pressing_at && !line.empty())) return damaged();
+        IndexEntry entry{.due = base::Instant(base::Seconds(*due)), .fingerprint = *fingerprint};
+        if (pressing_at) entry.pressing_at = base::Instant(base::Seconds(*pressing_at));
         index.emplace_hint(index.end(), name, entry);
     }
     return index;
@@ -109,7 +112,16 @@ Result<void> IndexFile::note_change(const std::string& certificate) const {
         return {};
     }
     const std::string note = certificate + " " + std::to_string(::getpid()) + "\n";
-    return as_state(base::append_durably(files_, place_ + kNotes, note, kPrivate.mode));
+    const auto add = [&] {
+        return as_state(base::append_durably(files_, place_ + kNotes, note, kPrivate.mode));
+    };
+    auto noted = add();
+    if (noted || noted.error().code != Code::StateNoSpace) return noted;
+    // A full disk must not stop what has its room already: without the index nothing is relied on. Where that
+    // makes room, whoever saves another one hears of it all the same.
+    TRY(as_state(base::remove_tree(files_, place_)));
+    static_cast<void>(add());
+    return {};
 }
 
 }  // namespace agent

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,8 @@ namespace agent {
 struct IndexEntry {
     base::Instant due{};
     std::uint64_t fingerprint = 0;  // of the configuration it was planned with
+    /// From when on its time is short; absent in an index of before that was noted.
+    std::optional<base::Instant> pressing_at{};
     friend bool operator==(const IndexEntry&, const IndexEntry&) = default;
 };
 
@@ -39,7 +42,8 @@ class IndexFile {
     /// Replaces it, and takes the notes away: what another process has noted since is left out of it.
     /// state/….
     [[nodiscard]] base::Result<void> save(Index index) const;
-    /// The certificate is about to change, at the hands of this process. Durable when it returns. state/….
+    /// The certificate is about to change, at the hands of this process. Durable when it returns; where there
+    /// is no room for it, the index goes. state/….
     [[nodiscard]] base::Result<void> note_change(const std::string& certificate) const;
 
   private:

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 
@@ -17,7 +18,11 @@ inline constexpr const char* kMachineIdFile = "/etc/machine-id";
 /// Notes this machine in the state directory; tells, once, if another one was noted there. Nothing where this
 /// machine does not say who it is (most containers).
 [[nodiscard]] base::Result<std::optional<base::Error>> note_machine(
-    base::Files& files, const std::string& state_directory,
+    base::Files& files, const std::string& state_directory, base::Instant now,
     const std::string& machine_id_file = kMachineIdFile);
+/// When it was noted that another machine had written here; nothing where none had.
+[[nodiscard]] std::optional<base::Instant> moved_at(base::Files& files, const std::string& state_directory);
+/// What is said of it.
+[[nodiscard]] base::Error moved_error(const std::string& state_directory);
 
 }  // namespace agent

@@ -68,6 +68,7 @@ json write_record(const Record& r) {
                    {"suggestion", write(r.suggestion)},
                    {"endpoints", write(r.endpoints)},
                    {"endpoints_verified_at", write(r.endpoints_verified_at)},
+                   {"standing", write(r.standing)},
                    {"pause", write(r.pause)},
                    {"hurried_by_ca", r.hurried_by_ca},
                    {"warned", write(r.warned)}};
@@ -99,15 +100,22 @@ Record read_record(JsonReader& reader, const json& object) {
                            : std::vector<Revocation>{},
         .residue = object.contains("residue") ? reader.list<Residue>(object, "residue", read_residue)
                                               : std::vector<Residue>{},
+        .standing = reader.optional<StandingRecords>(object, "standing", read_standing),
         .pause = reader.optional<Pause>(object, "pause", read_pause),
         .hurried_by_ca = object.contains("hurried_by_ca") ? reader.value<int>(object, "hurried_by_ca") : 0,
         .warned =
             reader.optional<ExpiryWarning>(object, "warned", read_expiry_warning).value_or(ExpiryWarning{})};
 }
 
+/// Errors quote others: what is not UTF-8 in them must not be the end of the process, again at each start.
+std::string text_of(const json& value, int indent = -1) {
+    return value.dump(indent, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+}
+
 /// {"version", "digest", KEY: content}: the digest is that of the content as we write it.
 std::string seal(const char* key, const json& content) {
-    return json{{"version", kVersion}, {"digest", base::sha256_hex(content.dump())}, {key, content}}.dump(1) +
+    return text_of({{"version", kVersion}, {"digest", base::sha256_hex(text_of(content))}, {key, content}},
+                   1) +
            "\n";
 }
 
@@ -126,7 +134,8 @@ base::Result<json> unseal(const char* key, std::string_view text) {
     const auto content = document.find(key);
     const auto digest = document.find("digest");
     if (content == document.end() || !content->is_object() || digest == document.end() ||
-        !digest->is_string() || digest->get_ref<const std::string&>() != base::sha256_hex(content->dump())) {
+        !digest->is_string() ||
+        digest->get_ref<const std::string&>() != base::sha256_hex(text_of(*content))) {
         return base::fail(Code::StateCorrupt, "does not match its own digest");
     }
     return *content;
@@ -164,6 +173,7 @@ std::string to_text(const OpenOrder& order) {
     object.update({{"account", order.account},
                    {"material_sha256", material.empty() ? "" : base::sha256_hex(material)},
                    {"url", order.url},
+                   {"is_asked_for", order.is_asked_for},
                    {"started_at", base::format_instant(order.started_at)}});
     return seal("order", object);
 }
@@ -176,6 +186,9 @@ base::Result<OpenOrder> parse_order(std::string_view text) {
                     .url = reader.value<std::string>(content, "url"),
                     .started_at = reader.required_instant(content, "started_at"),
                     .material_sha256 = reader.later_text(content, "material_sha256")};
+    // An earlier renewd did not write it, and had the account kept together with the first URL.
+    order.is_asked_for = content.contains("is_asked_for") ? reader.value<bool>(content, "is_asked_for")
+                                                          : order.url.empty() && order.account.empty();
     if (!reader.ok()) return base::fail(Code::StateCorrupt, "has a shape that renewd never writes");
     return order;
 }

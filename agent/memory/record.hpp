@@ -10,6 +10,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "acme/solvers/dns_persist_01.hpp"
 #include "acme/solvers/solver.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -18,12 +19,12 @@
 
 namespace agent {
 
-/// What an order was for; a configuration that says otherwise asks for a new one.
+/// What an order was for; wanted_instead() says which configurations ask for a new one.
 struct OrderedFor {
     std::vector<std::string> names{};  // sorted
     std::string ca{};                  // that it was ordered from
-    std::vector<std::string>
-        cas{};  // that were configured then: another list asks for a new order, another CA of it does not
+    std::string directory{};           // its URL then; empty: an earlier renewd did not keep it
+    std::vector<std::string> cas{};    // that were configured then
     std::string key_type{};
     std::string profile{};
     /// Of a request of the user's own: the SHA-256 of its public key. Empty: the key is ours.
@@ -53,6 +54,9 @@ struct OpenOrder {
     OrderedFor ordered_for{};
     std::string account{};
     std::string url{};  // empty: the order may not exist yet
+    /// newOrder may have been sent, and its answer has not been kept: there may be an order whose URL nobody
+    /// has.
+    bool is_asked_for = false;
     base::Instant started_at{};
     base::Secret key_pem{};
     std::string request_der{};  // in place of the key: a request of the user's own
@@ -122,13 +126,22 @@ struct Suggestion {
     friend bool operator==(const Suggestion&, const Suggestion&) = default;
 };
 
-/// What a solver put up for a challenge and could not take away again. Its values are public: a CA has read
-/// them.
+/// What a solver puts up for a challenge, remembered before it does, until it has taken it away again. Its
+/// values are no secrets: they are made for a CA to read.
 struct Residue {
     std::string solver{};  // of the configuration
     acme::ChallengeTask task{};
-    Failure failure{};
+    /// It could not be taken away. Absent: its order is being worked on, or that run was killed.
+    std::optional<Failure> failure{};
     friend bool operator==(const Residue&, const Residue&) = default;
+};
+
+/// What was last seen of the records that the user keeps in DNS for the next renewal (dns-persist-01).
+struct StandingRecords {
+    base::Instant looked_at{};
+    std::optional<acme::RecordEnd> end{};  // of the one that ends first; absent: they hold for ever
+    std::optional<Failure> failure{};      // one is missing or wrong, or could not be looked for
+    friend bool operator==(const StandingRecords&, const StandingRecords&) = default;
 };
 
 /// Somebody wants nothing deployed for a while.
@@ -153,15 +166,16 @@ struct Record {
     std::vector<GenerationRecord> generations{};  // ascending
     int served_told = 0;                          // the generation whose `served` event has been raised
     std::optional<Failure> issuance{};
-    int ca_failures = 0;  // orders in a row that failed for a reason of the first CA's own
+    int ca_failures = 0;  // orders in a row that failed for a reason of the CA's own that was asked first
     std::optional<Suggestion> suggestion{};
     std::vector<TargetRecord> targets{};
     std::vector<deployers::EndpointVerdict> endpoints{};  // the certificate's own
     std::optional<base::Instant> endpoints_verified_at{};
     std::vector<PendingHook> hooks{};
     std::vector<Revocation> revocations{};
-    std::vector<Residue> residue{};  // challenges that are still to be taken away
-    std::optional<Pause> pause{};    // of deploying
+    std::vector<Residue> residue{};             // challenges that are to be taken away
+    std::optional<StandingRecords> standing{};  // absent: there are none, or nobody has looked yet
+    std::optional<Pause> pause{};               // of deploying
     /// The newest generation that its CA wants replaced at once: nothing holds back what takes its place.
     int hurried_by_ca = 0;
     ExpiryWarning warned{};

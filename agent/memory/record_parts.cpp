@@ -55,6 +55,7 @@ json write(const std::optional<Failure>& failure) {
 json write(const OrderedFor& o) {
     return {{"names", o.names},
             {"ca", o.ca},
+            {"directory", o.directory},
             {"cas", o.cas},
             {"key_type", o.key_type},
             {"profile", o.profile},
@@ -91,6 +92,7 @@ std::string read_string(JsonReader& reader, const json& item) {
 OrderedFor read_ordered_for(JsonReader& reader, const json& object) {
     return {.names = reader.list<std::string>(object, "names", read_string),
             .ca = reader.value<std::string>(object, "ca"),
+            .directory = reader.later_text(object, "directory"),
             .cas = object.contains("cas") ? reader.list<std::string>(object, "cas", read_string)
                                           : std::vector{reader.value<std::string>(object, "ca")},
             .key_type = reader.value<std::string>(object, "key_type"),
@@ -196,6 +198,22 @@ TargetRecord read_target(JsonReader& reader, const json& object) {
             .drift = reader.optional<Drift>(object, "drift", read_drift).value_or(Drift{})};
 }
 
+json write(const std::optional<StandingRecords>& s) {
+    if (!s) return nullptr;
+    return {{"looked_at", base::format_instant(s->looked_at)},
+            {"ending", s->end ? json(s->end->name) : json(nullptr)},
+            {"ends_at", write(s->end ? std::optional(s->end->at) : std::nullopt)},
+            {"failure", write(s->failure)}};
+}
+
+StandingRecords read_standing(JsonReader& reader, const json& object) {
+    StandingRecords standing{.looked_at = reader.required_instant(object, "looked_at"),
+                             .failure = reader.optional<Failure>(object, "failure", read_failure)};
+    if (const auto at = reader.instant(object, "ends_at"))
+        standing.end = acme::RecordEnd{.name = reader.value<std::string>(object, "ending"), .at = *at};
+    return standing;
+}
+
 json write(const std::optional<Pause>& p) {
     if (!p) return nullptr;
     return {{"since", base::format_instant(p->since)},
@@ -256,12 +274,12 @@ json write(const Residue& r) {
             {"token", r.task.token},
             {"key_authorization", r.task.key_authorization},
             {"account_url", r.task.account_url},
-            {"failure", write(std::optional(r.failure))}};
+            {"failure", write(r.failure)}};
 }
 
 Residue read_residue(JsonReader& reader, const json& object) {
     Residue residue{.solver = reader.value<std::string>(object, "solver"),
-                    .failure = reader.optional<Failure>(object, "failure", read_failure).value_or(Failure{})};
+                    .failure = reader.optional<Failure>(object, "failure", read_failure)};
     auto identifier = base::parse_identifier(reader.value<std::string>(object, "identifier"));
     if (identifier) {
         residue.task = {.identifier = std::move(*identifier),

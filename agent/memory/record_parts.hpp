@@ -23,6 +23,7 @@ namespace agent {
 [[nodiscard]] nlohmann::json write(const Revocation& revocation);
 [[nodiscard]] nlohmann::json write(const Residue& residue);
 [[nodiscard]] nlohmann::json write(const std::optional<Suggestion>& suggestion);
+[[nodiscard]] nlohmann::json write(const std::optional<StandingRecords>& standing);
 [[nodiscard]] nlohmann::json write(const std::optional<Pause>& pause);
 [[nodiscard]] nlohmann::json write(const ExpiryWarning& warning);
 
@@ -35,6 +36,7 @@ namespace agent {
 [[nodiscard]] Revocation read_revocation(JsonReader& reader, const nlohmann::json& object);
 [[nodiscard]] Residue read_residue(JsonReader& reader, const nlohmann::json& object);
 [[nodiscard]] Suggestion read_suggestion(JsonReader& reader, const nlohmann::json& object);
+[[nodiscard]] StandingRecords read_standing(JsonReader& reader, const nlohmann::json& object);
 [[nodiscard]] Pause read_pause(JsonReader& reader, const nlohmann::json& object);
 [[nodiscard]] ExpiryWarning read_expiry_warning(JsonReader& reader, const nlohmann::json& object);
 

@@ -17,6 +17,12 @@
 
 namespace agent {
 
+/// The account that we had when the CA lost it, and since when.
+struct LostAccount {
+    std::string url{};
+    base::Instant at{};
+};
+
 /// The account at one CA.
 struct StoredAccount {
     base::Secret key_pem{};
@@ -24,6 +30,7 @@ struct StoredAccount {
     base::Secret next_key_pem{};  // of a change of the key that has begun; empty: none
     std::optional<std::vector<std::string>> contact{};  // as last registered; nothing: not known
     std::optional<base::Instant> closed_at{};           // deactivated by us, for ever
+    std::optional<LostAccount> lost{};  // what records may still name, until somebody says that they do not
 };
 
 /// Held by the one writer; given back when it goes, or when its process dies.
@@ -51,22 +58,24 @@ class Store {
     [[nodiscard]] virtual base::Result<void> save(const Record& record) = 0;
     [[nodiscard]] virtual base::Result<std::vector<std::string>> certificates() = 0;
 
-    /// The order being worked on; nothing if there is none. state/corrupt says what can be read of it, and
-    /// what a person has to decide: it is never dropped in silence.
-    [[nodiscard]] virtual base::Result<std::optional<OpenOrder>> open_order(
+    /// The orders being worked on, at most one at each CA. state/corrupt says what can be read of one that
+    /// cannot be gone on with, and what a person has to decide: none is dropped in silence.
+    [[nodiscard]] virtual base::Result<std::vector<OpenOrder>> open_orders(
         const std::string& certificate) = 0;
     /// Makes key (or request) and intent durable, and takes the room that its certificate will need, before
-    /// anything is asked of a CA. state/no-space.
+    /// anything is asked of a CA. It takes the place of one at the same CA; those at others stay.
+    /// state/no-space.
     [[nodiscard]] virtual base::Result<void> begin_order(const std::string& certificate,
                                                          const OpenOrder& order) = 0;
-    /// Makes the order's URL durable, before anything is done with it.
+    /// Makes durable that the order is about to be asked for, and its URL, before anything is done with it.
     [[nodiscard]] virtual base::Result<void> order_placed(const std::string& certificate,
                                                           const OpenOrder& order) = 0;
-    [[nodiscard]] virtual base::Result<void> drop_order(const std::string& certificate) = 0;
+    [[nodiscard]] virtual base::Result<void> drop_orders(const std::string& certificate) = 0;
 
     /// The number the next generation gets: above every one that was ever used.
     [[nodiscard]] virtual base::Result<int> next_number(const std::string& certificate) = 0;
-    /// Turns the open order and its chain into the generation `record.number`: complete, then visible.
+    /// Turns the open order at the record's CA and its chain into the generation `record.number`: complete,
+    /// then visible. Orders at other CAs are not wanted any more, and are gone by then.
     [[nodiscard]] virtual base::Result<void> complete(const std::string& certificate,
                                                       const GenerationRecord& record,
                                                       const base::Chain& chain) = 0;

@@ -1,46 +1,91 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/plan/agenda.hpp"
 
+#include <utility>
+
 namespace agent {
 
 using base::Instant;
 
+void Agenda::stand_in_line(const Entries::value_type& entry) {
+    queue_.emplace(entry.second.at, entry.first);
+}
+
+void Agenda::leave_line(const Entries::value_type& entry) {
+    if (const auto waits = waits_.find(entry.first); waits != waits_.end()) {
+        for (const Places& places : waits->second) {
+            const auto line = waiting_.find(places);
+            line->second.erase({entry.second.pressing_at, entry.first});
+            if (line->second.empty()) waiting_.erase(line);
+        }
+        waits_.erase(waits);
+    }
+    if (queue_.erase({entry.second.at, entry.first}) == 0)
+        due_.erase({entry.second.pressing_at, entry.first});
+}
+
 void Agenda::put(const std::string& certificate, Instant at) {
-    const auto [place, is_new] = entries_.try_emplace(certificate, Entry{.at = at});
+    put(certificate, at, pressing_at(certificate));
+}
+
+void Agenda::put(const std::string& certificate, Instant at, Instant pressing_at) {
+    const auto [place, is_new] = entries_.try_emplace(certificate, Entry{});
     Entry& entry = place->second;
     if (entry.is_taken) {
         entry.has_changed = true;
         return;
     }
-    if (!is_new) queue_.erase({entry.at, place->first});
+    if (!is_new) leave_line(*place);
     entry.at = at;
-    queue_.emplace(at, place->first);
+    entry.pressing_at = pressing_at;
+    stand_in_line(*place);
 }
 
-void Agenda::put_back(const std::string& certificate, Instant at) {
+void Agenda::put_back(const std::string& certificate, Instant at, std::optional<Instant> pressing_at,
+                      std::vector<Places> waits_for) {
     const auto place = entries_.find(certificate);
     if (place == entries_.end() || !place->second.is_taken) return;  // dropped meanwhile
     Entry& entry = place->second;
-    entry = {.at = entry.has_changed ? Instant{} : at};
-    queue_.emplace(entry.at, place->first);
+    const bool has_changed = entry.has_changed;
+    entry = {.at = has_changed ? Instant{} : at, .pressing_at = pressing_at.value_or(entry.pressing_at)};
+    stand_in_line(*place);
+    if (has_changed || waits_for.empty()) return;
+    for (const Places& places : waits_for) waiting_[places].emplace(entry.pressing_at, place->first);
+    waits_.insert_or_assign(certificate, std::move(waits_for));
 }
 
 void Agenda::drop(const std::string& certificate) {
     const auto place = entries_.find(certificate);
     if (place == entries_.end()) return;
-    queue_.erase({place->second.at, place->first});
+    leave_line(*place);
     entries_.erase(place);
 }
 
-std::optional<std::string> Agenda::take_due(Instant now) {
-    if (queue_.empty() || queue_.begin()->first > now) return std::nullopt;
-    const auto place = entries_.find(queue_.begin()->second);
-    queue_.erase(queue_.begin());
+std::optional<Due> Agenda::take_due(Instant now, const std::function<bool(const Places&)>& is_free) {
+    while (!queue_.empty() && queue_.begin()->first <= now) {
+        const std::string_view name = queue_.begin()->second;
+        due_.emplace(entries_.find(name)->second.pressing_at, name);
+        queue_.erase(queue_.begin());
+    }
+    std::optional<Line::value_type> first;
+    if (!due_.empty()) first = *due_.begin();
+    Places called_up_for;
+    for (const auto& [places, line] : waiting_) {
+        if ((first && *line.begin() >= *first) || !is_free(places)) continue;
+        first = *line.begin();
+        called_up_for = places;
+    }
+    if (!first) return std::nullopt;
+    const auto place = entries_.find(first->second);
+    leave_line(*place);
     place->second.is_taken = true;
-    return place->first;
+    return Due{.certificate = place->first,
+               .pressing_at = place->second.pressing_at,
+               .called_up_for = std::move(called_up_for)};
 }
 
 std::optional<Instant> Agenda::next() const {
+    if (!due_.empty()) return Instant{};  // and not taken, for want of hands
     if (queue_.empty()) return std::nullopt;
     return queue_.begin()->first;
 }
@@ -48,7 +93,12 @@ std::optional<Instant> Agenda::next() const {
 std::optional<Instant> Agenda::due(const std::string& certificate) const {
     const auto place = entries_.find(certificate);
     if (place == entries_.end() || place->second.is_taken) return std::nullopt;
-    return place->second.at;
+    return waits_.contains(certificate) ? Instant{} : place->second.at;
+}
+
+Instant Agenda::pressing_at(const std::string& certificate) const {
+    const auto place = entries_.find(certificate);
+    return place == entries_.end() ? kNotKnown : place->second.pressing_at;
 }
 
 }  // namespace agent

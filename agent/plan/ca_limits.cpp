@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "agent/tell/words.hpp"
+
 namespace agent {
 
 using namespace std::chrono_literals;
@@ -11,9 +13,9 @@ namespace {
 
 constexpr base::Seconds kWeek = std::chrono::days(7);
 
-constexpr CaLimit new_orders(std::string_view words, int most) {
+constexpr CaLimit new_orders(int most) {
     return {.id = "new-orders",
-            .words = words,
+            .words = "new orders in 3 h",
             .most = most,
             .per = 3h,
             .spares_renewals = true,
@@ -21,9 +23,9 @@ constexpr CaLimit new_orders(std::string_view words, int most) {
             .told_by = "too many new orders"};
 }
 
-constexpr CaLimit same_names(std::string_view words, int most) {
+constexpr CaLimit same_names(int most) {
     return {.id = "same-names",
-            .words = words,
+            .words = "certificates for the same names in 7 days",
             .key = LimitKey::SameNames,
             .counts = LimitCounts::Certificates,
             .most = most,
@@ -33,9 +35,9 @@ constexpr CaLimit same_names(std::string_view words, int most) {
             .told_by = "exact set of"};
 }
 
-constexpr CaLimit failed_validations(std::string_view words, int most) {
+constexpr CaLimit failed_validations(int most) {
     return {.id = "failed-validations",
-            .words = words,
+            .words = "failed validations of a name in 1 h",
             .key = LimitKey::Identifier,
             .counts = LimitCounts::FailedNames,
             .most = most,
@@ -45,9 +47,9 @@ constexpr CaLimit failed_validations(std::string_view words, int most) {
 }
 
 /// One comes back a day, and all with the first success.
-constexpr CaLimit failures_in_a_row(std::string_view words, int most) {
+constexpr CaLimit failures_in_a_row(int most) {
     return {.id = "failures-in-a-row",
-            .words = words,
+            .words = "failed validations of a name in a row, then it is paused",
             .key = LimitKey::Identifier,
             .counts = LimitCounts::FailedNames,
             .most = most,
@@ -59,9 +61,9 @@ constexpr CaLimit failures_in_a_row(std::string_view words, int most) {
 
 // letsencrypt.org/docs/rate-limits, as of August 2026.
 constexpr std::array kLetsEncrypt{
-    new_orders("300 new orders in 3 h", 300),
+    new_orders(300),
     CaLimit{.id = "registered-domain",
-            .words = "50 certificates for a registered domain in 7 days",
+            .words = "certificates for a registered domain in 7 days",
             .key = LimitKey::RegisteredDomain,
             .counts = LimitCounts::Certificates,
             .most = 50,
@@ -69,17 +71,17 @@ constexpr std::array kLetsEncrypt{
             .spares_renewals = true,
             .spares_suggested = true,
             .told_by = "already issued for \""},
-    same_names("5 certificates for the same names in 7 days", 5),
-    failed_validations("5 failed validations of a name in 1 h", 5),
-    failures_in_a_row("1,152 failed validations of a name in a row, then it is paused", 1152),
+    same_names(5),
+    failed_validations(5),
+    failures_in_a_row(1152),
 };
 
 // letsencrypt.org/docs/staging-environment; the limit for a domain is out of anybody's reach.
 constexpr std::array kLetsEncryptStaging{
-    new_orders("1,500 new orders in 3 h", 1500),
-    same_names("30,000 certificates for the same names in 7 days", 30000),
-    failed_validations("200 failed validations of a name in 1 h", 200),
-    failures_in_a_row("3,600 failed validations of a name in a row, then it is paused", 3600),
+    new_orders(1500),
+    same_names(30000),
+    failed_validations(200),
+    failures_in_a_row(3600),
 };
 
 }  // namespace
@@ -88,6 +90,22 @@ std::span<const CaLimit> limits_of(std::string_view directory) {
     if (directory.starts_with("https://acme-v02.api.letsencrypt.org/")) return kLetsEncrypt;
     if (directory.starts_with("https://acme-staging-v02.api.letsencrypt.org/")) return kLetsEncryptStaging;
     return {};
+}
+
+std::vector<CaLimit> with_numbers(std::span<const CaLimit> limits,
+                                  const std::map<std::string, int, std::less<>>& numbers) {
+    std::vector<CaLimit> changed(limits.begin(), limits.end());
+    for (CaLimit& limit : changed) {
+        const auto number = numbers.find(limit.id);
+        if (number == numbers.end()) continue;
+        limit.most = number->second;
+        if (limit.ends_with_success) limit.per = std::chrono::days(limit.most);  // still one a day
+    }
+    return changed;
+}
+
+std::string words_of(const CaLimit& limit) {
+    return number(static_cast<std::size_t>(limit.most)) + " " + std::string(limit.words);
 }
 
 }  // namespace agent

@@ -3,8 +3,11 @@
 // teaches them by its refusals.
 #pragma once
 
+#include <map>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 
@@ -23,7 +26,7 @@ enum class LimitCounts {
 /// A bucket of `most` that fills again evenly within `per`.
 struct CaLimit {
     std::string_view id{};     // "new-orders"
-    std::string_view words{};  // "300 new orders in 3 h"
+    std::string_view words{};  // what there may be `most` of: "new orders in 3 h"
     LimitKey key = LimitKey::Account;
     LimitCounts counts = LimitCounts::Orders;
     int most = 0;
@@ -42,12 +45,18 @@ struct CaLimit {
 inline constexpr base::Seconds kRenewalAge = std::chrono::days(120);
 
 /// Our own: an agent with many certificates due at once takes them one after the other.
-inline constexpr CaLimit kPace{.id = "pace",
-                               .words = "a minute's orders at once, then one a second",
-                               .most = 60,
-                               .per = std::chrono::seconds(60)};
+inline constexpr CaLimit kPace{
+    .id = "pace", .words = "orders at once, then one a second", .most = 60, .per = std::chrono::seconds(60)};
 
 /// By the URL of the CA's directory.
 [[nodiscard]] std::span<const CaLimit> limits_of(std::string_view directory);
+
+/// The same limits, some of them with another number, by id: what a CA has agreed on with one of its
+/// subscribers.
+[[nodiscard]] std::vector<CaLimit> with_numbers(std::span<const CaLimit> limits,
+                                                const std::map<std::string, int, std::less<>>& numbers);
+
+/// "300 new orders in 3 h".
+[[nodiscard]] std::string words_of(const CaLimit& limit);
 
 }  // namespace agent

@@ -50,6 +50,7 @@ class Traveller {
                   .key_type = subject.config->key_type,
                   .request = subject.config->request,
                   .profiles = subject.config->profiles,
+                  .directories = subject.config->directories,
                   .renew_before = subject.config->renew_before},
           record_{.name = subject.record.name,
                   .generations = subject.record.generations,

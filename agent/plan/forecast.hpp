@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct ForecastSubject {
 
 struct ForecastInput {
     std::vector<ForecastSubject> subjects{};
-    std::map<std::string, std::string> directories{};  // of each CA, its URL
+    std::map<std::string, std::span<const CaLimit>> limits{};  // of each CA
     std::map<std::string, Ledger> ledgers{};  // of CAs that have one; without, generations tell what was used
     base::Instant now{};
     int days = 90;  // calendar days in UTC, today included

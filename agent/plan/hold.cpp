@@ -71,6 +71,7 @@ class Patience {
             case Verdict::Stale:
                 break;
             case Verdict::NotReachableFromHere:
+            case Verdict::NotLooked:
             case Verdict::Unresolved:  // of names here, not of what is served there
                 return;
             case Verdict::IncompleteChain:

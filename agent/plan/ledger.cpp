@@ -70,7 +70,7 @@ std::string ordinal(int number) {
 }
 
 std::string reason_of(const CaLimit& limit, const std::string& about, int used, int kept) {
-    const std::string allowed = std::string(limit.words) + (about.empty() ? "" : " (" + about + ")");
+    const std::string allowed = words_of(limit) + (about.empty() ? "" : " (" + about + ")");
     if (used >= limit.most) return "the limit of " + allowed + " is used up";
     if (limit.key == LimitKey::SameNames)
         return "it would be the " + ordinal(used + 1) + " of at most " + allowed +
@@ -166,6 +166,7 @@ OrderAhead order_ahead(const CertificateConfig& certificate, const Record& recor
     OrderAhead order{.names = certificate.names, .life_left = urgency_rank(record, now)};
     const GenerationRecord* current = record.wanted();
     if (current == nullptr) return order;
+    order.latest = latest_renewal(*current);
     const std::vector<std::string> names = wanted_order(certificate, ca).names;
     order.is_renewal = std::ranges::any_of(record.generations, [&](const GenerationRecord& generation) {
         return generation.ordered_for.ca == ca && generation.ordered_for.names == names &&
@@ -184,6 +185,14 @@ double urgency_rank(const Record& record, Instant now) {
     if (current->revoked_at) return 0;
     const auto life = static_cast<double>((current->not_after - current->not_before).count());
     return life <= 0 ? 0 : static_cast<double>((current->not_after - now).count()) / life;
+}
+
+Instant pressing_at(const Record& record, Instant now) {
+    const GenerationRecord* current = record.wanted();
+    if (current == nullptr) return now;
+    if (current->revoked_at) return {};
+    const auto life = static_cast<double>((current->not_after - current->not_before).count());
+    return current->not_after - Seconds(static_cast<std::int64_t>(kNeverIssued * life));
 }
 
 namespace {
@@ -222,8 +231,9 @@ std::optional<OrderHold> hold_of(const Ledger& ledger, std::span<const CaLimit> 
         const std::string names = names_key(order.names);
         for (const LearnedHold& hold : ledger.learned()) {
             const bool is_ours = hold.names.empty() || hold.names == names;
-            if (is_ours && hold.until > now)
-                held = later_of(std::move(held), {.until = hold.until, .reason = hold.words});
+            const Instant until = std::min(hold.until, order.latest.value_or(hold.until));
+            if (is_ours && until > now)
+                held = later_of(std::move(held), {.until = until, .reason = hold.words});
         }
     }
     return held ? held : hold_of_line(ledger, order, now);

@@ -30,6 +30,8 @@ struct OrderAhead {
     bool is_paced = true;       // nobody waits for it: it goes in line with the others
     /// The share of its life that what it replaces has left: the less, the more pressing.
     double life_left = 0;
+    /// When there is little time left: from then on a CA's wish that we wait is kept to no longer.
+    std::optional<base::Instant> latest{};
     /// Set by count_order(): when, and the buckets that nothing was in use of. There the CA, which counts
     /// when it answers, begins later than we do.
     std::optional<base::Instant> counted_at{};
@@ -167,5 +169,9 @@ struct PastOrder {
 /// Among orders that wait for the same thing the one with the smaller rank goes first: what has least of its
 /// life left; a certificate that was never issued as one with a tenth left.
 [[nodiscard]] double urgency_rank(const Record& record, base::Instant now);
+
+/// When that is a tenth: from then on its time is short. What waits for a hand stands in this order, which no
+/// waiting changes, and in which all come in time if that can be had at all.
+[[nodiscard]] base::Instant pressing_at(const Record& record, base::Instant now);
 
 }  // namespace agent

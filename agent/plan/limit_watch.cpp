@@ -64,10 +64,10 @@ class Buckets {
 }  // namespace
 
 void LimitWatch::add(const std::string& ca, const CertificateConfig& certificate, const FutureOrder& order) {
-    const auto directory = directories_.find(ca);
-    if (directory == directories_.end()) return;  // of a CA that is no longer asked
+    const auto limits = limits_.find(ca);
+    if (limits == limits_.end()) return;  // of a CA that is no longer asked
     std::vector<Counted>& orders = orders_[ca];
-    if (limits_of(directory->second).empty()) return;
+    if (limits->second.empty()) return;
     orders.push_back({.certificate = &certificate,
                       .at = order.at,
                       .is_renewal = order.ahead.is_renewal,
@@ -104,7 +104,7 @@ std::pair<std::vector<ForecastLimit>, std::vector<std::string>> LimitWatch::judg
     std::vector<ForecastLimit> told;
     std::vector<std::string> unlimited;
     for (auto& [ca, orders] : orders_) {
-        const auto limits = limits_of(directories_.at(ca));
+        const auto limits = limits_.at(ca);
         if (limits.empty()) unlimited.push_back(ca);
         std::ranges::sort(orders, {},
                           [](const Counted& counted) { return std::pair(counted.at, counted.position); });

@@ -22,7 +22,7 @@ class LimitWatch {
   public:
     /// `input` is borrowed.
     explicit LimitWatch(const ForecastInput& input)
-        : directories_(input.directories), ledgers_(input.ledgers), now_(input.now) {}
+        : limits_(input.limits), ledgers_(input.ledgers), now_(input.now) {}
 
     /// In any order of time.
     void add(const std::string& ca, const CertificateConfig& certificate, const FutureOrder& order);
@@ -42,7 +42,7 @@ class LimitWatch {
     [[nodiscard]] static ForecastLimit hold_against(const CaLimit& limit, const std::vector<Counted>& orders,
                                                     const Ledger& ledger);
 
-    const std::map<std::string, std::string>& directories_;
+    const std::map<std::string, std::span<const CaLimit>>& limits_;
     const std::map<std::string, Ledger>& ledgers_;
     base::Instant now_;
     std::map<std::string, std::vector<Counted>> orders_;  // by CA

@@ -8,6 +8,7 @@
 #include "agent/plan/hold.hpp"
 #include "agent/plan/retry.hpp"
 #include "agent/plan/revocation.hpp"
+#include "agent/plan/standing.hpp"
 #include "base/encoding.hpp"
 
 namespace agent {
@@ -56,15 +57,19 @@ Instant Plan::next() const {
     }
     return std::min({earliest, ask_ca_at.value_or(earliest), clean_up_at.value_or(earliest),
                      look_at.value_or(earliest), revoke_at.value_or(earliest), hooks_at.value_or(earliest),
-                     warn_at.value_or(earliest)});
+                     warn_at.value_or(earliest), records_at.value_or(earliest)});
 }
 
 OrderedFor wanted_order(const CertificateConfig& certificate, const std::string& ca) {
-    const auto profile = certificate.profiles.find(ca);
+    const auto of_ca = [&](const std::map<std::string, std::string>& texts) {
+        const auto found = texts.find(ca);
+        return found == texts.end() ? std::string() : found->second;
+    };
     OrderedFor wanted{.ca = ca,
+                      .directory = of_ca(certificate.directories),
                       .cas = certificate.ca,
                       .key_type = std::string(base::to_string(certificate.key_type)),
-                      .profile = profile == certificate.profiles.end() ? "" : profile->second};
+                      .profile = of_ca(certificate.profiles)};
     if (certificate.request) {
         wanted.key_type = certificate.request->key_type;
         wanted.request_key = certificate.request->key_sha256();
@@ -72,6 +77,49 @@ OrderedFor wanted_order(const CertificateConfig& certificate, const std::string&
     for (const base::Identifier& name : certificate.names) wanted.names.push_back(name.value);
     std::ranges::sort(wanted.names);
     return wanted;
+}
+
+namespace {
+
+/// Does the list still lead to where this was ordered? One that has only become longer, or lost what was not
+/// asked, does.
+bool is_list_as_good(const OrderedFor& before, const std::vector<std::string>& cas) {
+    const auto holds = [&](const std::vector<std::string>& list) {
+        return std::ranges::find(list, before.ca) != list.end();
+    };
+    if (cas.front() == before.ca) return true;
+    const bool has_same_first = !before.cas.empty() && before.cas.front() == cas.front();
+    return has_same_first && (holds(cas) || !holds(before.cas));
+}
+
+}  // namespace
+
+OrderedFor wanted_instead(const CertificateConfig& certificate, const OrderedFor& before) {
+    OrderedFor wanted = wanted_order(certificate, before.ca);
+    if (before.directory.empty() || wanted.directory.empty()) wanted.directory = before.directory;
+    if (is_list_as_good(before, certificate.ca)) wanted.cas = before.cas;
+    return wanted;
+}
+
+std::vector<OpenOrder> wanted_orders(const CertificateConfig& certificate, std::vector<OpenOrder> open) {
+    std::erase_if(open, [&](const OpenOrder& order) {
+        const std::string& ca = order.ordered_for.ca;
+        const bool is_known = certificate.profiles.contains(ca) ||
+                              std::ranges::find(certificate.ca, ca) != certificate.ca.end();
+        return !is_known || order.ordered_for != wanted_instead(certificate, order.ordered_for);
+    });
+    return open;
+}
+
+bool is_any_placed(const std::vector<OpenOrder>& orders) {
+    return std::ranges::any_of(orders, [](const OpenOrder& order) { return !order.url.empty(); });
+}
+
+const CaConfig* issuer_of(const Config& config, const OrderedFor& ordered) {
+    const auto found = config.cas.find(ordered.ca);
+    if (found == config.cas.end()) return nullptr;
+    const bool is_another = !ordered.directory.empty() && ordered.directory != found->second.directory;
+    return is_another ? nullptr : &found->second;
 }
 
 Instant renewal_time(const CertificateConfig& certificate, const GenerationRecord& generation) {
@@ -110,14 +158,21 @@ bool is_of_the_ca(const base::Error& error) {
     }
 }
 
+bool is_time_for_another_ca(const Record& record, const base::Error& error, int ca_failures, Instant now) {
+    constexpr int kEnough = 3;
+    constexpr Seconds kPatience = std::chrono::days(1);
+    const bool is_at_work = error.code == base::Code::CaOrderPending;
+    if (!is_at_work && !is_of_the_ca(error)) return false;
+    if (!is_at_work && ca_failures >= kEnough) return true;
+    if (const GenerationRecord* current = record.wanted())
+        return current->not_after - now < (current->not_after - current->not_before) / 4;
+    const auto& before = record.issuance;
+    return is_at_work && before && before->error.code == error.code && now - before->since >= kPatience;
+}
+
 bool may_ask_another_ca(const CertificateConfig& certificate, const Record& record, const base::Error& error,
                         int ca_failures, Instant now) {
-    constexpr int kEnough = 3;
-    if (certificate.ca.size() < 2 || !is_of_the_ca(error)) return false;
-    if (ca_failures >= kEnough) return true;
-    const GenerationRecord* current = record.wanted();
-    if (current == nullptr) return false;
-    return current->not_after - now < (current->not_after - current->not_before) / 4;
+    return certificate.ca.size() > 1 && is_time_for_another_ca(record, error, ca_failures, now);
 }
 
 std::string fingerprint(const TargetConfig& target) {
@@ -147,9 +202,12 @@ std::uint64_t plan_fingerprint(const CertificateConfig& certificate, Seconds ver
     for (const auto* list : {&wanted.names, &wanted.cas}) {
         for (const std::string& text : *list) add(text);
     }
-    for (const auto& [ca, profile] : certificate.profiles) add(ca + "=" + profile);
+    for (const auto* texts : {&certificate.profiles, &certificate.directories}) {
+        for (const auto& [ca, text] : *texts) add(ca + "=" + text);
+    }
     add(wanted.key_type + wanted.request_key);
     add(std::to_string(certificate.renew_before.value_or(Seconds(0)).count()));
+    add(certificate.has_standing_records ? "records" : "");
     add(std::to_string(verify_every.count()));
     for (const Window& window : certificate.windows) add(to_text(window));
     add(std::to_string(certificate.window_ends_at));
@@ -230,17 +288,18 @@ Renewal plan_renewal(const CertificateConfig& certificate, const Record& record,
         renewal.reason = RenewalReason::Revoked;
     } else if (wishes.renew_now || circumstances.has_open_order) {
         renewal.reason = RenewalReason::Forced;
-    } else if (current->ordered_for != wanted_order(certificate, current->ordered_for.ca)) {
+    } else if (current->ordered_for != wanted_instead(certificate, current->ordered_for)) {
         renewal.reason = RenewalReason::ConfigChanged;
     } else {
         renewal = plan_by_right_time(certificate, record, *current, circumstances);
     }
     if (!record.issuance) return renewal;
     if (wishes.mended && waits_for_a_person(record.issuance->error)) return renewal;
-    const bool is_limit = record.issuance->error.retry_at.has_value();
+    const base::Error& error = record.issuance->error;
+    const bool is_limit = error.retry_at && error.code != base::Code::CaOrderPending;
     const Instant again = believed_attempt(*record.issuance, now);
     if (is_limit && again > now && renewal.at <= now && wishes.by_hand) {
-        if (wishes.over_limit) return renewal;
+        if (wishes.over_limit || wishes.elsewhere) return renewal;
         renewal.held_until = again;
     } else if (!wishes.by_hand) {
         renewal.at = std::max(renewal.at, again);
@@ -351,6 +410,7 @@ Plan plan(const CertificateConfig& certificate, const Record& record, const Circ
     const Wishes& wishes = circumstances.wishes;
     Plan plan{.renewal = plan_renewal(certificate, record, circumstances),
               .ask_ca_at = plan_question(record, now),
+              .records_at = next_look_at_records(certificate, record, now, wishes.is_eager()),
               .revoke_at = next_revocation(certificate, record, now, wishes.is_eager()),
               .warn_at = next_warning(certificate, record)};
     if (plan.warn_at) *plan.warn_at -= circumstances.plan_by.value_or(now) - now;
@@ -367,7 +427,7 @@ Plan plan(const CertificateConfig& certificate, const Record& record, const Circ
                 : next_look(*record.endpoints_verified_at, circumstances.verify_every, record.name);
     }
     for (const Residue& residue : record.residue) {
-        const Instant at = wishes.is_eager() ? now : believed_attempt(residue.failure, now);
+        const Instant at = clean_up_time(residue, now, wishes.is_eager());
         plan.clean_up_at = std::min(plan.clean_up_at.value_or(at), at);
     }
     for (const PendingHook& hook : record.hooks) {

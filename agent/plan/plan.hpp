@@ -23,6 +23,7 @@ enum class RenewalReason { NeverIssued, Ari, Lifetime, Configured, Forced, Confi
 struct Wishes {
     bool renew_now = false;  // --force
     bool by_hand = false;    // somebody waits: our own backoff does not hold an order back, a CA's limit does
+    bool elsewhere = false;  // at a CA that was named: what another has asked of us holds nothing back
     bool over_limit = false;    // whatever is known of a limit of the CA
     bool deploy_again = false;  // `deploy`: every target, whatever is known of it
     bool look_again = false;    // `verify`: every endpoint
@@ -74,6 +75,7 @@ struct Plan {
     std::vector<TargetPlan> targets{};           // one for each target of the configuration, in its order
     std::optional<base::Instant> ask_ca_at{};    // for renewal information (RFC 9773); absent: never
     std::optional<base::Instant> clean_up_at{};  // challenges that were left behind
+    std::optional<base::Instant> records_at{};   // a look at the records that the user keeps in DNS
     std::optional<base::Instant> look_at{};      // at the certificate's own endpoints
     std::optional<base::Instant> revoke_at{};    // what is to be revoked; absent: nothing, or not yet
     std::optional<base::Instant> hooks_at{};     // hooks that have not succeeded yet
@@ -107,6 +109,22 @@ struct Circumstances {
 /// What an order for this certificate at this CA would be for.
 [[nodiscard]] OrderedFor wanted_order(const CertificateConfig& certificate, const std::string& ca);
 
+/// What an order like that one would be for today: equal to it where nothing has changed that asks for a new
+/// one. A list of CAs asks for one where it has another first CA or has lost the one that was ordered from;
+/// where that is now the first, or was never of the list, it does not. Another directory under a CA's name is
+/// another CA.
+[[nodiscard]] OrderedFor wanted_instead(const CertificateConfig& certificate, const OrderedFor& before);
+
+/// The open orders that are gone on with: at a CA that there is, and for what one would be for today.
+[[nodiscard]] std::vector<OpenOrder> wanted_orders(const CertificateConfig& certificate,
+                                                   std::vector<OpenOrder> open);
+/// Has the CA of one of them answered?
+[[nodiscard]] bool is_any_placed(const std::vector<OpenOrder>& orders);
+
+/// The CA that this was ordered from; nullptr where it is not configured any more, or its name is another
+/// CA's.
+[[nodiscard]] const CaConfig* issuer_of(const Config& config, const OrderedFor& ordered);
+
 /// When a generation is renewed for its age alone (DESIGN.md §4): at 2/3 of its lifetime, 1/2 below ten days,
 /// or as configured.
 [[nodiscard]] base::Instant renewal_time(const CertificateConfig& certificate,
@@ -116,9 +134,13 @@ struct Circumstances {
 /// end.
 [[nodiscard]] base::Instant latest_renewal(const GenerationRecord& generation);
 
-/// May the next CA of the list be asked, now that the first has failed with this error? After three orders
-/// that failed for a reason of the CA's own, or with less than a quarter of the lifetime left. `ca_failures`
-/// counts this one.
+/// May another CA be asked, now that one has failed with this error? After three orders that failed for a
+/// reason of the CA's own, or with less than a quarter of the lifetime left; where the CA is still at work on
+/// the order, with so little left, or after a day of it where nothing is held yet. `ca_failures` counts this
+/// one.
+[[nodiscard]] bool is_time_for_another_ca(const Record& record, const base::Error& error, int ca_failures,
+                                          base::Instant now);
+/// The same, where the list has another one.
 [[nodiscard]] bool may_ask_another_ca(const CertificateConfig& certificate, const Record& record,
                                       const base::Error& error, int ca_failures, base::Instant now);
 /// Is this the CA's own trouble, that another CA need not have?

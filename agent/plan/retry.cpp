@@ -48,6 +48,27 @@ base::Seconds issuance_delay(const base::Error& error, int count) {
     return 24h;
 }
 
+/// The instant that the CA has named, as far as it is kept to.
+base::Instant believed(const RetryInput& input) {
+    constexpr base::Seconds kLook = 1h;  // at an order that it is at work on
+    constexpr base::Seconds kDay = 24h;
+    constexpr base::Seconds kShort = 10min;
+    const base::Instant now = input.now;
+    const base::Instant asked = std::min(*input.error->retry_at, now + kRetryAfterMax);
+    if (input.error->code == base::Code::CaOrderPending) return std::min(asked, now + kLook);
+    const bool is_limit = base::class_of(input.error->code) == base::ErrorClass::RateLimited;
+    if (!input.expiry) return is_limit ? asked : std::min(asked, now + kDay);
+    const base::Seconds left = std::max(base::Seconds(0), *input.expiry - now);
+    // A server that is overloaded is asked again in time; a limit is asked once more before the end, and then
+    // a few times.
+    const base::Instant last = *input.expiry - input.lifetime / 20;
+    base::Instant most = now + std::max(kShort, left / (is_limit ? 4 : 12));
+    if (is_limit && now < last) most = last;
+    const base::Instant turn = *input.expiry - input.lifetime / 4 + 1s;
+    if (input.has_another_ca && now < turn) most = std::min(most, turn);
+    return std::min(asked, most);
+}
+
 }  // namespace
 
 base::Instant next_attempt(const RetryInput& input) {
@@ -64,7 +85,7 @@ base::Instant next_attempt(const RetryInput& input) {
                      base::Seconds(static_cast<std::int64_t>(static_cast<double>(delay.count()) * jitter)));
     base::Instant at = input.now + delay;
     if (input.error->retry_at) {
-        const base::Instant asked = std::min(*input.error->retry_at, input.now + kRetryAfterMax);
+        const base::Instant asked = believed(input);
         // A CA that names an instant to come means it: exactly that one.
         const bool is_limit = base::class_of(input.error->code) == base::ErrorClass::RateLimited;
         at = is_limit && asked > input.now ? asked : std::max(at, asked);
@@ -78,16 +99,16 @@ base::Instant believed_attempt(const Failure& failure, base::Instant now) {
     return failure.next_attempt > now + longest ? now : failure.next_attempt;
 }
 
-Failure count_failure(const std::optional<Failure>& before, base::Error error, Effort effort,
-                      base::Instant now, std::optional<base::Instant> expiry, double chance) {
+base::Instant clean_up_time(const Residue& residue, base::Instant now, bool eager) {
+    return residue.failure && !eager ? believed_attempt(*residue.failure, now) : now;
+}
+
+Failure count_failure(const std::optional<Failure>& before, base::Error error, RetryInput input) {
     const bool goes_on = before && before->error.code == error.code;
-    Failure failure{.count = goes_on ? before->count + 1 : 1, .since = goes_on ? before->since : now};
-    failure.next_attempt = next_attempt({.effort = effort,
-                                         .error = &error,
-                                         .count = failure.count,
-                                         .now = now,
-                                         .expiry = expiry,
-                                         .chance = chance});
+    Failure failure{.count = goes_on ? before->count + 1 : 1, .since = goes_on ? before->since : input.now};
+    input.error = &error;
+    input.count = failure.count;
+    failure.next_attempt = next_attempt(input);
     failure.error = std::move(error);
     return failure;
 }

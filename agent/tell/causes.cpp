@@ -79,6 +79,8 @@ std::string headline_of(const base::Error& error) {
             return "this machine's clock is ahead";
         case Code::HookFailed:
             return "a hook fails";
+        case Code::AgentOverdue:
+            return "nobody works on what is due";
         default:
             break;
     }

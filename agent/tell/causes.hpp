@@ -37,6 +37,9 @@ struct Cause {
 /// When one of its targets was last looked at.
 [[nodiscard]] std::optional<base::Instant> looked_at(const CertificateStatus& status);
 
+/// "looked 4 min ago", of all of them together; empty where nobody ever has.
+[[nodiscard]] std::string looked_words(const Overview& overview);
+
 /// The command in a hint, or else `renewd why` for the first of its certificates.
 [[nodiscard]] std::string command_of(const Cause& cause);
 

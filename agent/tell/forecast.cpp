@@ -134,8 +134,8 @@ class Chart {
 };
 
 std::string limit_text(const ForecastLimit& told) {
-    const std::string words = std::string(told.limit->words) +
-                              (told.left_now ? " (" + std::to_string(*told.left_now) + " left now)" : "");
+    const std::string words =
+        words_of(*told.limit) + (told.left_now ? " (" + std::to_string(*told.left_now) + " left now)" : "");
     const std::string about = told.about.empty() ? "" : ", for " + told.about;
     if (told.reached_at)
         return words + ": reached on " + instant_words(*told.reached_at) + " by " + told.reached_by + "; " +
@@ -224,7 +224,7 @@ json to_json(const Forecast& forecast) {
                        {"orders_beyond", told.beyond}};
         limits.push_back({{"ca", told.ca},
                           {"limit", told.limit->id},
-                          {"message", told.limit->words},
+                          {"message", words_of(*told.limit)},
                           {"allowed", told.limit->most},
                           {"seconds", told.limit->per.count()},
                           {"most_used", told.most_used},

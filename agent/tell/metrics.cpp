@@ -28,7 +28,7 @@ std::optional<Instant> oldest_in(const std::vector<EndpointVerdict>& endpoints) 
 
 void note_endpoints(CertificateFigures& figures, const std::vector<EndpointVerdict>& endpoints,
                     const std::string& target, const std::string& host) {
-    for (const EndpointVerdict& endpoint : endpoints) ++figures.verdicts[endpoint.verdict];
+    for (const EndpointVerdict& endpoint : endpoints) ++figures.verdicts[to_string(endpoint.verdict)];
     if (const auto oldest = oldest_in(endpoints))
         figures.served.push_back({.target = target, .host = host, .oldest_not_after = *oldest});
 }
@@ -97,7 +97,7 @@ void write_certificates(Writer& out, const std::vector<const CertificateFigures*
     out.family("renewd_endpoints", "gauge", "Endpoints by what was seen there last.");
     for (const CertificateFigures* one : certificates) {
         for (const auto& [verdict, count] : one->verdicts)
-            out.sample({{"certificate", one->name}, {"verdict", to_string(verdict)}}, count);
+            out.sample({{"certificate", one->name}, {"verdict", verdict}}, count);
     }
     out.family("renewd_renewal_at_seconds", "gauge", "Unix time of the next renewal.");
     for (const CertificateFigures* one : certificates) {
@@ -141,12 +141,14 @@ std::string to_text(const Metrics& metrics) {
         out.sample({{"step", what.first}, {"result", what.second}}, static_cast<std::int64_t>(count));
     if (metrics.last_pass) {
         out.family("renewd_last_pass_seconds", "gauge",
-                   "Unix time at which work on a certificate ended last.");
+                   "Unix time at which a certificate was last looked into, and what was due was done.");
         out.sample({}, *metrics.last_pass);
     }
     out.family("renewd_config_ok", "gauge",
                "0: the files are broken, and what was accepted before is in force.");
     out.sample({}, metrics.config_ok ? 1 : 0);
+    out.family("renewd_store_ok", "gauge", "0: the state cannot be read or written.");
+    out.sample({}, metrics.store_ok ? 1 : 0);
     if (metrics.free_bytes) {
         out.family("renewd_store_free_bytes", "gauge", "Free in the state directory's file system.");
         out.sample({}, static_cast<std::int64_t>(*metrics.free_bytes));

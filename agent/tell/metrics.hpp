@@ -27,9 +27,9 @@ struct CertificateFigures {
     std::string ca{};                          // of the newest generation
     std::optional<base::Instant> not_after{};  // of it
     std::optional<base::Instant> renewal_at{};
-    std::vector<Served> served{};                            // only where something was seen
-    std::map<deployers::Verdict, std::uint32_t> verdicts{};  // of endpoints
-    std::optional<bool> is_critical{};                       // absent: needs nobody's attention
+    std::vector<Served> served{};                          // only where something was seen
+    std::map<std::string_view, std::uint32_t> verdicts{};  // of endpoints, by name
+    std::optional<bool> is_critical{};                     // absent: needs nobody's attention
     std::optional<HoldBy> held{};
 };
 
@@ -50,6 +50,7 @@ struct Metrics {
     std::vector<LimitFigure> limits{};
     std::optional<std::uint64_t> free_bytes{};
     std::optional<base::Instant> last_pass{};
+    bool store_ok = true;
     bool config_ok = true;
 };
 

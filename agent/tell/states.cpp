@@ -96,7 +96,8 @@ TargetState state_of(const TargetConfig& config, const TargetRecord* target, con
     if (any_serving) return TargetState::Partial;
     if (target->drift.seen_at) return TargetState::Drifted;
     // Every target had been seen serving this generation: what is seen now came about behind our back.
-    if (record.served_told >= wanted->number) return TargetState::Drifted;
+    if (record.served_told >= wanted->number && deployers::shows_a_fault(target->endpoints))
+        return TargetState::Drifted;
     return any_stale ? TargetState::Stale : TargetState::Failing;
 }
 

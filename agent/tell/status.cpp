@@ -6,6 +6,8 @@
 
 #include "agent/plan/expiry.hpp"
 #include "agent/plan/hold.hpp"
+#include "agent/plan/overdue.hpp"
+#include "agent/plan/standing.hpp"
 #include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
 
@@ -117,12 +119,14 @@ class Judge {
         for (const PendingHook& hook : record.hooks) {
             if (hook.failure) note(*hook.failure, hook.event, /*at_once=*/true);
         }
-        for (const Residue& residue : record.residue)
-            note(residue.failure, residue.solver, /*at_once=*/false);
+        for (const Residue& residue : record.residue) {
+            if (residue.failure) note(*residue.failure, residue.solver, /*at_once=*/false);
+        }
         for (const Revocation& waiting : record.revocations) {
             if (waiting.failure)
                 note(*waiting.failure, about_order(waiting.failure->error), /*at_once=*/false);
         }
+        note_records();
         note_holds();
         note_revoked();
         note_age();
@@ -151,6 +155,21 @@ class Judge {
             .since = failure.since,
             .cause = std::string(base::to_string(failure.error.code)) + (about.empty() ? "" : "/") + about,
             .error = failure.error};
+    }
+
+    /// What an order has failed for already is told as that. One that ends needs a person once the next
+    /// renewal comes too late for it.
+    void note_records() {
+        const auto& standing = status_.record.standing;
+        if (!status_.config->has_standing_records || !standing) return;
+        const auto& order = status_.record.issuance;
+        if (standing->failure && (!order || order->error.code != standing->failure->error.code))
+            note(*standing->failure, "records", /*at_once=*/false);
+        const auto ending = ending_record(*status_.config, status_.record, now_);
+        if (!ending) return;
+        Attention told{.since = ending->since, .cause = "solver/record-ends/records", .error = ending->error};
+        if (standing->end->at <= status_.plan.renewal.at) return raise(std::move(told));
+        add_condition(told);
     }
 
     /// A window opens by itself; a pause without an end waits for somebody.
@@ -189,12 +208,16 @@ class Judge {
              "endpoints", /*at_once=*/true);
     }
 
+    void add_condition(const Attention& told) {
+        status_.conditions.push_back({.code = std::string(base::to_string(told.error.code)),
+                                      .since = told.since,
+                                      .message = told.error.message,
+                                      .hint = told.error.hint});
+    }
+
     /// A condition that needs a person from the start.
     void raise(Attention attention) {
-        status_.conditions.push_back({.code = std::string(base::to_string(attention.error.code)),
-                                      .since = attention.since,
-                                      .message = attention.error.message,
-                                      .hint = attention.error.hint});
+        add_condition(attention);
         if (!status_.attention) status_.attention = std::move(attention);
     }
 
@@ -270,6 +293,11 @@ CertificateState judge_state(const CertificateStatus& status, bool has_open_orde
 
 }  // namespace
 
+std::string ca_of(const CertificateStatus& status) {
+    if (const GenerationRecord* held = status.record.wanted()) return held->ordered_for.ca;
+    return status.config == nullptr ? "" : status.config->ca.front();
+}
+
 CertificateStatus status_of(const CertificateConfig& certificate, const Record& record, bool has_open_order,
                             base::Seconds verify_every, Instant now) {
     CertificateStatus status{
@@ -314,13 +342,49 @@ void hold_for_clock(CertificateStatus& status, const base::Error& error, Instant
     if (!status.attention) status.attention = Attention{.since = now, .cause = "clock", .error = error};
 }
 
+void note_overdue(CertificateStatus& status, base::Seconds verify_every, Instant now) {
+    const auto found = find_overdue(*status.config, status.record, status.plan, verify_every, now);
+    if (!found) return;
+    const std::string& name = status.config->name;
+    base::Error error{
+        .code = Code::AgentOverdue,
+        .message = name + " should have been ",
+        .hint = "see that the agent or its timer runs:  systemctl status renewd renewd-once.timer"};
+    switch (found->work) {
+        case OverdueWork::Renewal:
+            error.message += "renewed";
+            error.step = "order";
+            break;
+        case OverdueWork::Deployment:
+            error.message += "deployed to " + found->target;
+            error.step = "deploy";
+            break;
+        case OverdueWork::Look:
+            error.message += "looked at on " + (found->target.empty() ? "its public names" : found->target);
+            error.step = "verify";
+            break;
+    }
+    error.message += " " + relative(found->since, now) + ", and nobody has tried";
+    status.conditions.push_back({.code = std::string(base::to_string(error.code)),
+                                 .since = found->since,
+                                 .message = error.message,
+                                 .hint = error.hint});
+    if (!status.attention)
+        status.attention = Attention{.since = found->since,
+                                     .cause = std::string(base::to_string(error.code)),
+                                     .error = std::move(error)};
+}
+
 CertificateStatus removed_status(const Record& record) {
     CertificateStatus status{.record = record, .state = CertificateState::Removed};
-    for (const Residue& residue : record.residue)
-        status.conditions.push_back({.code = std::string(base::to_string(residue.failure.error.code)),
-                                     .since = residue.failure.since,
-                                     .message = residue.failure.error.message,
-                                     .hint = residue.failure.error.hint});
+    for (const Residue& residue : record.residue) {
+        if (!residue.failure) continue;
+        const base::Error& error = residue.failure->error;
+        status.conditions.push_back({.code = std::string(base::to_string(error.code)),
+                                     .since = residue.failure->since,
+                                     .message = error.message,
+                                     .hint = error.hint});
+    }
     for (const Revocation& waiting : record.revocations) {
         const GenerationRecord* generation = record.generation(waiting.generation);
         if (waiting.not_later_than || generation == nullptr) continue;
@@ -368,8 +432,10 @@ int attention_code_of(const CertificateStatus& status) {
     if (!status.attention) return 0;
     const int code = exit_code_of(status);
     if (code != 0) return code;
-    if (status.attention->error.code == Code::ClockWrong) return 3;
-    return status.attention->error.code == Code::DeployHeld ? 4 : 5;
+    const base::Error& error = status.attention->error;
+    if (error.code == Code::ClockWrong) return 3;
+    if (error.code == Code::AgentOverdue && error.step == "order") return 3;
+    return error.code == Code::DeployHeld ? 4 : 5;
 }
 
 int combined_exit_code(int a, int b) {

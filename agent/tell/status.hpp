@@ -93,6 +93,9 @@ struct CertificateStatus {
     std::optional<Hold> held{};
 };
 
+/// The CA that what is held came from; before there is anything, the one that is asked first.
+[[nodiscard]] std::string ca_of(const CertificateStatus& status);
+
 /// The status of one certificate. `has_open_order`: an order is being worked on, or waits to be gone on with.
 [[nodiscard]] CertificateStatus status_of(const CertificateConfig& certificate, const Record& record,
                                           bool has_open_order, base::Seconds verify_every, base::Instant now);
@@ -100,6 +103,9 @@ struct CertificateStatus {
 void hold_back(CertificateStatus& status, const OrderHold& hold);
 /// This machine's clock is ahead, and that holds the order that is due.
 void hold_for_clock(CertificateStatus& status, const base::Error& error, base::Instant now);
+/// Something should have been done long ago, and nobody has tried it. To be called last: what else is wrong
+/// with it, or holds it, explains more.
+void note_overdue(CertificateStatus& status, base::Seconds verify_every, base::Instant now);
 /// The status of one that is no longer in the configuration.
 [[nodiscard]] CertificateStatus removed_status(const Record& record);
 
@@ -146,8 +152,13 @@ struct Overview {
     base::Instant now{};  // the right time, as far as it is known
     /// clock/wrong; absent: nothing speaks against it.
     std::optional<base::Error> clock{};
+    std::vector<Condition> conditions{};  // of no certificate alone
     bool clock_holds_orders = false;
 };
+
+/// Of the agent: "running since 2 Nov", "none runs". Empty where that is not known: without a state that can
+/// be written none can say that it runs.
+[[nodiscard]] std::string agent_words(const Overview& overview);
 
 /// RFC 3339 in UTC, or null.
 [[nodiscard]] nlohmann::json instant_or_null(const std::optional<base::Instant>& instant);

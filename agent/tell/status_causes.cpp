@@ -24,19 +24,6 @@ std::string with_right(const std::string& left, const std::string& right, std::s
     return left + std::string(width - taken, ' ') + right + "\n";
 }
 
-std::string looked_words(const Overview& overview) {
-    std::optional<Instant> last;
-    for (const CertificateStatus& status : overview.certificates)
-        last = std::max(last, looked_at(status));  // without a value is before everything
-    return last ? "looked " + relative(*last, overview.now) : "";
-}
-
-/// "02:14" of the last and the next day, "20 Nov" beyond.
-std::string brief_time(Instant at, Instant now) {
-    const bool is_near = at > now - days(1) && at < now + days(1);
-    return is_near ? base::format_instant(at).substr(11, 5) : day_words(at);
-}
-
 std::string attempt_words(const Cause& cause, Instant now) {
     if (!cause.next) return "-";
     return *cause.next <= now ? "now" : brief_time(*cause.next, now);
@@ -147,6 +134,19 @@ std::string renewal_line(const Overview& overview) {
 }
 
 }  // namespace
+
+std::string looked_words(const Overview& overview) {
+    std::optional<Instant> last;
+    for (const CertificateStatus& status : overview.certificates)
+        last = std::max(last, looked_at(status));  // without a value is before everything
+    return last ? "looked " + relative(*last, overview.now) : "";
+}
+
+std::string agent_words(const Overview& overview) {
+    const AgentStatus& agent = overview.agent;
+    if (!agent.is_running) return overview.store.ok() ? "none runs" : "";
+    return "running" + (agent.since ? " since " + brief_time(*agent.since, overview.now) : "");
+}
 
 std::string totals_text(const Overview& overview, std::size_t width) {
     std::map<std::string, std::size_t> others;

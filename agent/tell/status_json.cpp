@@ -26,9 +26,9 @@ json error_of(const std::optional<Failure>& failure) {
     return to_json(error);
 }
 
-json conditions_of(const CertificateStatus& status) {
+json list_of(const std::vector<Condition>& conditions) {
     json list = json::array();
-    for (const Condition& condition : status.conditions) {
+    for (const Condition& condition : conditions) {
         list.push_back({{"code", condition.code},
                         {"since", base::format_instant(condition.since)},
                         {"message", condition.message},
@@ -154,9 +154,7 @@ json to_json(const CertificateStatus& status) {
     json object = {
         {"name", record.name},
         {"names", std::move(names)},
-        {"ca", wanted != nullptr          ? wanted->ordered_for.ca
-               : status.config != nullptr ? status.config->ca.front()
-                                          : ""},
+        {"ca", ca_of(status)},
         {"key", key_of(status)},
         {"contact", contact.empty() ? json(nullptr) : json(contact)},
         {"state", to_string(status.state)},
@@ -175,7 +173,7 @@ json to_json(const CertificateStatus& status) {
         {"last_error", error_of(record.issuance)},
         {"attention", attention_of(status)},
         {"held", held_of(status)},
-        {"conditions", conditions_of(status)},
+        {"conditions", list_of(status.conditions)},
         {"targets", std::move(targets)},
         {"endpoints", verdicts(record.endpoints)}};
     return object;
@@ -204,6 +202,7 @@ json to_json(const Overview& overview) {
              {{"ok", overview.store.ok()},
               {"message", overview.store.ok() ? json(nullptr) : json(as_one(overview.store.errors).message)},
               {"free_bytes", overview.store.free_bytes}}},
+            {"conditions", list_of(overview.conditions)},
             {"certificates", std::move(certificates)},
             {"causes", all_causes(overview)},
             {"summary",

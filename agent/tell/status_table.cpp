@@ -2,6 +2,7 @@
 // The status as a table that one likes to look at: aligned, in 80 columns or 120, what needs a person first
 // and in plain words.
 #include <algorithm>
+#include <cctype>
 #include <set>
 
 #include "agent/plan/drift.hpp"
@@ -82,7 +83,7 @@ Row row_of(const CertificateStatus& status, Instant now, std::size_t width, bool
     const GenerationRecord* wanted = status.record.wanted();
     row.cells.push_back(status.record.name);
     if (is_wide) {
-        row.cells.push_back(status.config == nullptr ? "" : status.config->ca.front());
+        row.cells.push_back(ca_of(status));
         row.cells.push_back(wanted == nullptr ? "-" : std::to_string(wanted->number));
     }
     row.cells.push_back(expiry_words(status, now, is_wide));
@@ -112,9 +113,25 @@ std::string summary_of(const Overview& overview) {
     const auto attention =
         static_cast<std::size_t>(std::count_if(overview.certificates.begin(), overview.certificates.end(),
                                                [](const auto& s) { return s.attention.has_value(); }));
+    const bool is_well_otherwise =
+        overview.store.ok() && !overview.clock && overview.agent.config_error.empty();
     std::string line = counted(overview.certificates.size(), "certificate") + ", ";
-    if (attention == 0) return line + "all well.";
-    return line + std::to_string(attention) + (attention == 1 ? " needs attention." : " need attention.");
+    line += attention > 0 ? std::to_string(attention) + (attention == 1 ? " needs" : " need") + " attention."
+            : is_well_otherwise ? "all well."
+                                : "well but for what is said above.";
+    const std::string looked = looked_words(overview);
+    std::string agent = agent_words(overview);
+    if (!agent.empty()) agent = overview.agent.is_running ? "agent " + agent : "no agent runs";
+    std::string rest = looked + (looked.empty() || agent.empty() ? "" : "; ") + agent;
+    if (rest.empty()) return line;
+    rest.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(rest.front())));
+    return line + " " + rest + ".";
+}
+
+/// The last line where there is no such summary.
+std::string agent_line(const Overview& overview, std::size_t label) {
+    const std::string agent = agent_words(overview);
+    return agent.empty() ? "" : padded("AGENT", label) + agent + "\n";
 }
 
 constexpr std::size_t kByCause = 200;  // above, rows would help nobody
@@ -177,6 +194,8 @@ std::string to_table(const Overview& overview, const TableLook& look) {
         text += coloured("! " + overview.clock->message + "; " + overview.clock->hint, '!', look.has_colour) +
                 "\n\n";
     }
+    for (const Condition& condition : overview.conditions)
+        text += coloured("! " + condition.message + "; " + condition.hint, '!', look.has_colour) + "\n\n";
     if (!overview.store.ok())
         text += coloured("! " + as_one(overview.store.errors).message, '!', look.has_colour) + "\n\n";
     std::vector<Row> rows = rows_of(overview, look.width, /*only_marked=*/false);
@@ -184,10 +203,10 @@ std::string to_table(const Overview& overview, const TableLook& look) {
         return text + aligned(std::move(rows), look) + "\n" + summary_of(overview) + "\n";
     text += totals_text(overview, look.width) + "\n";
     if (overview.certificates.size() > kByCause)
-        return text + causes_text(overview, look) + "\n" + outlook_text(overview);
+        return text + causes_text(overview, look) + "\n" + outlook_text(overview) + agent_line(overview, 9);
     rows = rows_of(overview, look.width, /*only_marked=*/true);
     if (!rows.empty()) text += aligned(std::move(rows), look) + "\n";
-    return text + next_text(overview, look.width) + "ALL   renewd status --all\n";
+    return text + next_text(overview, look.width) + "ALL   renewd status --all\n" + agent_line(overview, 6);
 }
 
 }  // namespace agent

@@ -5,6 +5,7 @@
 
 #include "agent/plan/hold.hpp"
 #include "agent/plan/revocation.hpp"
+#include "agent/plan/standing.hpp"
 #include "agent/tell/hold_words.hpp"
 #include "agent/tell/words.hpp"
 
@@ -129,7 +130,7 @@ class Explainer {
         const GenerationRecord* wanted = status_.record.wanted();
         if (wanted == nullptr) return;
         said_.changes =
-            changes_between(wanted->ordered_for, wanted_order(*status_.config, wanted->ordered_for.ca));
+            changes_between(wanted->ordered_for, wanted_instead(*status_.config, wanted->ordered_for));
     }
 
     void offer(const char* action, std::optional<Instant> at) {
@@ -187,7 +188,11 @@ class Explainer {
         const auto& failure = status_.record.issuance;
         if (!failure || cas.size() < 2) return;
         const std::string others = listed({cas.begin() + 1, cas.end()});
-        if (!is_of_the_ca(failure->error)) {
+        if (failure->error.code == base::Code::CaOrderPending) {
+            add("second CA", others +
+                                 ": asked with less than a quarter of the lifetime left, or after a day of "
+                                 "this where nothing is held yet; the order is gone on with meanwhile");
+        } else if (!is_of_the_ca(failure->error)) {
             add("second CA", others + ": not asked, this is no trouble of " + cas.front() + "'s own");
         } else if (may_ask_another_ca(*status_.config, status_.record, failure->error,
                                       status_.record.ca_failures, now_)) {
@@ -228,6 +233,13 @@ class Explainer {
 
     void add_obstacles() {
         const Record& record = status_.record;
+        if (status_.attention && status_.attention->error.code == base::Code::AgentOverdue) {
+            const Attention& overdue = *status_.attention;
+            said_.obstacles.push_back({.about = "agent",
+                                       .error = overdue.error,
+                                       .since = overdue.since,
+                                       .to_do = overdue.error.hint});
+        }
         if (record.issuance) add_failure("order", *record.issuance, "renewd renew " + record.name);
         for (const TargetStatus& target : status_.targets) {
             if (target.record.failure)
@@ -235,6 +247,7 @@ class Explainer {
                             "renewd deploy " + record.name + " --target " + target.config->name);
         }
         add_public();
+        add_records();
         for (const PendingHook& hook : record.hooks) {
             if (hook.failure) add_failure("hook " + hook.event, *hook.failure, "renewd renew " + record.name);
         }
@@ -277,6 +290,20 @@ class Explainer {
                                    .since = status_.record.endpoints_verified_at,
                                    .next_attempt = status_.plan.look_at,
                                    .to_do = error->hint});
+    }
+
+    void add_records() {
+        const Record& record = status_.record;
+        if (!status_.config->has_standing_records || !record.standing) return;
+        if (record.standing->failure && !record.issuance)
+            add_failure("record", *record.standing->failure, "renewd renew " + record.name);
+        const auto ending = ending_record(*status_.config, record, now_);
+        if (!ending) return;
+        said_.obstacles.push_back({.about = "record",
+                                   .error = ending->error,
+                                   .since = ending->since,
+                                   .next_attempt = status_.plan.records_at,
+                                   .to_do = ending->error.hint});
     }
 
     void add(const char* about, std::string text) {

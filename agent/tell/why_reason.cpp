@@ -64,6 +64,9 @@ std::vector<std::string> changes_between(const OrderedFor& before, const Ordered
     if (before.profile != wanted.profile)
         changes.push_back("its profile at " + wanted.ca + ": " + or_none(before.profile) + ", now " +
                           or_none(wanted.profile));
+    if (before.directory != wanted.directory)
+        changes.push_back("the directory of " + wanted.ca + ": " + before.directory + ", now " +
+                          wanted.directory);
     if (before.cas != wanted.cas)
         changes.push_back("its CAs: " + or_none(listed(before.cas)) + ", now " + or_none(listed(wanted.cas)));
     return changes;
@@ -74,8 +77,8 @@ std::string limit_words(const std::vector<LimitLeft>& limits) {
     for (const LimitLeft& each : limits) {
         const bool is_usual = each.limit->counts == LimitCounts::FailedNames && each.left == each.limit->most;
         if (is_usual) continue;
-        text += (text.empty() ? "" : "; ") + std::to_string(each.left) + " left of " +
-                std::string(each.limit->words) + (each.about.empty() ? "" : " (" + each.about + ")");
+        text += (text.empty() ? "" : "; ") + std::to_string(each.left) + " left of " + words_of(*each.limit) +
+                (each.about.empty() ? "" : " (" + each.about + ")");
         if (each.next_at) text += ", the next one on " + instant_words(*each.next_at);
     }
     return text;
@@ -96,7 +99,7 @@ std::string reason_words(const CertificateStatus& status, Instant now) {
         case RenewalReason::Forced:
             return "an order is open and is finished first";
         case RenewalReason::ConfigChanged: {
-            const OrderedFor wanted = wanted_order(*status.config, current->ordered_for.ca);
+            const OrderedFor wanted = wanted_instead(*status.config, current->ordered_for);
             return "the configuration has changed " + listed(changes_between(current->ordered_for, wanted));
         }
         case RenewalReason::Revoked:

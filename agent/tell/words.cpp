@@ -54,6 +54,11 @@ std::string day_words(base::Instant instant) {
            kMonths[static_cast<unsigned>(date.month()) - 1];
 }
 
+std::string brief_time(base::Instant instant, base::Instant now) {
+    const bool is_near = instant > now - std::chrono::days(1) && instant < now + std::chrono::days(1);
+    return is_near ? base::format_instant(instant).substr(11, 5) : day_words(instant);
+}
+
 std::string instant_words(base::Instant instant) {
     const std::string text = base::format_instant(instant);  // "2027-02-03T12:05:00Z"
     return day_words(instant) + " " + text.substr(0, 4) + " " + text.substr(11, 5) + " UTC";

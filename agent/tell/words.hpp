@@ -15,6 +15,8 @@ namespace agent {
 [[nodiscard]] std::string relative(base::Instant instant, base::Instant now);
 /// "3 Feb" in UTC.
 [[nodiscard]] std::string day_words(base::Instant instant);
+/// "02:14" of the last and the next day, "3 Feb" beyond; both in UTC.
+[[nodiscard]] std::string brief_time(base::Instant instant, base::Instant now);
 /// "3 Feb 2027 12:05 UTC".
 [[nodiscard]] std::string instant_words(base::Instant instant);
 /// "in 21 days, on 3 Feb 2027 12:05 UTC"; "now" for what is not to come.

@@ -3,9 +3,11 @@
 
 #include <utility>
 
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include "acme/account_key.hpp"
+#include "base/encoding.hpp"
 #include "base/patience.hpp"
 
 namespace agent {
@@ -41,6 +43,19 @@ std::string origin_of(const std::string& url) {
     return host == std::string::npos ? url : url.substr(0, url.find('/', host + 3));
 }
 
+/// RFC 8555 §6.2, §6.7: what the CA does not take is the type of the key, before there is an account.
+base::Error with_other_key(base::Error error, const CaConfig& ca) {
+    const bool is_about_key =
+        error.problem.ends_with(":badSignatureAlgorithm") || error.problem.ends_with(":badPublicKey");
+    if (is_about_key) {
+        error.hint =
+            "the CA does not take the type of the new account's key; for another:  renewd account "
+            "register " +
+            ca.name + " --key-type TYPE  (rsa-2048, ecdsa-p384…)";
+    }
+    return error;
+}
+
 base::Failure closed(const CaConfig& ca, const StoredAccount& stored) {
     return base::fail(Code::CaAccountRefused,
                       "the account " + stored.url + " at CA " + ca.name + " was closed on " +
@@ -50,6 +65,13 @@ base::Failure closed(const CaConfig& ca, const StoredAccount& stored) {
 
 }  // namespace
 
+std::string key_type_of(const PrivateKey& key) {
+    const auto jwk = nlohmann::json::parse(key.jwk(), nullptr, /*allow_exceptions=*/false);
+    if (jwk.value("kty", "") != "RSA") return jwk.value("crv", "") == "P-384" ? "ecdsa-p384" : "ecdsa-p256";
+    const auto modulus = base::parse_base64url(jwk.value("n", ""));
+    return "rsa-" + std::to_string(modulus ? modulus->size() * 8 : 0);
+}
+
 Accounts::Accounts(Store& store, base::Clock& clock, spdlog::logger& log, SessionOf session_of)
     : store_(store), clock_(clock), log_(log), session_of_(std::move(session_of)) {}
 
@@ -58,21 +80,42 @@ Result<std::unique_ptr<Lease>> Accounts::take_turn(const CaConfig& ca) {
                                 [&] { return store_.lease_account(ca.name, ca.directory); });
 }
 
-bool Accounts::is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) const {
+Accounts::Place& Accounts::place_of(const CaConfig& ca) {
+    const std::scoped_lock guard(places_mutex_);
+    return places_[ca.name];
+}
+
+bool Accounts::is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) {
     if (!stored || stored->url.empty() || !stored->next_key_pem.empty() || stored->closed_at) return false;
     if (stored->contact == ca.contact) return true;
-    const auto refused = contact_refused_.find(ca.name);
-    return refused != contact_refused_.end() && clock_.steady() - refused->second < kContactAgain;
+    const auto refused = place_of(ca).contact_refused;
+    return refused && clock_.steady() - *refused < kContactAgain;
 }
 
 Result<acme::Account> Accounts::open(const CaConfig& ca) {
     // Certificates of one CA wait for one another here: the first makes the account, the others find it. It
     // is read each time: another renewd may have changed its key.
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto stored = TRY(store_.account(ca.name, ca.directory));
     if (is_settled(ca, stored)) return account_of(*stored);
     const auto lease = TRY(take_turn(ca));
     return account_of(TRY(settle(ca)));
+}
+
+Result<acme::Account> Accounts::open_with(const CaConfig& ca, base::KeyType type) {
+    const std::scoped_lock guard(place_of(ca).turn);
+    const auto lease = TRY(take_turn(ca));
+    const auto stored = TRY(store_.account(ca.name, ca.directory));
+    if (!stored) TRY(check_none_was_lost(ca));
+    const std::string there = stored ? key_type_of(TRY(PrivateKey::parse(stored->key_pem))) : std::string();
+    const bool is_another = there != base::to_string(type);
+    if (is_another && (!stored || stored->url.empty())) return account_of(TRY(begin(ca, type)));
+    const StoredAccount settled = TRY(settle(ca));
+    if (!is_another) return account_of(settled);
+    return base::fail(Code::UsageWrong,
+                      "there is an account at CA " + ca.name + " already, and its key is " + there,
+                      "for a new key of it:  renewd account rollover " + ca.name + " --key-type " +
+                          std::string(base::to_string(type)));
 }
 
 /// Certificates of ours from this very CA without an account there: it has been lost, key and all. Another
@@ -104,7 +147,7 @@ Result<StoredAccount> Accounts::settle(const CaConfig& ca) {
     if (stored && stored->closed_at) return closed(ca, *stored);
     if (!stored) {
         TRY(check_none_was_lost(ca));
-        const PrivateKey key = TRY(PrivateKey::generate(base::KeyType::EcdsaP256));
+        const PrivateKey key = TRY(PrivateKey::generate(kFirstKeyType));
         stored = StoredAccount{.key_pem = TRY(key.to_pem())};
         TRY(store_.save_account(ca.name, ca.directory, *stored));
     }
@@ -116,7 +159,13 @@ Result<StoredAccount> Accounts::settle(const CaConfig& ca) {
 
 Result<void> Accounts::register_key(const CaConfig& ca, StoredAccount& stored) {
     const PrivateKey key = TRY(PrivateKey::parse(stored.key_pem));
-    stored.url = TRY(acme::find_or_create_account(session_of_(ca), key, registration_of(ca))).url;
+    auto account = acme::find_or_create_account(session_of_(ca), key, registration_of(ca));
+    if (!account) return base::Failure(with_other_key(std::move(account).error(), ca));
+    const std::string before = std::exchange(stored.url, account->url);
+    // Of several losses the first is what records name, if nobody has seen to them since.
+    if (!before.empty() && stored.url != before && !stored.lost)
+        stored.lost = LostAccount{.url = before, .at = clock_.now()};
+    if (stored.lost && stored.lost->url == stored.url) stored.lost.reset();  // it is known again
     stored.contact = ca.contact;
     return store_.save_account(ca.name, ca.directory, stored);
 }
@@ -131,11 +180,22 @@ Result<void> Accounts::settle_key_change(const CaConfig& ca, StoredAccount& stor
                       ca.name);
             return take_next_key(ca, stored);
         }
-        // Not dropped before it is certain that the old one is good for something, or that nothing is.
-        const auto old = acme::look_at_account(session, TRY(account_of(stored)));
-        if (!old && old.error().code != Code::CaAccountMissing)
-            return tl::make_unexpected(
-                base::Error(old.error()).within("neither the old nor the new key opens the account"));
+        return drop_next_key(ca, stored);
+    }
+    TRY(store_.drop_key_change(ca.name, ca.directory));
+    stored.next_key_pem = {};
+    return {};
+}
+
+/// One that the CA says it does not know. Not before it is certain that the old one is good for something, or
+/// that nothing is: a CA that has taken the new key may still answer from a copy that has not.
+Result<void> Accounts::drop_next_key(const CaConfig& ca, StoredAccount& stored) {
+    const auto old = acme::look_at_account(session_of_(ca), TRY(account_of(stored)));
+    if (!old && old.error().code != Code::CaAccountMissing) {
+        base::Error error =
+            base::Error(old.error()).within("neither the old nor the new key opens the account");
+        if (error.hint.empty()) error.hint = "both keys are kept, and the next run asks again";
+        return tl::make_unexpected(std::move(error));
     }
     TRY(store_.drop_key_change(ca.name, ca.directory));
     stored.next_key_pem = {};
@@ -159,13 +219,13 @@ void Accounts::settle_contact(const CaConfig& ca, StoredAccount& stored) {
         log_.info("{}: the account's contact is now that of the configuration", ca.name);
         return;
     }
-    contact_refused_.insert_or_assign(ca.name, clock_.steady());
+    place_of(ca).contact_refused = clock_.steady();
     log_.error("{}: the account's contact could not be changed, and stays what it was: {}", ca.name,
                told.error().message);
 }
 
 Result<acme::Account> Accounts::find_again(const CaConfig& ca) {
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto lease = TRY(take_turn(ca));
     StoredAccount stored = TRY(settle(ca));
     const std::string before = stored.url;
@@ -179,12 +239,21 @@ Result<acme::Account> Accounts::find_again(const CaConfig& ca) {
     return account_of(stored);
 }
 
-Result<acme::Account> Accounts::register_anew(const CaConfig& ca) {
-    const std::scoped_lock guard(turn_);
+Result<void> Accounts::forget_loss(const CaConfig& ca) {
+    const std::scoped_lock guard(place_of(ca).turn);
+    const auto lease = TRY(take_turn(ca));
+    auto stored = TRY(store_.account(ca.name, ca.directory));
+    if (!stored || !stored->lost) return {};
+    stored->lost.reset();
+    return store_.save_account(ca.name, ca.directory, *stored);
+}
+
+Result<acme::Account> Accounts::register_anew(const CaConfig& ca, base::KeyType type) {
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto lease = TRY(take_turn(ca));
     const auto read = store_.account(ca.name, ca.directory);
     if (!read && read.error().code != Code::StateCorrupt) return tl::make_unexpected(read.error());
-    if (!read || !*read) return replace_lost(ca);
+    if (!read || !*read) return replace_lost(ca, type);
     const std::optional<StoredAccount>& stored = *read;
     if (!stored->closed_at && !stored->url.empty()) {
         const auto view = acme::look_at_account(session_of_(ca), TRY(account_of(*stored)));
@@ -200,24 +269,24 @@ Result<acme::Account> Accounts::register_anew(const CaConfig& ca) {
         "{}: the account {} is replaced by a new one. CAA records with accounturi, and dns-persist "
         "and dns-account records, name the old one.",
         ca.name, stored->url);
-    return account_of(TRY(begin(ca)));
+    return account_of(TRY(begin(ca, type)));
 }
 
 /// What cannot be read of it is put aside.
-Result<acme::Account> Accounts::replace_lost(const CaConfig& ca) {
+Result<acme::Account> Accounts::replace_lost(const CaConfig& ca, base::KeyType type) {
     TRY(store_.retire_account(ca.name, ca.directory, clock_.now()));
-    return account_of(TRY(begin(ca)));
+    return account_of(TRY(begin(ca, type)));
 }
 
 /// A new account, whatever there was.
-Result<StoredAccount> Accounts::begin(const CaConfig& ca) {
-    const PrivateKey key = TRY(PrivateKey::generate(base::KeyType::EcdsaP256));
+Result<StoredAccount> Accounts::begin(const CaConfig& ca, base::KeyType type) {
+    const PrivateKey key = TRY(PrivateKey::generate(type));
     TRY(store_.save_account(ca.name, ca.directory, {.key_pem = TRY(key.to_pem())}));
     return settle(ca);
 }
 
 Result<void> Accounts::tell_contact(const CaConfig& ca) {
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto lease = TRY(take_turn(ca));
     StoredAccount stored = TRY(settle(ca));
     if (stored.contact == ca.contact) return {};
@@ -227,7 +296,7 @@ Result<void> Accounts::tell_contact(const CaConfig& ca) {
 }
 
 Result<void> Accounts::change_key(const CaConfig& ca, base::KeyType type) {
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto lease = TRY(take_turn(ca));
     StoredAccount stored = TRY(settle(ca));
     const PrivateKey next = TRY(PrivateKey::generate(type));
@@ -244,7 +313,7 @@ Result<void> Accounts::change_key(const CaConfig& ca, base::KeyType type) {
         return tl::make_unexpected(std::move(error));
     }
     if (*known) return take_next_key(ca, stored);
-    TRY(store_.drop_key_change(ca.name, ca.directory));
+    TRY(drop_next_key(ca, stored));
     if (!changed) return changed;
     return base::fail(Code::CaProtocol,
                       "the CA " + ca.name + " said yes to the new key, and does not know the account by it",
@@ -252,7 +321,7 @@ Result<void> Accounts::change_key(const CaConfig& ca, base::KeyType type) {
 }
 
 Result<void> Accounts::close(const CaConfig& ca) {
-    const std::scoped_lock guard(turn_);
+    const std::scoped_lock guard(place_of(ca).turn);
     const auto lease = TRY(take_turn(ca));
     auto stored = TRY(store_.account(ca.name, ca.directory));
     if (!stored || stored->url.empty()) {

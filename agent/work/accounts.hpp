@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include <spdlog/fwd.h>
@@ -17,8 +18,14 @@
 
 namespace agent {
 
-/// Thread safe: one account is worked on at a time. Every call blocks for its exchanges with the CA, and up
-/// to 30 s for another renewd that is at work on the account.
+/// "ecdsa-p256", "rsa-2048": also of keys that were brought along.
+[[nodiscard]] std::string key_type_of(const base::PrivateKey& key);
+
+/// ES256, which RFC 8555 §6.2 has every CA take.
+inline constexpr base::KeyType kFirstKeyType = base::KeyType::EcdsaP256;
+
+/// Thread safe: the account of a CA is worked on by one at a time, and waits for no other CA. Every call
+/// blocks for its exchanges with the CA, and up to 30 s for another renewd that is at work on the account.
 class Accounts {
   public:
     using SessionOf = std::function<acme::Session&(const CaConfig&)>;
@@ -34,13 +41,21 @@ class Accounts {
     /// place.
     [[nodiscard]] base::Result<acme::Account> open(const CaConfig& ca);
 
+    /// The same with a key of this type, for a CA that does not take ours: one that no account has come of
+    /// yet is replaced. usage/wrong where there is an account with another type of key.
+    [[nodiscard]] base::Result<acme::Account> open_with(const CaConfig& ca, base::KeyType type);
+
     /// The CA does not know the account any more: asks once for it again with the same key and binding. A
-    /// URL that has changed is told loudly.
+    /// URL that has changed is told loudly, and kept until forget_loss().
     [[nodiscard]] base::Result<acme::Account> find_again(const CaConfig& ca);
+
+    /// Somebody has read that the CA had lost our account, and has seen to the records that named it.
+    [[nodiscard]] base::Result<void> forget_loss(const CaConfig& ca);
 
     /// A new account with a new key, in place of one that is closed or lost. usage/wrong while the old one is
     /// well.
-    [[nodiscard]] base::Result<acme::Account> register_anew(const CaConfig& ca);
+    [[nodiscard]] base::Result<acme::Account> register_anew(const CaConfig& ca,
+                                                            base::KeyType type = kFirstKeyType);
 
     /// Tells the CA the contact of the configuration, whatever it was told last.
     [[nodiscard]] base::Result<void> tell_contact(const CaConfig& ca);
@@ -54,12 +69,21 @@ class Accounts {
 
   private:
     [[nodiscard]] base::Result<std::unique_ptr<Lease>> take_turn(const CaConfig& ca);
-    [[nodiscard]] bool is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) const;
+
+    /// What concerns one CA. Its turn is held for as long as the CA is asked.
+    struct Place {
+        std::mutex turn{};
+        std::optional<base::Steady> contact_refused{};  // not asked again with each certificate
+    };
+
+    [[nodiscard]] Place& place_of(const CaConfig& ca);
+    [[nodiscard]] bool is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored);
     [[nodiscard]] base::Result<StoredAccount> settle(const CaConfig& ca);
-    [[nodiscard]] base::Result<StoredAccount> begin(const CaConfig& ca);
+    [[nodiscard]] base::Result<StoredAccount> begin(const CaConfig& ca, base::KeyType type);
     [[nodiscard]] base::Result<void> check_none_was_lost(const CaConfig& ca);
-    [[nodiscard]] base::Result<acme::Account> replace_lost(const CaConfig& ca);
+    [[nodiscard]] base::Result<acme::Account> replace_lost(const CaConfig& ca, base::KeyType type);
     [[nodiscard]] base::Result<void> settle_key_change(const CaConfig& ca, StoredAccount& stored);
+    [[nodiscard]] base::Result<void> drop_next_key(const CaConfig& ca, StoredAccount& stored);
     [[nodiscard]] base::Result<void> take_next_key(const CaConfig& ca, StoredAccount& stored);
     [[nodiscard]] base::Result<void> register_key(const CaConfig& ca, StoredAccount& stored);
     void settle_contact(const CaConfig& ca, StoredAccount& stored);
@@ -68,8 +92,8 @@ class Accounts {
     base::Clock& clock_;
     spdlog::logger& log_;
     SessionOf session_of_;
-    std::mutex turn_;
-    std::map<std::string, base::Steady> contact_refused_;  // by CA: not asked again with each certificate
+    std::mutex places_mutex_;
+    std::map<std::string, Place> places_;  // by CA
 };
 
 }  // namespace agent

@@ -49,7 +49,7 @@ base::Result<ControlSocket> ControlSocket::open(const std::string& state_dir) {
     Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     (void)::unlink(place.address.sun_path);  // the caller is the only agent here
     if (::bind(socket.number(), generic(place), sizeof place.address) != 0) {
-        return base::fail(base::Code::InternalUnexpected,
+        return base::fail(base::Code::StateUnwritable,
                           state_dir + "/control: no socket: " + base::errno_text(errno));
     }
     (void)::chmod(place.address.sun_path, 0600);  // the directory is closed to others already

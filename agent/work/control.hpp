@@ -14,7 +14,7 @@ namespace agent {
 
 class ControlSocket {
   public:
-    /// Takes the place of one that an earlier agent left. internal/unexpected.
+    /// Takes the place of one that an earlier agent left. state/unwritable.
     [[nodiscard]] static base::Result<ControlSocket> open(const std::string& state_dir);
 
     /// Becomes readable when somebody has said something.

@@ -2,6 +2,7 @@
 #include "agent/work/deploy.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -10,8 +11,10 @@
 #include "agent/plan/retry.hpp"
 #include "agent/work/local_rights.hpp"
 #include "agent/work/look.hpp"
+#include "agent/work/run_hooks.hpp"
 #include "base/parallel.hpp"
 #include "deployers/deployer.hpp"
+#include "deployers/limits.hpp"
 #include "deployers/probe/look.hpp"
 
 namespace agent {
@@ -33,14 +36,19 @@ void note_outcome(Record& record, const std::string& name, const std::string& fi
         target.fingerprint = fingerprint;
         if (is_news || !target.deployed_at) target.deployed_at = now;
     }
+    if (!outcome.error && is_news)
+        record.hooks.push_back({.event = "deployed", .target = name, .generation = wanted});
     if (!outcome.endpoints.empty()) note_verdicts(record, name, outcome.endpoints, now);
     if (!outcome.error && drift.seen_at) note_repair(drift, now);
     target.drift = std::move(drift);
     if (outcome.error) {
         const GenerationRecord* served = record.generation(target.serving);
         target.failure =
-            count_failure(target.failure, *outcome.error, Effort::Deployment, now,
-                          served == nullptr ? std::nullopt : std::optional(served->not_after), chance);
+            count_failure(target.failure, *outcome.error,
+                          {.effort = Effort::Deployment,
+                           .now = now,
+                           .expiry = served == nullptr ? std::nullopt : std::optional(served->not_after),
+                           .chance = chance});
         if (target.failure->count == 1) {
             record.hooks.push_back({.event = "failed",
                                     .target = name,
@@ -49,8 +57,21 @@ void note_outcome(Record& record, const std::string& name, const std::string& fi
         }
     } else {
         target.failure.reset();
-        if (is_news) record.hooks.push_back({.event = "deployed", .target = name, .generation = wanted});
     }
+}
+
+std::vector<int> earlier_on_target(std::vector<int> earlier, const TargetRecord& held, int wanted, int keep) {
+    constexpr std::size_t kMost = deployers::kListMax - 1;
+    const auto is_held = [&](int number) { return number == held.installed || number == held.serving; };
+    std::erase_if(earlier, [&](int number) { return number <= wanted - keep && !is_held(number); });
+    std::ranges::sort(earlier);
+    std::size_t too_many = earlier.size() - std::min(earlier.size(), kMost);
+    std::erase_if(earlier, [&](int number) {
+        if (too_many == 0 || is_held(number)) return false;
+        too_many -= 1;
+        return true;
+    });
+    return earlier;
 }
 
 namespace {
@@ -78,12 +99,9 @@ class Deployment {
     }
 
     Result<void> to(const TargetConfig& target) {
-        const std::scoped_lock turn(s_.service_turn(target));
         const base::Anchors anchors = TRY(s_.anchors(certificate_, target.roots));
         if (already_serves(target, anchors)) return {};
-        TRY(keeper_.change(
-            [&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));
-        const DeploymentOutcome outcome = transact(target, anchors);
+        const DeploymentOutcome outcome = TRY(put_on(target, anchors));
         tell(target, outcome);
         s_.progress.step(certificate_.name, target.name,
                          outcome.served      ? "served"
@@ -96,6 +114,20 @@ class Deployment {
     }
 
   private:
+    /// Where its hooks let it happen.
+    Result<DeploymentOutcome> put_on(const TargetConfig& target, const base::Anchors& anchors) {
+        auto allowed = ask_hooks(s_, certificate_, keeper_.record(), "before_deploy", target.name);
+        if (!allowed) {
+            base::Error error = std::move(allowed).error();
+            error.message =
+                certificate_.name + " on " + target.name + ": nothing was changed: " + error.message;
+            return DeploymentOutcome{.error = std::move(error).during("deploy")};
+        }
+        TRY(keeper_.change(
+            [&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));
+        return transact(target, anchors);
+    }
+
     void tell(const TargetConfig& target, const DeploymentOutcome& outcome) {
         std::string remarks;
         for (const std::string& remark : outcome.remarks) remarks += (remarks.empty() ? "" : "; ") + remark;
@@ -117,35 +149,35 @@ class Deployment {
                                  known->attempting == 0 && known->fingerprint == fingerprint(target);
         if (!is_in_place || also_what_is_well_ || target.endpoints.empty()) return false;
         RightClock clock = s_.clock_for(record);
-        const auto verdicts = deployers::look(target.endpoints, expectation_, anchors, clock);
+        const auto verdicts =
+            deployers::look(target.endpoints, expectation_,
+                            {.anchors = anchors, .clock = clock, .names = names_of_targets(s_)});
         if (!deployers::all_serving(verdicts)) return false;
         return keeper_
             .change([&](Record& changed) { note_verdicts(changed, target.name, verdicts, s_.clock.now()); })
             .has_value();
     }
 
-    /// The generations that may be on the target now, or have to stay there: what it has, and the newest
-    /// agent.keep.
     [[nodiscard]] std::vector<deployers::Generation> earlier_on(const TargetConfig& target) const {
         const Record record = keeper_.record();
         static const TargetRecord unknown;
         const TargetRecord* known = record.target(target.name);
-        const TargetRecord& held = known == nullptr ? unknown : *known;
+        std::vector<int> numbers;
+        for (const deployers::Generation& generation : earlier_) numbers.push_back(generation.number);
+        numbers = earlier_on_target(std::move(numbers), known == nullptr ? unknown : *known, wanted_.number,
+                                    s_.config.agent.keep);
         std::vector<deployers::Generation> chosen;
         for (const deployers::Generation& generation : earlier_) {
-            const int number = generation.number;
-            const bool is_recent = number > wanted_.number - s_.config.agent.keep;
-            if (is_recent || number == held.installed || number == held.serving) chosen.push_back(generation);
+            if (std::ranges::find(numbers, generation.number) != numbers.end()) chosen.push_back(generation);
         }
         return chosen;
     }
 
-    /// Until when an earlier generation may be put back: one that was revoked, never.
-    [[nodiscard]] base::Instant end_of(const deployers::Generation& generation) const {
-        const Record record = keeper_.record();
-        const GenerationRecord* known = record.generation(generation.number);
-        if (known != nullptr && known->revoked_at) return *known->revoked_at;
-        return generation.chain.front().not_after();
+    [[nodiscard]] std::vector<std::string> revoked() const {
+        std::vector<std::string> leaves;
+        for (const GenerationRecord& generation : keeper_.record().generations)
+            if (generation.revoked_at) leaves.push_back(generation.sha256);
+        return leaves;
     }
 
     DeploymentOutcome transact(const TargetConfig& target, const base::Anchors& anchors) {
@@ -155,11 +187,12 @@ class Deployment {
         const auto host = s_.host(target);
         deployers::DeploymentRequest request{.wanted = &wanted_,
                                              .earlier = expectation_.earlier,
+                                             .revoked = revoked(),
                                              .installation = std::move(*installation),
                                              .endpoints = target.endpoints,
                                              .anchors = &anchors,
+                                             .names = names_of_targets(s_),
                                              .verify_for = target.verify_for};
-        if (!earlier_.empty()) request.earlier_not_after = end_of(earlier_.back());
         request.progress = [&](std::string_view step, std::string_view detail) {
             s_.progress.step(certificate_.name, target.name,
                              std::string(step) + (detail.empty() ? "" : " ") + std::string(detail));
@@ -182,19 +215,43 @@ class Deployment {
 
 }  // namespace
 
-Result<void> deploy(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
-                    const std::vector<std::string>& targets, bool also_what_is_well) {
-    Deployment deployment(s, certificate, keeper, also_what_is_well);
+Result<std::vector<std::string>> deploy(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
+                                        const DeploymentWish& wish, Errand& errand) {
+    Deployment deployment(s, certificate, keeper, wish.also_what_is_well);
     TRY(deployment.load());
-    std::vector<const TargetConfig*> chosen;
+
+    // Those of one service come one after the other, in one turn.
+    struct Group {
+        Places places{};
+        std::vector<const TargetConfig*> targets{};
+        bool is_turned_away = false;
+        Result<void> result{};
+    };
+
+    std::vector<Group> groups;
     for (const TargetConfig& target : certificate.targets) {
-        if (std::ranges::find(targets, target.name) != targets.end()) chosen.push_back(&target);
+        if (std::ranges::find(wish.targets, target.name) == wish.targets.end()) continue;
+        const Places places = places_to_deploy(s.config.agent, target);
+        auto group = std::ranges::find(groups, places, &Group::places);
+        if (group == groups.end()) group = groups.insert(group, {.places = places});
+        group->targets.push_back(&target);
     }
-    std::vector<Result<void>> results(chosen.size());
-    base::in_parallel(chosen.size(), s.config.agent.host_jobs,
-                      [&](std::size_t i) { results[i] = deployment.to(*chosen[i]); });
-    for (Result<void>& result : results) TRY(std::move(result));
-    return {};
+    base::in_parallel(groups.size(), s.config.agent.host_jobs, [&](std::size_t i) {
+        Group& group = groups[i];
+        const Turns::Turn turn = errand.take(group.places);
+        group.is_turned_away = turn == nullptr;
+        for (const TargetConfig* target : group.targets) {
+            if (turn && group.result) group.result = deployment.to(*target);
+        }
+    });
+    std::vector<std::string> turned_away;
+    for (Group& group : groups) {
+        TRY(std::move(group.result));
+        for (const TargetConfig* target : group.targets) {
+            if (group.is_turned_away) turned_away.push_back(target->name);
+        }
+    }
+    return turned_away;
 }
 
 }  // namespace agent

@@ -25,4 +25,9 @@ base::Result<void> Keeper::change(const std::function<void(Record&)>& edit) {
     return {};
 }
 
+void Keeper::note(const std::function<void(Record&)>& edit) {
+    const std::scoped_lock guard(mutex_);
+    edit(record_);
+}
+
 }  // namespace agent

@@ -24,6 +24,8 @@ class Keeper {
 
     [[nodiscard]] Record record() const;
     [[nodiscard]] base::Result<void> change(const std::function<void(Record&)>& edit);
+    /// Durable with the next change(), for what does no harm if it is lost until then.
+    void note(const std::function<void(Record&)>& edit);
 
   private:
     Store& store_;

@@ -38,7 +38,7 @@ OrderHold Ledgers::as_our_clock_shows(OrderHold hold, base::Instant now) const {
 /// What the generations tell, on top of what is there. Names that were ordered with another renewd are not
 /// in it; the CA tells of them.
 Ledger Ledgers::rebuilt(const CaConfig& ca, Ledger from) {
-    const auto limits = limits_of(ca.directory);
+    const auto limits = ca.known_limits();
     if (limits.empty()) return from;
     const base::Instant now = now_at(ca);
     std::vector<PastOrder> orders;
@@ -86,7 +86,7 @@ Ledgers::Known& Ledgers::refresh(const CaConfig& ca, bool may_rebuild) {
     if (known.is_newer && !std::exchange(known.is_told, true))
         log_.error("{}: the ledger of its limits was written by a later renewd, and is left as it is",
                    ca.name);
-    known.ledger.prune(limits_of(ca.directory), now_at(ca));
+    known.ledger.prune(ca.known_limits(), now_at(ca));
     if (is_lost && may_rebuild && !known.is_newer) {
         if (*read) log_.warn("{}: the ledger of its limits is damaged, and put together anew", ca.name);
         known.ledger = rebuilt(ca, std::move(known.ledger));
@@ -107,7 +107,7 @@ std::optional<Ledger> Ledgers::look(const CaConfig& ca) {
 std::optional<OrderHold> Ledgers::hold(const CaConfig& ca, const OrderAhead& order) {
     const std::scoped_lock guard(mutex_);
     const base::Instant now = now_at(ca);
-    auto hold = hold_of(refresh(ca, /*may_rebuild=*/false).ledger, limits_of(ca.directory), order, now);
+    auto hold = hold_of(refresh(ca, /*may_rebuild=*/false).ledger, ca.known_limits(), order, now);
     return hold ? std::optional(as_our_clock_shows(std::move(*hold), now)) : std::nullopt;
 }
 
@@ -155,7 +155,7 @@ void Ledgers::change(const CaConfig& ca, const Change& edit) {
     const auto lock =
         base::take_patiently(clock_, kPatience, base::Milliseconds(20), [&] { return file.lock(); });
     Known& known = refresh(ca, /*may_rebuild=*/true);
-    edit(known.ledger, limits_of(ca.directory), now_at(ca));
+    edit(known.ledger, ca.known_limits(), now_at(ca));
     const bool is_busy = !lock && lock.error().code == Code::StateLocked;
     auto written = lock      ? write(ca, known)
                    : is_busy ? add_out_of_turn(ca, known)
@@ -194,7 +194,7 @@ Result<void> Ledgers::write(const CaConfig& ca, Known& known) {
     if (!known.is_read) return base::fail(Code::StateUnwritable, "it could not be read");
     const std::size_t live = known.ledger.buckets().size() + known.ledger.learned().size();
     if (known.lines == 0 || known.lines > 2 * live + kLinesToSpare) {
-        known.ledger.prune(limits_of(ca.directory), now_at(ca));
+        known.ledger.prune(ca.known_limits(), now_at(ca));
         TRY(file.replace(to_text(known.ledger)));
         known.lines = 1 + known.ledger.buckets().size() + known.ledger.learned().size();
     } else {

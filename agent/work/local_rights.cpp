@@ -97,7 +97,9 @@ bool uses_helper(const Config& config) {
 
 std::unique_ptr<deployers::Host> make_this_machine(const Config& config, base::Files& files) {
     if (uses_helper(config)) return deployers::make_helper_host(config.agent.helper);
-    return deployers::make_local_host(files);
+    // Below the state, not in /tmp: the agent has a /tmp of its own, and commands by hand become the owner of
+    // the state. Both see these.
+    return deployers::make_local_host(files, {}, config.agent.state_dir + "/locks");
 }
 
 Result<std::string> may_deploy_here(const Config& config, const CertificateConfig& certificate,

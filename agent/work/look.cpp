@@ -21,7 +21,22 @@ namespace {
 
 constexpr std::size_t kTargetsAtOnce = 20;
 
+/// It has what is wanted, and the last look has shown it everywhere.
+bool is_verified(const Record& record, const TargetRecord& target) {
+    const GenerationRecord* wanted = record.wanted();
+    return wanted != nullptr && target.installed == wanted->number && target.serving == wanted->number &&
+           deployers::all_serving(target.endpoints);
+}
+
 }  // namespace
+
+deployers::NameSource names_of_targets(const Surroundings& s) {
+    return {.dns = &s.dns, .also_local = true};
+}
+
+deployers::NameSource names_of_visitors(const Surroundings& s) {
+    return {.dns = &s.dns, .also_local = !s.config.dns.is_public};
+}
 
 deployers::Expectation expectation_of(const Record& record) {
     deployers::Expectation expectation;
@@ -49,6 +64,7 @@ int generation_seen(const Record& record, const std::vector<EndpointVerdict>& ve
 void note_verdicts(Record& record, const std::string& target, const std::vector<EndpointVerdict>& verdicts,
                    base::Instant now) {
     TargetRecord& known = record.target_for(target);
+    const bool was_verified = is_verified(record, known);
     const bool all_serve = deployers::all_serving(verdicts);
     known.endpoints = verdicts;
     known.verified_at = now;
@@ -60,15 +76,15 @@ void note_verdicts(Record& record, const std::string& target, const std::vector<
         known.failure.reset();
         note_well(known.drift, now);
     }
+    if (!was_verified && is_verified(record, known))
+        record.hooks.push_back({.event = "verified", .target = target, .generation = known.serving});
 }
 
 void note_look(Record& record, const CertificateConfig& certificate, const std::string& name,
                const base::Error& error, const LookMoment& moment) {
     TargetRecord& target = record.target_for(name);
     if (record.wanted() == nullptr || target.installed != record.wanted()->number) return;
-    // A name that does not resolve says nothing of what is served there.
-    const bool says_something = error.code != base::Code::VerifyUnresolved;
-    const bool is_news = moment.was_serving && says_something && !target.drift.seen_at;
+    const bool is_news = moment.was_serving && !target.drift.seen_at;
     if (is_news) note_drift(target.drift, moment.now, moment.verify_every);
     if (target.failure) return;
     base::Error told = error;
@@ -83,8 +99,8 @@ void note_look(Record& record, const CertificateConfig& certificate, const std::
                         " --target " + name,
                 .step = "verify"};
     }
-    target.failure =
-        count_failure(std::nullopt, told, Effort::Deployment, moment.now, std::nullopt, moment.chance);
+    target.failure = count_failure(
+        std::nullopt, told, {.effort = Effort::Deployment, .now = moment.now, .chance = moment.chance});
     if (is_news)
         record.hooks.push_back({.event = "drifted",
                                 .target = name,
@@ -110,7 +126,8 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
             seen[i] = tl::make_unexpected(anchors.error());
             return;
         }
-        seen[i] = deployers::look(looked_at[i]->endpoints, expectation_of(record), *anchors, clock);
+        seen[i] = deployers::look(looked_at[i]->endpoints, expectation_of(record),
+                                  {.anchors = *anchors, .clock = clock, .names = names_of_targets(s)});
     });
     const auto has_drifted = [](const Record& known, const std::string& name) {
         const TargetRecord* target = known.target(name);
@@ -130,6 +147,9 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
                 note_look(changed, certificate, name, seen[i].error(), moment);
                 continue;
             }
+            // A name that does not resolve, and a look that this machine could not take, are no news of the
+            // target.
+            moment.was_serving = moment.was_serving && deployers::shows_a_fault(*seen[i]);
             note_verdicts(changed, name, *seen[i], moment.now);
             auto error = deployers::error_of(*seen[i], certificate.name);
             s.count_attempt("verify", !error);
@@ -157,7 +177,9 @@ Result<void> look_at_certificate(Surroundings& s, const CertificateConfig& certi
     const base::Anchors anchors = TRY(s.anchors(certificate, ""));
     s.progress.step(certificate.name, "verify", std::to_string(certificate.endpoints.size()) + " public");
     RightClock clock = s.clock_for(record);
-    const auto verdicts = deployers::look(certificate.endpoints, expectation_of(record), anchors, clock);
+    const auto verdicts =
+        deployers::look(certificate.endpoints, expectation_of(record),
+                        {.anchors = anchors, .clock = clock, .names = names_of_visitors(s)});
     return keeper.change([&](Record& changed) {
         changed.endpoints = verdicts;
         changed.endpoints_verified_at = s.clock.now();

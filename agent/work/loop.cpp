@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <csignal>
+#include <exception>
 #include <utility>
 
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include "agent/plan/plan.hpp"
+#include "agent/plan/retry.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/removed.hpp"
 #include "agent/work/status_now.hpp"
@@ -32,6 +34,7 @@ constexpr base::Milliseconds kLongestJob = 24h;  // beyond this, something hangs
 // What is done beside the certificates stands in the agenda, too, under names that no certificate can have.
 constexpr const char* kRemoved = "removed certificates";
 constexpr const char* kMetrics = "metrics file";
+constexpr Instant kBeside{};  // before any certificate that waits for a hand
 constexpr base::Seconds kTendRemovedEvery = 1h;
 constexpr base::Seconds kShowMetricsEvery = 1min;  // free space and limits change by themselves
 constexpr base::Seconds kShowMetricsSoon = 2s;
@@ -50,10 +53,12 @@ Loop::Loop(LoopParts parts, Accepted accepted, const ControlSocket& control)
     : parts_(std::move(parts)),
       control_(control),
       index_file_(parts_.files, accepted.catalogue.ground().agent.state_dir),
+      turns_(std::make_shared<Turns>()),
       note_{.since = parts_.clock.now()},
       saved_at_(parts_.clock.steady()),
       clock_offset_(offset_of(parts_.clock)),
       crew_(kCrewMax) {
+    turns_->on_return([this] { parts_.wakeup.call(); });
     enter(std::move(accepted));
     parts_.wakeup.watch(control_.descriptor());
 }
@@ -66,6 +71,7 @@ void Loop::enter(Accepted accepted) {
     epoch_->surroundings =
         std::make_unique<Surroundings>(epoch_->catalogue.ground(), parts_.store, parts_.files,
                                        parts_.transport, parts_.clock, parts_.progress, parts_.log);
+    epoch_->surroundings->turns = turns_;
     keep_metrics(before.get());
     if (before) {
         plan_anew(before->catalogue);
@@ -88,11 +94,12 @@ void Loop::plan_start(bool tries_again) {
         // It may have been noted under a clock that was ahead: nothing of it is believed for more than a day.
         const Instant believed = parts_.clock.now() + 1h + Seconds(listed.fingerprint % 82'800);
         const bool is_put_off = is_known && !tries_again;
-        agenda_.put(listed.name, is_put_off ? std::min(entry->second.due, believed) : Instant{});
+        agenda_.put(listed.name, is_put_off ? std::min(entry->second.due, believed) : Instant{},
+                    is_known ? entry->second.pressing_at.value_or(kNotKnown) : kNotKnown);
         if (!is_known) ++unsaved_;
         if (tries_again) mended_.insert(listed.name);
     }
-    agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6);
+    agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6, kBeside);
 }
 
 /// After a reload everything is looked into, with another try for what only a person could mend: it may have
@@ -104,7 +111,9 @@ void Loop::plan_anew(const Catalogue& before) {
         ++unsaved_;
     }
     for (const Listed& listed : before.list().certificates) {
-        if (epoch_->catalogue.find(listed.name) == nullptr) agenda_.drop(listed.name);
+        if (epoch_->catalogue.find(listed.name) != nullptr) continue;
+        agenda_.drop(listed.name);
+        note_store({.name = listed.name});
     }
 }
 
@@ -137,7 +146,7 @@ void Loop::plan_again_after_a_jump() {
     clock_offset_ = offset;
     parts_.log.warn("the clock was set: it is {} now", base::format_instant(parts_.clock.now()));
     for (const Listed& listed : epoch_->catalogue.list().certificates) agenda_.put(listed.name, Instant{});
-    agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6);
+    agenda_.put(kRemoved, parts_.clock.now() + kTendRemovedEvery / 6, kBeside);
 }
 
 /// When the next one is due, if there is a hand free for it; a hand that becomes free wakes us by itself.
@@ -156,9 +165,10 @@ std::optional<base::Milliseconds> Loop::next_beat() const {
 void Loop::begin_what_is_due() {
     if (waits_for_an_earlier_epoch()) return;
     while (jobs_.size() < settings().jobs) {
-        const auto certificate = agenda_.take_due(parts_.clock.now());
-        if (!certificate) return;
-        begin(*certificate);
+        const auto due = agenda_.take_due(parts_.clock.now(),
+                                          [&](const Places& places) { return turns_->is_free(places); });
+        if (!due) return;
+        begin(*due);
     }
 }
 
@@ -172,16 +182,31 @@ bool Loop::waits_for_an_earlier_epoch() {
     return false;
 }
 
-void Loop::begin(const std::string& certificate) {
+/// One of which nobody knows how pressing it is, is only judged first: else thousands that stand before it in
+/// the alphabet would have their orders while its time runs out.
+void Loop::begin(const Due& due) {
+    const std::string& certificate = due.certificate;
     // Gone from the configuration and back in it while it was being worked on.
     if (jobs_.contains(certificate)) {
         agenda_.put_back(certificate, parts_.clock.now() + kBusyPause);
         return;
     }
-    const Job job{.epoch = epoch_, .begun = parts_.clock.steady()};
-    const PassOptions options{.wishes = {.mended = mended_.contains(certificate)}, .wait = base::Seconds(0)};
-    const bool has_begun = crew_.begin([this, certificate, options, epoch = epoch_] {
-        CertificateOutcome outcome = work_on(*epoch, certificate, options);
+    Task task{.epoch = epoch_,
+              .certificate = certificate,
+              .options = {.wishes = {.mended = mended_.contains(certificate)}, .wait = base::Seconds(0)},
+              .turn = due.called_up_for.empty() ? nullptr : turns_->take(due.called_up_for),
+              .only_judges = due.pressing_at == kNotKnown};
+    const Job job{.epoch = epoch_,
+                  .begun = parts_.clock.steady(),
+                  .only_judges = task.only_judges,
+                  .is_mended = task.options.wishes.mended};
+    const bool has_begun = crew_.begin([this, task = std::move(task)]() mutable {
+        CertificateOutcome outcome{.name = task.certificate};
+        try {
+            outcome = work_on(std::move(task));
+        } catch (const std::exception& bug) {
+            outcome.error = error_of_bug(bug);
+        }
         {
             const std::scoped_lock guard(finished_mutex_);
             finished_.push_back(std::move(outcome));
@@ -206,7 +231,7 @@ void Loop::keep_metrics(const Epoch* before) {
     const bool goes_on = before != nullptr && before->metrics && before->metrics->path() == path;
     epoch_->metrics = goes_on ? before->metrics : std::make_shared<MetricsKeeper>(parts_.files, path);
     epoch_->surroundings->on_attempt = std::bind_front(&MetricsKeeper::attempted, epoch_->metrics);
-    agenda_.put(kMetrics, Instant{});
+    agenda_.put(kMetrics, Instant{}, kBeside);
 }
 
 /// Soon; the more there is to write, the more is written at once.
@@ -220,14 +245,16 @@ void Loop::metrics_have_changed() {
 /// On a thread of the crew.
 CertificateOutcome Loop::show_metrics(const Epoch& epoch) const {
     CertificateOutcome outcome{.name = kMetrics, .next = parts_.clock.now() + kShowMetricsEvery};
-    const auto shown = agent::show_metrics(*epoch.metrics, *epoch.surroundings, epoch.catalogue, config_ok_);
+    const auto shown = agent::show_metrics(*epoch.metrics, *epoch.surroundings, epoch.catalogue,
+                                           {.config_ok = config_ok_, .store_ok = store_ok_});
     if (!shown) outcome.error = shown.error();
     return outcome;
 }
 
 /// On a thread of the crew.
-CertificateOutcome Loop::work_on(const Epoch& epoch, const std::string& certificate,
-                                 const PassOptions& options) const {
+CertificateOutcome Loop::work_on(Task task) const {
+    const Epoch& epoch = *task.epoch;
+    const std::string& certificate = task.certificate;
     if (certificate == kRemoved) {
         const auto is_configured = [&](const std::string& name) {
             return epoch.catalogue.find(name) != nullptr;
@@ -238,10 +265,13 @@ CertificateOutcome Loop::work_on(const Epoch& epoch, const std::string& certific
     if (certificate == kMetrics) return show_metrics(epoch);
     auto config = epoch.catalogue.certificate(certificate);
     if (!config) return {.name = certificate, .error = std::move(config).error()};
-    CertificateOutcome outcome = run_pass_on(*epoch.surroundings, *config, options);
+    if (task.only_judges) return judge_only(*epoch.surroundings, *config, task.options);
+    CertificateOutcome outcome =
+        run_pass_on(*epoch.surroundings, *config, task.options, std::move(task.turn));
     if (epoch.metrics) {
         const StatusNow found = status_now(*epoch.surroundings, *config);
-        epoch.metrics->note(figures_of(found.status), parts_.clock.now());
+        const Instant now = parts_.clock.now();
+        epoch.metrics->note(figures_of(found.status), outcome.error ? std::nullopt : std::optional(now));
     }
     return outcome;
 }
@@ -262,17 +292,31 @@ void Loop::take_back(const CertificateOutcome& outcome) {
         const auto took = parts_.clock.steady() - job.mapped().begun;
         metrics_not_before_ = now + std::chrono::ceil<Seconds>(kShowMetricsShare * took);
     } else {
+        note_store(outcome);
         metrics_have_changed();
     }
-    Instant at = outcome.next.value_or(now + kStorePause);
-    if (outcome.error) {
-        const bool is_busy = outcome.error->code == base::Code::StateLocked;
-        at = now + (is_busy ? kBusyPause : kStorePause);
-        if (!is_busy) parts_.log.error("{}: {}", outcome.name, outcome.error->message);
-    }
+    const Instant at = outcome.error ? after_error(outcome, now) : outcome.next.value_or(now + kStorePause);
+    if (!outcome.error) bugs_.erase(outcome.name);
     for (const std::string& remark : outcome.remarks) parts_.log.info("{}", remark);
-    agenda_.put_back(outcome.name, std::max(at, now + kShortestPause));
+    const bool has_just_begun = job.mapped().only_judges && at == Instant{};
+    if (job.mapped().is_mended && (has_just_begun || !outcome.waits_for.empty()))
+        mended_.insert(outcome.name);
+    agenda_.put_back(outcome.name, has_just_begun ? at : std::max(at, now + kShortestPause),
+                     outcome.pressing_at, outcome.waits_for);
     ++unsaved_;
+}
+
+/// When it is tried again.
+Instant Loop::after_error(const CertificateOutcome& outcome, Instant now) {
+    const base::Error& error = *outcome.error;
+    if (error.code == base::Code::StateLocked) return now + kBusyPause;
+    parts_.log.error("{}: {}", outcome.name, error.message);
+    if (error.code != base::Code::InternalUnexpected) return now + kStorePause;
+    const auto known = bugs_.find(outcome.name);
+    const Failure failure =
+        count_failure(known == bugs_.end() ? std::nullopt : std::optional(known->second), error,
+                      {.effort = Effort::Deployment, .now = now, .chance = epoch_->surroundings->chance()});
+    return bugs_.insert_or_assign(outcome.name, failure).first->second.next_attempt;
 }
 
 void Loop::hear() {
@@ -309,6 +353,19 @@ void Loop::reload() {
     parts_.manager.ready(state_words());
 }
 
+/// A certificate that the state has let down is tried again within a minute: what is told here is over soon
+/// after it can be written again.
+void Loop::note_store(const CertificateOutcome& outcome) {
+    const std::string before = state_words();
+    if (is_let_down_by_the_state(outcome)) {
+        let_down_.insert_or_assign(outcome.name, outcome.error->message);
+    } else {
+        let_down_.erase(outcome.name);
+    }
+    store_ok_ = let_down_.empty();
+    if (state_words() != before) parts_.manager.status(state_words());
+}
+
 /// For `status`, and for `systemctl status`.
 void Loop::tell_state() {
     const auto noted = write_note(parts_.files, settings().state_dir, note_);
@@ -319,6 +376,7 @@ void Loop::tell_state() {
 std::string Loop::state_words() const {
     std::string text = counted(epoch_->catalogue.list().certificates.size(), "certificate");
     if (!note_.config_error.empty()) text += "; the configuration is not in force: " + note_.config_error;
+    if (!let_down_.empty()) text += "; the state cannot be read or written: " + let_down_.begin()->second;
     return text;
 }
 
@@ -347,9 +405,11 @@ void Loop::keep_index(bool now) {
     Index index;
     for (const Listed& listed : epoch_->catalogue.list().certificates) {
         const auto due = agenda_.due(listed.name);
-        if (due && *due != Instant{})
+        if (due && *due != Instant{} && agenda_.pressing_at(listed.name) != kNotKnown)
             index.emplace_hint(index.end(), listed.name,
-                               IndexEntry{.due = *due, .fingerprint = listed.fingerprint});
+                               IndexEntry{.due = *due,
+                                          .fingerprint = listed.fingerprint,
+                                          .pressing_at = agenda_.pressing_at(listed.name)});
     }
     const auto saved = index_file_.save(std::move(index));
     if (!saved) parts_.log.warn("{}", saved.error().message);

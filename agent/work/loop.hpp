@@ -57,6 +57,9 @@ class Loop {
     /// an end; what does not is resumed by the next run, as after any other end.
     [[nodiscard]] int run();
 
+    /// How many certificates are being worked on. For the thread of run().
+    [[nodiscard]] std::size_t at_work() const { return jobs_.size(); }
+
   private:
     /// A configuration in force. Work that began under it ends under it.
     struct Epoch {
@@ -70,14 +73,24 @@ class Loop {
     struct Job {
         std::shared_ptr<Epoch> epoch{};
         base::Steady begun{};
-        bool is_told = false;  // that it takes long
+        bool only_judges = false;  // whether there is anything to do
+        bool is_mended = false;    // and so tries again what waits for a person
+        bool is_told = false;      // that it takes long
+    };
+
+    /// What a thread of the crew is given.
+    struct Task {
+        std::shared_ptr<const Epoch> epoch{};
+        std::string certificate{};
+        PassOptions options{};
+        Turns::Turn turn{};  // that it was called up with
+        bool only_judges = false;
     };
 
     void enter(Accepted accepted);
     void plan_start(bool tries_again);
     void plan_anew(const Catalogue& before);
-    [[nodiscard]] CertificateOutcome work_on(const Epoch& epoch, const std::string& certificate,
-                                             const PassOptions& options) const;
+    [[nodiscard]] CertificateOutcome work_on(Task task) const;
 
     [[nodiscard]] const AgentConfig& settings() const { return epoch_->catalogue.ground().agent; }
 
@@ -87,13 +100,15 @@ class Loop {
     void reload();
     void begin_what_is_due();
     [[nodiscard]] bool waits_for_an_earlier_epoch();
-    void begin(const std::string& certificate);
+    void begin(const Due& due);
     void take_back(const CertificateOutcome& outcome);
+    [[nodiscard]] base::Instant after_error(const CertificateOutcome& outcome, base::Instant now);
     void take_back_finished();
     void hear();
     void keep_index(bool now);
     void plan_again_after_a_jump();
     void feed_watchdog();
+    void note_store(const CertificateOutcome& outcome);
     void tell_state();
     [[nodiscard]] std::string state_words() const;
     void stop(base::Milliseconds patience);
@@ -103,17 +118,21 @@ class Loop {
     LoopParts parts_;
     const ControlSocket& control_;
     IndexFile index_file_;
+    std::shared_ptr<Turns> turns_;  // of all epochs: a service is reloaded by one at a time
     std::shared_ptr<Epoch> epoch_;
     AgentNote note_;
     Agenda agenda_;
     std::set<std::string, std::less<>> mended_;  // to be tried again, whatever they wait for
     std::map<std::string, Job> jobs_;
+    std::map<std::string, Failure> bugs_;  // of certificates whose work has thrown something
     std::optional<base::Steady> reloaded_at_;
     std::size_t unsaved_ = 0;  // changes that the index on disk does not have
     base::Steady saved_at_{};
     base::Instant metrics_not_before_{};
-    std::atomic<bool> config_ok_ = true;  // read by the crew
-    base::Seconds clock_offset_{};        // of the wall clock from the boot clock
+    std::map<std::string, std::string> let_down_;  // certificates, by the state: in which words
+    std::atomic<bool> config_ok_ = true;           // read by the crew
+    std::atomic<bool> store_ok_ = true;            // the same
+    base::Seconds clock_offset_{};                 // of the wall clock from the boot clock
     std::mutex finished_mutex_;
     std::vector<CertificateOutcome> finished_;  // by the crew, for this thread
     base::Crew crew_;                           // the last member: its threads end before what they use

@@ -49,6 +49,7 @@ Result<void> MetricsKeeper::write(Beside beside) {
                         .limits = std::move(beside.limits),
                         .free_bytes = beside.free_bytes,
                         .last_pass = last_pass_,
+                        .store_ok = beside.store_ok,
                         .config_ok = beside.config_ok};
         metrics.certificates.reserve(certificates_.size());
         for (const auto& [name, figures] : certificates_) metrics.certificates.push_back(&figures);

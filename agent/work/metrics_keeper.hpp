@@ -31,6 +31,7 @@ class MetricsKeeper {
     struct Beside {
         std::vector<LimitFigure> limits{};
         std::optional<std::uint64_t> free_bytes{};
+        bool store_ok = true;
         bool config_ok = true;
     };
 

@@ -2,18 +2,25 @@
 #include "agent/work/pass.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <set>
 
 #include <spdlog/spdlog.h>
 
+#include "agent/plan/agenda.hpp"
 #include "agent/plan/keeping.hpp"
+#include "agent/plan/standing.hpp"
 #include "agent/tell/status.hpp"
 #include "agent/work/deploy.hpp"
+#include "agent/work/findings.hpp"
 #include "agent/work/look.hpp"
+#include "agent/work/outlook.hpp"
 #include "agent/work/renew.hpp"
 #include "agent/work/renewal_window.hpp"
 #include "agent/work/residue.hpp"
 #include "agent/work/run_hooks.hpp"
+#include "agent/work/standing.hpp"
 #include "base/parallel.hpp"
 #include "base/patience.hpp"
 
@@ -23,72 +30,95 @@ using base::Result;
 
 namespace {
 
-/// The work on one certificate in one pass. Each kind of work is done at most once: what fails waits for a
-/// later pass.
+/// What there was no turn for.
+struct TurnedAway {
+    bool at_ca = false;
+    bool at_names = false;  // they are judged when all targets are done
+    std::set<std::string> targets{};
+};
+
+/// What is not done again in this pass, well or not.
+struct Done {
+    bool at_ca = false;
+    bool at_names = false;
+    std::set<std::string> deployed{};
+    std::set<std::string> looked_at{};
+};
+
+/// The work on one certificate in one pass. Each kind of work is done at most once, in however many runs:
+/// what fails waits for a later pass.
 class Pass {
   public:
     Pass(Surroundings& surroundings, const CertificateConfig& certificate, const PassOptions& options)
-        : s_(surroundings), certificate_(certificate), options_(options) {
-        wish_ = {.by_hand = options.wishes.by_hand, .over_limit = options.wishes.over_limit};
-    }
+        : s_(surroundings),
+          certificate_(certificate),
+          options_(options),
+          outlook_(surroundings, certificate, options) {}
 
-    /// Nothing due is the common case, and costs one look into the store and no lease. How pressing the work
-    /// is, the smaller the more; nothing: there is none.
-    std::optional<double> look() {
+    /// Is there anything to do? Mostly not, and that costs one look into the store and no lease.
+    bool look() {
         outcome_.name = certificate_.name;
-        auto pressing = judge();
-        if (pressing) return *pressing;
-        outcome_.error = std::move(pressing).error();
-        return std::nullopt;
+        bool is_due = false;
+        unless_it_throws([&]() -> Result<void> {
+            is_due = TRY(judge());
+            return {};
+        });
+        return is_due;
     }
 
-    void run() {
-        auto result = work();
-        if (!result) outcome_.error = std::move(result).error();
-        s_.progress.finish(certificate_.name, ending());
+    /// What is not done for want of a turn stands in outcome().waits_for; then it is to be run again.
+    void run(Turns::Turn turn) {
+        errand_ = std::make_unique<Errand>(*s_.turns, std::move(turn));
+        turned_away_ = {};
+        unless_it_throws([this]() -> Result<void> {
+            TRY(work());
+            outcome_.waits_for = errand_->missed();
+            return {};
+        });
+        if (outcome_.error) outcome_.waits_for.clear();
+        if (outcome_.waits_for.empty()) {
+            s_.progress.finish(certificate_.name, ending());
+        } else {
+            s_.progress.step(certificate_.name, "waiting", "for its turn");
+        }
+        errand_.reset();
         keeper_.reset();
+        is_again_ = true;
     }
 
     [[nodiscard]] CertificateOutcome& outcome() { return outcome_; }
 
   private:
-    Result<std::optional<double>> judge() {
+    /// A bug that one certificate brings to light is its own trouble: the others go on.
+    void unless_it_throws(const std::function<Result<void>()>& work) {
+        try {
+            auto result = work();
+            if (!result) outcome_.error = std::move(result).error();
+        } catch (const std::exception& bug) {
+            outcome_.error = error_of_bug(bug);
+        }
+    }
+
+    Result<bool> judge() {
         const auto known = TRY(s_.store.load(certificate_.name));
         const Record record = known.value_or(Record{.name = certificate_.name, .first_seen = s_.clock.now()});
-        if (options_.may_renew) ask_for_time(record);
+        if (options_.may_renew) outlook_.ask_for_time(record);
         const bool is_damaged = !s_.store.findings(certificate_.name).empty();
-        const auto order = TRY(open_order());
-        // By hand, and not due: the last of a limit is not for this.
-        wish_.is_forced =
-            options_.wishes.renew_now && !order && record.wanted() != nullptr &&
-            plan(certificate_, record, {.now = s_.clock.now(), .wishes = {.by_hand = true}}).renewal.at >
-                s_.clock.now();
-        const Plan first = plan_for(record, order);
+        TRY(outlook_.judge_force(record));
+        const Plan first = TRY(outlook_.plan_for(record));
         note_order_hold(first);
         note_hold(first);
         const bool waits = outcome_.held && may_wait_until(outcome_.held->until);
         outcome_.next = first.next();
-        if (!options_.revocation && !waits && !is_damaged && !has_work(first)) return std::optional<double>{};
-        return std::optional(urgency_rank(record, s_.clock.now()));
-    }
-
-    /// Of the CA that what is held came from, and of the one that would be asked for more.
-    void ask_for_time(const Record& record) {
-        std::set<std::string> cas{certificate_.ca.front()};
-        if (record.wanted() != nullptr) cas.insert(record.wanted()->ordered_for.ca);
-        for (const std::string& name : cas) {
-            const auto ca = s_.config.cas.find(name);
-            if (ca != s_.config.cas.end()) s_.ask_for_time(ca->second);
-        }
+        outcome_.pressing_at = pressing_at(record, s_.clock.now());
+        return options_.revocation || waits || is_damaged || has_work(first);
     }
 
     Result<void> work() {
         keeper_ = TRY(take_turn());
-        TRY(tell_findings());
+        TRY(tell_findings(s_, certificate_.name, *keeper_));
         if (options_.revocation) TRY(want_revoked(s_, certificate_, *keeper_, *options_.revocation));
-        TRY(revoke_what_is_due());  // before anything else where its time has come
-        TRY(ask_ca_if_due());
-        TRY(renew_if_due());
+        TRY(do_what_is_due_at_the_ca());
         if (keeper_->record().wanted() != nullptr) {
             // What a look finds drifted is repaired in the same pass; the public names are judged when all
             // targets are done.
@@ -96,79 +126,24 @@ class Pass {
             TRY(deploy_what_is_due());
             TRY(look_at_public_names_if_due());
             TRY(raise_served(certificate_, *keeper_));
-            TRY(revoke_what_is_due());
+            TRY(revoke_what_is_due_now());
         }
-        TRY(clean_up_if_due());
+        if (!is_again_) TRY(clean_up_if_due());
         TRY(raise_expiring(s_, certificate_, *keeper_));
-        TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.is_eager()));
+        TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.is_eager() && !is_again_));
         const Plan last = TRY(plan_again());
         note_hold(last);
-        outcome_.next = last.next();
+        outcome_.next = next_but_for_turns(last);
+        outcome_.pressing_at = pressing_at(keeper_->record(), s_.clock.now());
         return prune();
     }
 
-    /// One that cannot be read waits as well: for a person, who is told when it is to be gone on with.
-    Result<std::optional<OpenOrder>> open_order() {
-        auto order = s_.store.open_order(certificate_.name);
-        if (!order && order.error().code == base::Code::StateCorrupt) return std::optional(OpenOrder{});
-        return order;
-    }
-
-    /// What was found wrong with the state is mended by saving what could be read of it. What cannot be
-    /// mended is logged each time, and stands in the history once.
-    Result<void> tell_findings() {
-        constexpr std::size_t kLately = 40;
-        const std::vector<std::string> findings = s_.store.findings(certificate_.name);
-        if (findings.empty()) return {};
-        const auto lately = TRY(s_.store.history(certificate_.name, kLately));
-        for (const std::string& finding : findings) {
-            s_.log.error("{}: {}", certificate_.name, finding);
-            const bool is_known = std::ranges::any_of(lately, [&](const std::string& line) {
-                const auto happening = parse_line(line);
-                return happening && happening->text == finding;
-            });
-            if (!is_known) s_.remember(certificate_.name, {.what = "state", .text = finding});
-        }
-        return keeper_->change([](Record&) {});
-    }
-
-    [[nodiscard]] Plan plan_for(const Record& record, const std::optional<OpenOrder>& order) {
-        Plan made = plan(certificate_, record,
-                         {.now = s_.clock.now(),
-                          .verify_every = s_.config.agent.verify_every,
-                          .has_open_order = order.has_value(),
-                          .wishes = options_.wishes,
-                          .plan_by = s_.right_time(record)});
-        hold_.reset();
-        if (made.renewal.held_until) {
-            hold_ = OrderHold{.until = *made.renewal.held_until, .reason = record.issuance->error.message};
-        } else if (options_.may_renew && made.renewal_due(s_.clock.now())) {
-            hold_ = hold_of_clock(s_.clock_watch().judge(record, certificate_.ca.front()), record,
-                                  s_.clock.now());
-            if (!hold_) hold_ = hold_of_ledger(record, order);
-            if (!hold_ && turned_away_ && turned_away_->until > s_.clock.now()) hold_ = turned_away_;
-            if (hold_) made.renewal.held_until = hold_->until;
-        }
-        return made;
-    }
-
-    /// An order that was placed is counted already. Where another CA may be asked it is up to renew().
-    [[nodiscard]] std::optional<OrderHold> hold_of_ledger(const Record& record,
-                                                          const std::optional<OpenOrder>& order) const {
-        if (options_.wishes.over_limit || (order && !order->url.empty())) return std::nullopt;
-        const base::Instant now = s_.clock.now();
-        const base::Error limit{.code = base::Code::CaRateLimited};
-        if (may_ask_another_ca(certificate_, record, limit, record.ca_failures, now)) return std::nullopt;
-        const CaConfig& ca = s_.config.cas.at(certificate_.ca.front());
-        return s_.ledgers().hold(ca, order_wished(certificate_, record, ca.name, wish_, now));
-    }
-
-    Result<Plan> plan_again() { return plan_for(keeper_->record(), TRY(open_order())); }
+    Result<Plan> plan_again() { return outlook_.plan_for(keeper_->record()); }
 
     /// What a person who asks for a renewal is told, and until when a loop need not come back for it.
     void note_order_hold(const Plan& plan) {
         outcome_.held.reset();
-        if (options_.may_renew && plan.renewal.held_until) outcome_.held = hold_;
+        if (options_.may_renew && plan.renewal.held_until) outcome_.held = outlook_.hold();
     }
 
     [[nodiscard]] bool may_wait_until(base::Instant until) const {
@@ -177,13 +152,34 @@ class Pass {
 
     [[nodiscard]] bool has_work(const Plan& plan) const {
         const base::Instant now = s_.clock.now();
-        const bool asks = plan.ask_ca_at && *plan.ask_ca_at <= now;
         const bool cleans_up = plan.clean_up_at && *plan.clean_up_at <= now;
-        const bool revokes = plan.revoke_at && *plan.revoke_at <= now;
-        return (options_.may_renew && (plan.renewal_due(now) || asks || cleans_up || revokes)) ||
+        return (options_.may_renew && (is_due_at_the_ca(plan) || cleans_up)) ||
                !chosen(plan, TargetAction::Deploy).empty() || !chosen(plan, TargetAction::Look).empty() ||
                (plan.look_at && *plan.look_at <= now) || (plan.hooks_at && *plan.hooks_at <= now) ||
                (plan.warn_at && *plan.warn_at <= now);
+    }
+
+    [[nodiscard]] bool is_due_at_the_ca(const Plan& plan) const {
+        const base::Instant now = s_.clock.now();
+        const bool asks = plan.ask_ca_at && *plan.ask_ca_at <= now;
+        const bool revokes = plan.revoke_at && *plan.revoke_at <= now;
+        const bool reads = plan.records_at && *plan.records_at <= now;
+        return plan.renewal_due(now) || asks || revokes || reads;
+    }
+
+    /// When something is due that does not wait for a turn: of those turns, whoever hands out the work knows.
+    [[nodiscard]] base::Instant next_but_for_turns(Plan plan) const {
+        if (turned_away_.at_ca) {
+            plan.renewal = {.at = s_.clock.now() + std::chrono::days(1)};
+            plan.ask_ca_at.reset();
+            plan.revoke_at.reset();
+            plan.records_at.reset();
+        }
+        for (TargetPlan& target : plan.targets) {
+            if (turned_away_.targets.contains(target.target)) target.at.reset();
+        }
+        if (turned_away_.at_names) plan.look_at.reset();
+        return plan.next();
     }
 
     [[nodiscard]] bool is_asked_for(const std::string& target) const {
@@ -208,6 +204,8 @@ class Pass {
             if (is_asked_for(target->target)) names.push_back(target->target);
         }
         if (action == TargetAction::Deploy && !options_.may_deploy) names.clear();
+        const auto& done = action == TargetAction::Deploy ? done_.deployed : done_.looked_at;
+        std::erase_if(names, [&](const std::string& name) { return done.contains(name); });
         return names;
     }
 
@@ -220,15 +218,58 @@ class Pass {
         });
     }
 
+    /// In one turn; revocations before anything else, where their time has come.
+    Result<void> do_what_is_due_at_the_ca() {
+        if (!options_.may_renew || done_.at_ca) return {};
+        const Plan now_due = TRY(plan_again());
+        note_order_hold(now_due);
+        const bool waits = outcome_.held && may_wait_until(outcome_.held->until);
+        if (!waits && !is_due_at_the_ca(now_due)) return {};
+        const Turns::Turn turn = turn_at_the_ca();
+        if (!turn) return {};
+        done_.at_ca = true;
+        TRY(revoke_what_is_due());
+        TRY(ask_ca_if_due());
+        TRY(renew_if_due());
+        return look_at_records_if_due();
+    }
+
+    [[nodiscard]] Turns::Turn turn_at_the_ca() {
+        Turns::Turn turn = errand_->take(places_at_ca(s_.config.agent, outlook_.first_ca()));
+        turned_away_.at_ca = turned_away_.at_ca || turn == nullptr;
+        return turn;
+    }
+
+    /// What may be revoked only since the successor was seen everywhere.
+    Result<void> revoke_what_is_due_now() {
+        const Plan now_due = TRY(plan_again());
+        if (!options_.may_renew || !now_due.revoke_at || *now_due.revoke_at > s_.clock.now()) return {};
+        const Turns::Turn turn = turn_at_the_ca();
+        return turn ? revoke_what_is_due() : Result<void>{};
+    }
+
     Result<void> ask_ca_if_due() {
         const Plan now_due = TRY(plan_again());
-        if (!options_.may_renew || !now_due.ask_ca_at || *now_due.ask_ca_at > s_.clock.now()) return {};
+        if (!now_due.ask_ca_at || *now_due.ask_ca_at > s_.clock.now()) return {};
         return ask_for_renewal_window(s_, *keeper_);
     }
 
     Result<void> revoke_what_is_due() {
-        if (!options_.may_renew) return {};
         return revoke_due(s_, certificate_, *keeper_, options_.wishes.is_eager(), tried_, outcome_.remarks);
+    }
+
+    /// After a renewal, whether it is due or not, so that whoever asked for it is told what will stop the
+    /// next.
+    Result<void> look_at_records_if_due() {
+        const Plan now_due = TRY(plan_again());
+        if (!options_.may_renew || !now_due.records_at) return {};
+        if (*now_due.records_at > s_.clock.now() && !outcome_.has_worked) return {};
+        TRY(watch_standing_records(s_, certificate_, *keeper_));
+        if (!outcome_.has_worked) return {};
+        const Record record = keeper_->record();
+        if (const auto ending = ending_record(certificate_, record, s_.clock.now()))
+            outcome_.remarks.push_back(ending->error.message + "; " + ending->error.hint);
+        return {};
     }
 
     Result<void> clean_up_if_due() {
@@ -239,7 +280,7 @@ class Pass {
 
     /// At most one order, but for what a limit held that was soon over.
     Result<void> renew_if_due() {
-        if (s_.stopping || !options_.may_renew) return {};
+        if (s_.stopping) return {};
         while (true) {
             const Plan now_due = TRY(plan_again());
             note_order_hold(now_due);
@@ -251,10 +292,11 @@ class Pass {
 
     Result<void> renew_once() {
         outcome_.has_worked = true;
-        auto renewed = renew(s_, certificate_, *keeper_, wish_);
+        auto renewed = renew(s_, certificate_, *keeper_, outlook_.wish());
         if (renewed) {
-            turned_away_ = *renewed;
-            outcome_.held = turned_away_;
+            outlook_.was_held_off(*renewed);
+            outcome_.held = *renewed;
+            if (!*renewed) done_ = {.at_ca = true};  // whatever was done was done with the generation before
             return {};
         }
         const base::Error& error = renewed.error();
@@ -268,13 +310,11 @@ class Pass {
     }
 
     void wait_for_limit(const OrderHold& hold) {
-        constexpr base::Seconds kTick{1};
-        while (s_.clock.now() < hold.until) {
+        waited_ += std::max(base::Seconds(0), hold.until - s_.clock.now());
+        base::wait_told(s_.clock, hold.until, [this](base::Seconds left) {
             s_.progress.step(certificate_.name, "waits for a limit of the CA,",
-                             std::to_string((hold.until - s_.clock.now()).count()) + " s more");
-            s_.clock.sleep(kTick);
-            waited_ += kTick;
-        }
+                             std::to_string(left.count()) + " s more");
+        });
         s_.progress.step(certificate_.name, "waits for a limit of the CA,", "over");
     }
 
@@ -282,18 +322,40 @@ class Pass {
         const std::vector<std::string> targets = chosen(TRY(plan_again()), TargetAction::Deploy);
         if (s_.stopping || targets.empty()) return {};
         outcome_.has_worked = true;
-        return deploy(s_, certificate_, *keeper_, targets, options_.wishes.deploy_again);
+        const DeploymentWish wish{.targets = targets, .also_what_is_well = options_.wishes.deploy_again};
+        done_.deployed.insert(targets.begin(), targets.end());
+        const std::vector<std::string> left = TRY(deploy(s_, certificate_, *keeper_, wish, *errand_));
+        for (const std::string& target : left) done_.deployed.erase(target);
+        turned_away_.targets.insert(left.begin(), left.end());
+        return {};
     }
 
     Result<void> look_at_due_targets() {
-        const std::vector<std::string> targets = chosen(TRY(plan_again()), TargetAction::Look);
+        std::vector<std::string> targets = chosen(TRY(plan_again()), TargetAction::Look);
         if (s_.stopping || targets.empty()) return {};
+        std::map<Places, Turns::Turn> turns;
+        for (const TargetConfig& target : certificate_.targets) {
+            if (std::ranges::find(targets, target.name) == targets.end()) continue;
+            const Places places = places_to_look(s_.config.agent, target);
+            const auto [turn, is_new] = turns.try_emplace(places);
+            if (is_new) turn->second = errand_->take(places);
+            if (turn->second) continue;
+            std::erase(targets, target.name);
+            turned_away_.targets.insert(target.name);
+        }
+        if (targets.empty()) return {};
+        done_.looked_at.insert(targets.begin(), targets.end());
         return look_at_targets(s_, certificate_, *keeper_, targets);
     }
 
     Result<void> look_at_public_names_if_due() {
         const Plan now_due = TRY(plan_again());
-        if (!now_due.look_at || *now_due.look_at > s_.clock.now()) return {};
+        if (done_.at_names || !now_due.look_at || *now_due.look_at > s_.clock.now()) return {};
+        Turns::Turn turn;
+        if (turned_away_.targets.empty()) turn = errand_->take(places_to_look_at_names(s_.config.agent));
+        turned_away_.at_names = turn == nullptr;
+        if (!turn) return {};
+        done_.at_names = true;
         return look_at_certificate(s_, certificate_, *keeper_);
     }
 
@@ -330,22 +392,42 @@ class Pass {
     Surroundings& s_;
     const CertificateConfig& certificate_;
     const PassOptions& options_;
-    OrderWish wish_{};
-    std::optional<OrderHold> hold_{};  // of the last plan
-    /// What held an order only when it was about to be sent: the plan may have thought better of it.
-    std::optional<OrderHold> turned_away_{};
+    Outlook outlook_;
     base::Seconds waited_{0};  // for limits
     std::unique_ptr<Keeper> keeper_;
+    std::unique_ptr<Errand> errand_;
+    TurnedAway turned_away_{};  // in this run
+    Done done_{};               // in this run or one before
+    bool is_again_ = false;     // not the first run
     CertificateOutcome outcome_;
     std::set<int> tried_;  // to be revoked, in this pass
 };
 
 }  // namespace
 
-CertificateOutcome run_pass_on(Surroundings& s, const CertificateConfig& certificate,
-                               const PassOptions& options) {
+bool is_let_down_by_the_state(const CertificateOutcome& outcome) {
+    return outcome.error && outcome.error->code != base::Code::StateLocked &&
+           base::to_string(outcome.error->code).starts_with("state/");
+}
+
+base::Error error_of_bug(const std::exception& bug) {
+    return {.code = base::Code::InternalUnexpected,
+            .message = "something that renewd does not expect: " + std::string(bug.what()) +
+                       "; it is tried again later",
+            .hint = "this is a bug in renewd: please report it with this line"};
+}
+
+CertificateOutcome judge_only(Surroundings& s, const CertificateConfig& certificate,
+                              const PassOptions& options) {
     Pass pass(s, certificate, options);
-    if (pass.look()) pass.run();
+    if (pass.look()) pass.outcome().next = base::Instant{};
+    return std::move(pass.outcome());
+}
+
+CertificateOutcome run_pass_on(Surroundings& s, const CertificateConfig& certificate,
+                               const PassOptions& options, Turns::Turn turn) {
+    Pass pass(s, certificate, options);
+    if (pass.look()) pass.run(std::move(turn));
     return std::move(pass.outcome());
 }
 
@@ -355,15 +437,20 @@ std::vector<CertificateOutcome> run_pass(Surroundings& s, const std::vector<std:
     passes.reserve(certificates.size());
     for (const std::string& name : certificates)
         passes.emplace_back(s, s.config.certificates.at(name), options);
-    std::vector<std::optional<double>> pressing(passes.size());
+    std::vector<char> is_due(passes.size());  // bytes of their own: each thread writes another one
     base::in_parallel(passes.size(), s.config.agent.jobs,
-                      [&](std::size_t i) { pressing[i] = passes[i].look(); });
+                      [&](std::size_t i) { is_due[i] = passes[i].look() ? 1 : 0; });
     std::vector<std::size_t> line;
+    std::vector<base::Instant> pressing_at;
     for (std::size_t i = 0; i < passes.size(); ++i) {
-        if (pressing[i]) line.push_back(i);
+        if (is_due[i] == 0) continue;
+        line.push_back(i);
+        pressing_at.push_back(passes[i].outcome().pressing_at.value_or(kNotKnown));
     }
-    std::ranges::sort(line, {}, [&](std::size_t i) { return std::pair(*pressing[i], i); });
-    base::in_parallel(line.size(), s.config.agent.jobs, [&](std::size_t i) { passes[line[i]].run(); });
+    in_turns(*s.turns, s.config.agent.jobs, pressing_at, [&](std::size_t i, Turns::Turn turn) {
+        passes[line[i]].run(std::move(turn));
+        return passes[line[i]].outcome().waits_for;
+    });
     std::vector<CertificateOutcome> outcomes;
     outcomes.reserve(passes.size());
     for (Pass& pass : passes) outcomes.push_back(std::move(pass.outcome()));

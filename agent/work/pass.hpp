@@ -3,6 +3,7 @@
 // that has not been tried.
 #pragma once
 
+#include <exception>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ namespace agent {
 struct PassOptions {
     Wishes wishes{};
     std::vector<std::string> only_targets{};  // of deploy and verify; empty: all
+    std::string order_at{};                   // the CA to order at, this once; empty: as the list says
     bool may_renew = true;                    // `deploy` and `verify` never order
     bool may_deploy = true;                   // `verify` never writes
     base::Seconds limit_patience{0};  // in all, for limits of the CA; more is told instead of waited for
@@ -28,12 +30,22 @@ struct CertificateOutcome {
     std::string name{};
     std::optional<OrderHold> held{};      // a renewal that was asked for, by a limit of the CA
     std::optional<base::Instant> next{};  // when something is due again; absent where that is not known
-    std::vector<std::string> remarks{};   // for people
+    std::optional<base::Instant> pressing_at{};  // as the function; absent: nobody could look
+    /// Of what is due besides and was not done: the places that had no turn left, per step.
+    std::vector<Places> waits_for{};
+    std::vector<std::string> remarks{};  // for people
     std::optional<Hold> hold{};  // what holds back the deployment to `held_target`, one of those asked for
     std::string held_target{};
-    bool has_worked = false;             // something was issued or deployed, or was tried
-    std::optional<base::Error> error{};  // of the store, or state/locked; everything else is in the record
+    bool has_worked = false;  // something was issued or deployed, or was tried
+    /// Of the store, state/locked, or internal/unexpected; everything else is in the record.
+    std::optional<base::Error> error{};
 };
+
+/// The state could not be read or written; that another renewd is at work on it is no such thing.
+[[nodiscard]] bool is_let_down_by_the_state(const CertificateOutcome& outcome);
+/// What no code of ours expects (internal/unexpected): the trouble of the one certificate that was being
+/// worked on.
+[[nodiscard]] base::Error error_of_bug(const std::exception& bug);
 
 /// Works on these certificates, at most agent.jobs at once, those whose time is shortest first: where a limit
 /// of the CA leaves room for few, it is theirs. Blocks until all are done; outcomes in the order
@@ -42,8 +54,14 @@ struct CertificateOutcome {
                                                        const std::vector<std::string>& certificates,
                                                        const PassOptions& options);
 
-/// The same for one, on the calling thread.
+/// What run_pass() begins with: what is due, and how pressing it is. Nothing is done; where there is
+/// something to do, it is due at once.
+[[nodiscard]] CertificateOutcome judge_only(Surroundings& surroundings, const CertificateConfig& certificate,
+                                            const PassOptions& options);
+
+/// The same as run_pass() for one, on the calling thread, with the turn it was called up with. It waits for
+/// no other: what it gets no turn for is left to a later call.
 [[nodiscard]] CertificateOutcome run_pass_on(Surroundings& surroundings, const CertificateConfig& certificate,
-                                             const PassOptions& options);
+                                             const PassOptions& options, Turns::Turn turn = nullptr);
 
 }  // namespace agent

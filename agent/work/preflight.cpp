@@ -7,9 +7,13 @@
 
 #include <openssl/rand.h>
 
-#include "acme/caa.hpp"
+#include "acme/solvers/tls_alpn_01.hpp"
+#include "agent/plan/standing.hpp"
+#include "agent/work/caa_check.hpp"
+#include "agent/work/standing.hpp"
 #include "base/encoding.hpp"
 #include "base/identifier.hpp"
+#include "deployers/probe/look.hpp"
 
 namespace agent {
 
@@ -31,12 +35,21 @@ std::string bracketed(const base::Identifier& name) {
     return is_v6 ? "[" + name.value + "]" : name.value;
 }
 
-/// A challenge of our own that is up, or why it is not.
+constexpr base::Milliseconds kPatience{10'000};  // with one address
+constexpr int kTlsPort = 443;                    // RFC 8737 §3
+
+/// A challenge of our own, and whether it is up.
 struct Presented {
     acme::Solver* solver = nullptr;
+    const SolverConfig* config = nullptr;
     acme::ChallengeTask task{};
     bool is_up = false;
 };
+
+/// Where or what the record is depends on who asks.
+bool is_bound_to_account(const SolverConfig& solver) {
+    return solver.type == "dns-account-01" || solver.type == "dns-persist-01";
+}
 
 class Preflight {
   public:
@@ -44,15 +57,19 @@ class Preflight {
         : s_(surroundings), certificate_(certificate) {}
 
     std::vector<Trial> run() {
-        for (const std::string& ca : certificate_.ca) try_caa(s_.config.cas.at(ca));
-        std::vector<Presented> presented;
-        presented.reserve(certificate_.names.size());
-        for (const base::Identifier& name : certificate_.names) presented.push_back(present(name));
-        for (const Presented& each : presented) {
-            if (each.is_up && each.solver->type() == "http-01") fetch_everywhere(each);
+        if (s_.config.dns.is_public) {
+            for (const std::string& ca : certificate_.ca) try_caa(s_.config.cas.at(ca));
         }
-        wait_until_seen(presented);
-        for (const Presented& each : presented) clean_up(each);
+        for (const base::Identifier& name : certificate_.names) {
+            const SolverConfig* solver = solver_for(s_.config, certificate_, name);
+            if (solver != nullptr && !is_bound_to_account(*solver)) present(name, *solver, "");
+        }
+        for (const std::string& ca : certificate_.ca) try_what_is_bound(s_.config.cas.at(ca));
+        for (const Presented& each : presented_) {
+            if (each.is_up && is_asked_at_addresses(each)) look_everywhere(each);
+        }
+        wait_until_seen();
+        for (const Presented& each : presented_) clean_up(each);
         return std::move(trials_);
     }
 
@@ -61,49 +78,87 @@ class Preflight {
         return name.value + ", " + std::string(type);
     }
 
+    static bool is_asked_at_addresses(const Presented& presented) {
+        return presented.config->type == "http-01" || presented.config->type == "tls-alpn-01";
+    }
+
+    void note(std::string what, std::string text) {
+        trials_.push_back({.what = std::move(what), .text = std::move(text), .is_note = true});
+    }
+
     void try_caa(const CaConfig& ca) {
         const auto allowed = check_caa_for(s_, certificate_, ca);
         const std::string what = "CAA for " + ca.name;
         if (allowed) {
             trials_.push_back({.what = what, .text = "every name may be issued for"});
         } else if (allowed.error().code == Code::CaUnreachable) {
-            trials_.push_back({.what = what, .text = allowed.error().message, .is_note = true});
+            note(what, "not looked at, for only the CA knows its names: " + allowed.error().message);
         } else {
             trials_.push_back({.what = what, .error = allowed.error()});
         }
     }
 
-    Presented present(const base::Identifier& name) {
-        Presented presented{.solver = s_.solver(certificate_, name)};
-        if (presented.solver == nullptr) return presented;  // the configuration was refused for it already
+    /// For one CA, what has to name our account there.
+    void try_what_is_bound(const CaConfig& ca) {
+        const auto account = s_.store.account(ca.name, ca.directory);
+        const std::string url = account && *account ? (*account)->url : std::string();
+        std::size_t lacking = 0;
+        for (const base::Identifier& name : certificate_.names) {
+            const SolverConfig* solver = solver_for(s_.config, certificate_, name);
+            if (solver == nullptr || solver->type != "dns-account-01") continue;
+            if (!url.empty()) present(name, *solver, url);
+            if (url.empty()) ++lacking;
+        }
+        if (lacking > 0) {
+            note("dns-account-01 for " + ca.name,
+                 "not tried: where the record belongs depends on the account, and there is none yet;  renewd "
+                 "account register " +
+                     ca.name);
+        }
+        if (certificate_.has_standing_records) try_records(ca, url);
+    }
+
+    void try_records(const CaConfig& ca, const std::string& account_url) {
+        const std::string what = "dns-persist-01 for " + ca.name;
+        if (account_url.empty()) {
+            return trials_.push_back(
+                {.what = what,
+                 .error = base::Error{.code = Code::CaAccountMissing,
+                                      .message = "the record has to name our account at CA " + ca.name +
+                                                 ", and there is none yet",
+                                      .hint = "register first:  renewd account register " + ca.name}});
+        }
+        const auto directory = s_.session(ca).directory();
+        if (directory && directory->caa_identities.empty())
+            return note(what, "not looked at: the CA does not say which names it goes by before an order");
+        const auto end = find_standing_records(s_, certificate_, ca, account_url);
+        if (!end) return trials_.push_back({.what = what, .error = end.error()});
+        const auto stored = s_.store.load(certificate_.name);
+        Record record = stored && *stored ? std::move(**stored) : Record{.name = certificate_.name};
+        record.standing = StandingRecords{.looked_at = s_.clock.now(), .end = *end};
+        const auto ending = ending_record(certificate_, record, s_.clock.now());
+        if (ending) return note(what, ending->error.message + "; " + ending->error.hint);
+        trials_.push_back({.what = what, .text = "the records are there"});
+    }
+
+    void present(const base::Identifier& name, const SolverConfig& config, const std::string& account_url) {
         const std::string token = random_token();
-        presented.task = {.identifier = name,
-                          .token = token,
-                          .key_authorization = token + "." + random_token(),
-                          .account_url = account_url(),
-                          .issuer_domains = issuer_domains()};
+        Presented presented{.solver = s_.solver(certificate_, name),
+                            .config = &config,
+                            .task = {.identifier = name,
+                                     .token = token,
+                                     .key_authorization = token + "." + random_token(),
+                                     .account_url = account_url}};
         const auto up = presented.solver->present(presented.task);
         presented.is_up = up.has_value();
-        if (!up) trials_.push_back({.what = label(name, presented.solver->type()), .error = up.error()});
-        return presented;
+        if (!up) trials_.push_back({.what = label(name, config.type), .error = up.error()});
+        presented_.push_back(std::move(presented));
     }
 
-    [[nodiscard]] const CaConfig& first_ca() const { return s_.config.cas.at(certificate_.ca.front()); }
-
-    std::string account_url() {
-        const auto known = s_.store.account(first_ca().name, first_ca().directory);
-        return known && *known ? (*known)->url : std::string();
-    }
-
-    std::vector<std::string> issuer_domains() {
-        const auto directory = s_.session(first_ca()).directory();
-        return directory ? directory->caa_identities : std::vector<std::string>{};
-    }
-
-    /// RFC 8555 §8.3: port 80 of every address, whatever the CA happens to choose.
-    void fetch_everywhere(const Presented& presented) {
+    /// RFC 8555 §8.3, RFC 8737 §3: port 80 or 443 of every address, whatever the CA happens to choose.
+    void look_everywhere(const Presented& presented) {
         const base::Identifier& name = presented.task.identifier;
-        const std::string what = label(name, "http-01");
+        const std::string what = label(name, presented.config->type);
         std::vector<std::string> addresses{name.value};
         if (name.type == base::IdentifierType::Dns) {
             auto resolved = s_.dns.addresses_of(name.value);
@@ -117,7 +172,28 @@ class Preflight {
                                       .message = name.value + " has no address in DNS",
                                       .hint = "add an A or AAAA record that leads to this machine"}});
         }
-        for (const std::string& address : addresses) fetch(presented, what, address);
+        for (const std::string& address : addresses) {
+            if (presented.config->type == "http-01") {
+                fetch(presented, what, address);
+            } else {
+                shake_hands(presented, what, address);
+            }
+        }
+    }
+
+    void shake_hands(const Presented& presented, const std::string& what, const std::string& address) {
+        const deployers::Endpoint endpoint{.host = presented.task.identifier.value,
+                                           .port = kTlsPort,
+                                           .sni = acme::alpn_server_name(presented.task.identifier)};
+        const auto seen = deployers::observe(endpoint, address, kTlsPort, kPatience, "acme-tls/1");
+        if (seen.kind != deployers::Observation::Kind::Handshake || seen.chain.empty())
+            return refused(what, seen.address + ": " + seen.detail,
+                           "is port 443 of this address open to the internet, and is it the solver that "
+                           "listens there?");
+        if (acme::is_alpn_answer(seen.chain.front(), presented.task))
+            return trials_.push_back({.what = what, .text = "answered at " + address});
+        refused(what, seen.address + " shows another certificate to acme-tls/1, and not what was put there",
+                "something else answers at this port: another machine, or a web server");
     }
 
     void fetch(const Presented& presented, const std::string& what, const std::string& address) {
@@ -127,7 +203,7 @@ class Preflight {
                                                      .trust = {.https_only = false},
                                                      .address = address,
                                                      .body_max = 4096,
-                                                     .deadline = base::Milliseconds(10'000),
+                                                     .deadline = kPatience,
                                                      .redirects_max = 10});
         if (!response && response.error().code == Code::NetUntrusted) {
             return trials_.push_back({.what = what,
@@ -158,26 +234,29 @@ class Preflight {
                  .code = Code::CaValidationFailed, .message = std::move(message), .hint = std::move(hint)}});
     }
 
-    void wait_until_seen(const std::vector<Presented>& presented) {
-        std::map<acme::Solver*, std::vector<acme::ChallengeTask>> waits;
-        for (const Presented& each : presented) {
-            if (each.is_up && each.solver->type() != "http-01") waits[each.solver].push_back(each.task);
+    void wait_until_seen() {
+        std::map<const SolverConfig*, std::vector<const Presented*>> waits;
+        for (const Presented& each : presented_) {
+            if (each.is_up && !is_asked_at_addresses(each)) waits[each.config].push_back(&each);
         }
-        for (const auto& [solver, tasks] : waits) {
-            const auto seen = solver->wait_until_seen(tasks);
-            const std::string what = label(tasks.front().identifier, solver->type());
+        for (const auto& [config, group] : waits) {
+            std::vector<acme::ChallengeTask> tasks;
+            for (const Presented* each : group) tasks.push_back(each->task);
+            const auto seen = group.front()->solver->wait_until_seen(tasks);
+            const std::string what = label(tasks.front().identifier, config->type);
             const std::string others =
-                tasks.size() == 1 ? "" : " and " + std::to_string(tasks.size() - 1) + " more";
-            if (seen) {
-                trials_.push_back({.what = what, .text = "presented and seen" + others});
-            } else {
+                tasks.size() == 1 ? "" : ", and " + std::to_string(tasks.size() - 1) + " more";
+            if (!seen) {
                 trials_.push_back({.what = what, .error = seen.error()});
+            } else if (config->propagation.mode == acme::Propagation::None) {
+                note(what, "presented; not looked at, for propagation = \"none\"" + others);
+            } else {
+                trials_.push_back({.what = what, .text = "presented and seen" + others});
             }
         }
     }
 
     void clean_up(const Presented& presented) {
-        if (presented.solver == nullptr || presented.task.token.empty()) return;
         const auto gone = presented.solver->clean_up(presented.task);
         if (gone || !presented.is_up) return;
         trials_.push_back(
@@ -186,29 +265,30 @@ class Preflight {
 
     Surroundings& s_;
     const CertificateConfig& certificate_;
+    std::vector<Presented> presented_;
     std::vector<Trial> trials_;
 };
 
 }  // namespace
 
-Result<void> check_caa_for(Surroundings& s, const CertificateConfig& certificate, const CaConfig& ca) {
-    if (!s.config.dns.is_public) return {};
-    const acme::Directory directory = TRY(s.session(ca).directory());
-    const auto account = TRY(s.store.account(ca.name, ca.directory));
-    for (const base::Identifier& name : certificate.names) {
-        const SolverConfig* solver = solver_for(s.config, certificate, name);
-        TRY(acme::check_caa(s.dns, name,
-                            {.identities = directory.caa_identities,
-                             .account_url = account ? account->url : std::string(),
-                             .method = solver == nullptr ? std::string() : solver->type,
-                             .is_wildcard = name.is_wildcard()}));
-    }
-    return {};
+std::vector<Trial> preflight(Surroundings& surroundings, const CertificateConfig& certificate) {
+    return Preflight(surroundings, certificate).run();
 }
 
-std::vector<Trial> preflight(Surroundings& surroundings, const CertificateConfig& certificate) {
-    if (!surroundings.config.dns.is_public) return {};
-    return Preflight(surroundings, certificate).run();
+std::optional<bool> checks_signatures(const base::Dns& dns, const std::vector<base::Identifier>& names) {
+    std::vector<std::pair<std::string, base::DnsType>> questions;
+    for (const base::Identifier& name : names) {
+        if (name.type == base::IdentifierType::Dns)
+            questions.emplace_back(name.value.substr(name.is_wildcard() ? 2 : 0), base::DnsType::Caa);
+    }
+    questions.emplace_back(".", base::DnsType::Soa);  // the root is signed, whatever the names are
+    bool is_answered = false;
+    for (const auto& [name, type] : questions) {
+        const auto answer = dns.ask(name, type);
+        if (answer ? answer->authenticated : answer.error().code == Code::DnsBogus) return true;
+        is_answered = is_answered || answer || answer.error().code == Code::DnsFailed;
+    }
+    return is_answered ? std::optional(false) : std::nullopt;
 }
 
 }  // namespace agent

@@ -3,6 +3,7 @@
 // account, and one that comes with a renewal in sixty days comes at night.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,14 +19,16 @@ struct Trial {
     std::optional<base::Error> error{};  // what would stop an issuance
 };
 
-/// May this CA issue for every name of the certificate, by the account and the challenges it would use (RFC
-/// 8659, RFC 8657)? ca/forbidden-by-caa, dns/bogus…. Names that are not public are not asked about.
-[[nodiscard]] base::Result<void> check_caa_for(Surroundings& surroundings,
-                                               const CertificateConfig& certificate, const CaConfig& ca);
-
 /// CAA for every CA of the list, then every challenge as it would be answered: a token of our own is
-/// presented, seen from here the way a CA sees it (http-01: at every address of the name; DNS: at every
-/// authoritative server), and taken away again. Orders nothing. Blocks for as long as a challenge takes.
+/// presented, seen from here the way a CA sees it (http-01, tls-alpn-01: at every address of the name; DNS:
+/// as `propagation` says), and taken away again. What depends on the account is tried for every CA of the
+/// list. Of names that are not public only CAA is left out. Orders nothing. Blocks for as long as a challenge
+/// takes.
 [[nodiscard]] std::vector<Trial> preflight(Surroundings& surroundings, const CertificateConfig& certificate);
+
+/// Does the resolver check DNSSEC, so that a broken zone would be noticed? Seen by an answer about one of
+/// these names, or about the root, that says so, or that is withheld. Absent: nobody answers.
+[[nodiscard]] std::optional<bool> checks_signatures(const base::Dns& dns,
+                                                    const std::vector<base::Identifier>& names);
 
 }  // namespace agent

@@ -2,9 +2,15 @@
 #include "agent/work/rehearse.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <variant>
 
+#include "agent/work/keeper.hpp"
 #include "agent/work/look.hpp"
+#include "agent/work/residue.hpp"
+#include "base/key.hpp"
 #include "base/parallel.hpp"
+#include "base/request.hpp"
 #include "deployers/probe/look.hpp"
 
 namespace agent {
@@ -16,12 +22,13 @@ namespace {
 
 class Stage {
   public:
-    Stage(Surroundings& surroundings, const CertificateConfig& certificate)
-        : s_(surroundings), certificate_(certificate) {}
+    Stage(Surroundings& surroundings, const CertificateConfig& certificate, const CaConfig& ca)
+        : s_(surroundings), certificate_(certificate), ca_(ca) {}
 
     Rehearsal run() {
         Rehearsal rehearsal{.certificate = certificate_.name};
         rehearsal.steps.push_back(order());
+        std::ranges::move(left_, std::back_inserter(rehearsal.steps));
         std::vector<RehearsedStep> targets(certificate_.targets.size());
         base::in_parallel(targets.size(), s_.config.agent.host_jobs,
                           [&](std::size_t i) { targets[i] = target(certificate_.targets[i]); });
@@ -31,15 +38,16 @@ class Stage {
 
   private:
     RehearsedStep order() {
-        const CaConfig& ca = s_.config.cas.at(certificate_.ca.front());
-        RehearsedStep step{.what = "order at the staging of " + ca.name};
-        const auto staging = staging_of(s_.config, ca);
+        RehearsedStep step{.what = "order at the staging of " + ca_.name};
+        const auto staging = staging_of(s_.config, ca_);
         if (!staging) {
             step.error = staging.error();
             return step;
         }
         step.what = "order at " + staging->name;
-        const auto issued = issue(*staging);
+        auto issued = issue(*staging);
+        if (!issued && issued.error().code == Code::CaAccountMissing)
+            issued = issue_with_new_account(*staging);
         if (issued) {
             step.text = "a certificate for " + std::to_string(certificate_.names.size()) +
                         (certificate_.names.size() == 1 ? " name" : " names") + " was issued and thrown away";
@@ -49,15 +57,44 @@ class Stage {
         return step;
     }
 
+    /// Stagings lose their accounts now and then.
+    Result<acme::Issued> issue_with_new_account(const CaConfig& staging) {
+        TRY(s_.renew_account(staging));
+        return issue(staging);
+    }
+
+    /// What would be asked for: the user's own request, or a key that is thrown away.
+    [[nodiscard]] Result<std::variant<base::PrivateKey, base::Request>> key_or_request() const {
+        if (certificate_.request) return TRY(base::parse_request(certificate_.request->der));
+        return TRY(base::PrivateKey::generate(certificate_.key_type));
+    }
+
+    /// A challenge that could not be taken away: remembered, as that of an order, so that it is tried again.
+    void note_left(const acme::ChallengeTask& task, const base::Error& error) {
+        RehearsedStep step{.what = "clean up after the order"};
+        auto keeper = Keeper::open(s_.store, certificate_.name, s_.clock.now());
+        if (keeper) {
+            remember_residue(s_, certificate_, **keeper, task, error);
+            step.text = "a challenge for " + task.identifier.value +
+                        " is still there, and is taken away later: " + error.message;
+        } else {
+            step.error = base::Error(error).within("a challenge for " + task.identifier.value +
+                                                   " is still there, and is left to you");
+        }
+        left_.push_back(std::move(step));
+    }
+
     Result<acme::Issued> issue(const CaConfig& staging) {
         const acme::Account account = TRY(s_.account(staging));
         const acme::IssuanceRequest request{.names = certificate_.names,
-                                            .profile = certificate_.profiles.at(certificate_.ca.front()),
-                                            .key = TRY(base::PrivateKey::generate(certificate_.key_type))};
+                                            .profile = certificate_.profiles.at(ca_.name),
+                                            .key = TRY(key_or_request())};
         return acme::issue(
             s_.session(staging), account, request,
             {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
              .order_placed = [](const std::string&) -> Result<void> { return {}; },
+             .left_behind = [this](const acme::ChallengeTask& task,
+                                   const base::Error& error) { note_left(task, error); },
              .progress =
                  [this](std::string_view step, std::string_view detail) {
                      s_.progress.step(certificate_.name, step, detail);
@@ -86,22 +123,21 @@ class Stage {
 
     Result<std::string> try_target(const TargetConfig& config, int number) {
         const deployers::Generation current = TRY(s_.store.generation(certificate_.name, number));
-        deployers::Installation installation =
+        const deployers::Installation installation =
             TRY(deployers::find_deployer(config.deployer)->plan(current, {}, config.parameters));
         const auto host = s_.host(config);
-        const std::vector<deployers::FileDigest> held = TRY(host->inspect(installation));
-        const bool is_in_place = std::ranges::all_of(
-            deployers::digests_of(installation),
-            [&](const auto& file) { return std::ranges::find(held, file) != held.end(); });
+        // The files that an include file names are asked about as well.
+        deployers::Installation all = installation;
+        std::ranges::move(all.staged, std::back_inserter(all.published));
+        all.staged.clear();
+        const std::vector<deployers::FileDigest> held = TRY(host->inspect(all));
+        const bool is_in_place = std::ranges::all_of(deployers::digests_of(all), [&](const auto& file) {
+            return std::ranges::find(held, file) != held.end();
+        });
         if (!is_in_place)
             return "can be reached; its files are not generation " + std::to_string(number) + " yet";
         if (installation.test.empty()) return std::string("can be reached; there is no config test to run");
-        // Everything is there already, so nothing is written; and without these nothing is reloaded.
-        installation.reload.clear();
-        installation.restart.clear();
-        const std::scoped_lock turn(s_.service_turn(config));
-        const auto session = TRY(host->install(installation));
-        const deployers::InstallReport& report = session->report();
+        const deployers::InstallReport report = TRY(host->rehearse(installation));
         if (report.outcome == deployers::InstallOutcome::Unchanged)
             return std::string("can be reached; its config test passes");
         const std::string& said = report.test_before.output;
@@ -112,6 +148,8 @@ class Stage {
 
     Surroundings& s_;
     const CertificateConfig& certificate_;
+    const CaConfig& ca_;
+    std::vector<RehearsedStep> left_{};
 };
 
 }  // namespace
@@ -127,11 +165,12 @@ Result<CaConfig> staging_of(const Config& config, const CaConfig& ca) {
     CaConfig staging = ca;
     staging.name = ca.name + "-staging";
     staging.directory = ca.staging;
+    staging.limits.clear();  // which are the staging's own
     return staging;
 }
 
-Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate) {
-    return Stage(surroundings, certificate).run();
+Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate, const std::string& ca) {
+    return Stage(surroundings, certificate, surroundings.config.cas.at(ca)).run();
 }
 
 }  // namespace agent

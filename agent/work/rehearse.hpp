@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `renew --dry-run`: the order at the CA's staging, with a key that is thrown away, and the deployment as far
-// as it can be tried without changing anything.
+// `renew --dry-run`: the order at the CA's staging, with the user's own request or a key that is thrown away,
+// and the deployment as far as it can be tried without changing anything.
 #pragma once
 
 #include <optional>
@@ -27,8 +27,10 @@ struct Rehearsal {
 /// there is none.
 [[nodiscard]] base::Result<CaConfig> staging_of(const Config& config, const CaConfig& ca);
 
-/// Blocks for as long as an order takes. Keeps nothing but the account at the staging CA; no file of a target
-/// is written and no service reloaded.
-[[nodiscard]] Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate);
+/// At the staging of this CA. Blocks for as long as an order takes. Keeps nothing but the account at the
+/// staging CA, and what of a challenge is to be taken away yet; no file of a target is written and no service
+/// reloaded.
+[[nodiscard]] Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate,
+                                 const std::string& ca);
 
 }  // namespace agent

@@ -28,7 +28,7 @@ bool owes_anything(const CertificateConfig& gone, const Record& record, base::In
     const auto revoke_at = next_revocation(gone, record, now, eager);
     const bool revokes = may_revoke(record) && revoke_at && *revoke_at <= now;
     return revokes || std::ranges::any_of(record.residue, [&](const Residue& residue) {
-               return eager || believed_attempt(residue.failure, now) <= now;
+               return clean_up_time(residue, now, eager) <= now;
            });
 }
 

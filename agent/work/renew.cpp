@@ -2,6 +2,7 @@
 #include "agent/work/renew.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include <spdlog/spdlog.h>
@@ -11,8 +12,10 @@
 #include "agent/plan/retry.hpp"
 #include "agent/tell/status.hpp"
 #include "agent/tell/words.hpp"
-#include "agent/work/preflight.hpp"
+#include "agent/work/caa_check.hpp"
 #include "agent/work/residue.hpp"
+#include "agent/work/run_hooks.hpp"
+#include "agent/work/standing.hpp"
 #include "base/key.hpp"
 #include "base/request.hpp"
 
@@ -23,6 +26,11 @@ using base::Result;
 
 namespace {
 
+bool is_at(const OpenOrder& order, const CaConfig& ca) {
+    const OrderedFor& what = order.ordered_for;
+    return what.ca == ca.name && (what.directory.empty() || what.directory == ca.directory);
+}
+
 class Issuance {
   public:
     Issuance(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
@@ -30,12 +38,14 @@ class Issuance {
         : s_(surroundings), certificate_(certificate), keeper_(keeper), ca_(ca), wish_(wish) {}
 
     Result<void> run() {
-        TRY(check_space());
+        std::optional<OpenOrder> open = TRY(order_of_earlier_run());
+        // One that was placed has its room already.
+        if (!open || open->url.empty()) TRY(check_space());
         TRY(check_clock());
-        order_ = TRY(open_or_begin());
+        order_ = open ? std::move(*open) : TRY(begin_order());
         auto issued = issue_once();
         if (!issued && issued.error().code == Code::CaAccountMissing) {
-            TRY(s_.renew_account(ca_));
+            TRY(renew_account());
             issued = issue_once();
         }
         if (!issued && issued.error().code == Code::CaOrderGone) {
@@ -80,15 +90,19 @@ class Issuance {
         return tl::make_unexpected(clock_error(verdict));
     }
 
-    /// The order of an earlier run, if it is still for the same thing; else a new key, or the user's own
-    /// request, durable before anybody is asked.
-    Result<OpenOrder> open_or_begin() {
-        const OrderedFor wanted = wanted_order(certificate_, ca_.name);
-        std::optional<OpenOrder> open = TRY(s_.store.open_order(certificate_.name));
-        is_resumed_ = open && open->ordered_for == wanted;
-        if (is_resumed_) return std::move(*open);
+    /// At this CA, if it is still for the same thing.
+    [[nodiscard]] Result<std::optional<OpenOrder>> order_of_earlier_run() const {
+        auto open = wanted_orders(certificate_, TRY(s_.store.open_orders(certificate_.name)));
+        const auto ours = std::ranges::find_if(open, [&](const auto& order) { return is_at(order, ca_); });
+        return ours == open.end() ? std::optional<OpenOrder>{} : std::optional(std::move(*ours));
+    }
+
+    /// A new key, or the user's own request, durable before anybody is asked.
+    Result<OpenOrder> begin_order() {
+        OrderedFor wanted = wanted_order(certificate_, ca_.name);
+        wanted.directory = ca_.directory;
         s_.progress.step(certificate_.name, "key", key_words(certificate_));
-        OpenOrder order{.ordered_for = wanted, .started_at = s_.clock.now()};
+        OpenOrder order{.ordered_for = std::move(wanted), .started_at = s_.clock.now()};
         if (certificate_.request) {
             order.request_der = certificate_.request->der;
         } else {
@@ -103,6 +117,16 @@ class Issuance {
         return TRY(base::parse_request(order_.request_der));
     }
 
+    Result<void> renew_account() {
+        const acme::Account account = TRY(s_.renew_account(ca_));
+        if (account.url != order_.account)
+            s_.remember(certificate_.name,
+                        {.what = "account_lost",
+                         .text = ca_.name + " has lost our account " + order_.account + ", which is now " +
+                                 account.url + "; records that name the old one are wrong"});
+        return {};
+    }
+
     Result<acme::Issued> issue_once() {
         counted_.reset();
         auto opened = s_.account(ca_);
@@ -111,26 +135,38 @@ class Issuance {
             return tl::make_unexpected(std::move(opened).error());
         }
         const acme::Account& account = *opened;
-        const bool may_have_lost_order = is_resumed_ && order_.url.empty() && order_.account.empty();
         order_.account = account.url;
+        // Without the record an order could only fail, and count against the account.
+        if (order_.url.empty()) {
+            const auto found = find_standing_records(s_, certificate_, ca_, account.url);
+            if (!found) settle_count(found.error());
+            TRY(found);
+        }
         const acme::IssuanceRequest request{.names = certificate_.names,
                                             .profile = order_.ordered_for.profile,
                                             .key = TRY(key_or_request()),
                                             .replaces = replaced_by_this(account.url),
                                             .preferred_chain = ca_.preferred_chain,
                                             .order_url = order_.url,
-                                            .may_have_lost_order = may_have_lost_order};
+                                            .may_have_lost_order = order_.is_asked_for};
         auto issued = acme::issue(
             s_.session(ca_), account, request,
             {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
-             .about_to_order = [this](bool names_what_it_replaces) { return count(names_what_it_replaces); },
+             .about_to_order = [this](bool names_what_it_replaces) -> Result<void> {
+                 TRY(count(names_what_it_replaces));
+                 return note_asked_for();
+             },
              .order_placed =
                  [this](const std::string& url) {
                      order_.url = url;
+                     order_.is_asked_for = false;
                      auto kept = s_.store.order_placed(certificate_.name, order_);
                      if (counted_) s_.ledgers().placed(ca_, *counted_);
                      return kept;
                  },
+             .about_to_present =
+                 [this](const auto& tasks) { return expect_residue(s_, certificate_, keeper_, tasks); },
+             .taken_away = [this](const auto& task) { forget_residue(s_, certificate_, keeper_, task); },
              .left_behind =
                  [this](const acme::ChallengeTask& task, const base::Error& error) {
                      remember_residue(s_, certificate_, keeper_, task, error);
@@ -157,7 +193,6 @@ class Issuance {
         order.is_suggested = order.is_suggested && names_what_it_replaces;
         const Admission admission = s_.ledgers().admit(ca_, order_.account, order, wish_.over_limit);
         if (const auto* hold = std::get_if<OrderHold>(&admission)) {
-            is_held_ = true;
             if (!was_asked) held_ = *hold;
             base::Error error{.code = Code::CaRateLimited,
                               .message = "nothing was asked of " + ca_.name + ": " + hold->reason,
@@ -174,9 +209,15 @@ class Issuance {
         return {};
     }
 
+    /// Durable before newOrder is sent: whoever comes after a killed run looks for the order first.
+    Result<void> note_asked_for() {
+        if (std::exchange(order_.is_asked_for, true)) return {};
+        return s_.store.order_placed(certificate_.name, order_);
+    }
+
     /// What has become of a count whose order has not led to a certificate.
     void settle_count(const base::Error& error) {
-        if (is_held_) return;
+        if (held_) return;
         const bool is_placed = !order_.url.empty();
         if (!is_placed) s_.ledgers().refused(ca_, ahead(), error);
         if (!counted_) return;
@@ -268,42 +309,126 @@ class Issuance {
     const CaConfig& ca_;
     const OrderWish& wish_;
     OpenOrder order_;
-    bool is_resumed_ = false;              // an earlier run has begun it
     std::optional<OrderAhead> counted_{};  // the order that this run has placed, as it was counted
-    bool is_held_ = false;                 // by the ledger
     std::optional<OrderHold> held_{};      // and nothing was asked of the CA
 };
 
-/// What came of it, beside the error.
-struct Trouble {
-    int ca_failures = 0;
-    std::optional<OrderHold> held{};  // nobody was asked
+/// A CA that is asked in this run.
+struct Turn {
+    const CaConfig* ca = nullptr;
+    bool is_placed = false;  // it has an order of ours, which may lead to a certificate yet
 };
 
-/// From the first CA of the list; from the next where the first keeps failing and time is short. At most once
-/// each for one call, and so for one step of the backoff.
-Result<void> renew_somewhere(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
-                             const OrderWish& wish, Trouble& trouble) {
-    Issuance first(s, certificate, keeper, s.config.cas.at(certificate.ca.front()), wish);
-    auto result = first.run();
-    if (result) return result;
-    trouble.held = first.held();
-    int& ca_failures = trouble.ca_failures;
-    base::Error error = std::move(std::move(result).error()).during("order");
-    ca_failures = is_of_the_ca(error) ? keeper.record().ca_failures + 1 : 0;
-    for (std::size_t i = 1; i < certificate.ca.size(); ++i) {
-        if (!may_ask_another_ca(certificate, keeper.record(), error, ca_failures, s.clock.now())) break;
-        const CaConfig& other = s.config.cas.at(certificate.ca[i]);
-        s.log.warn("{}: {}; now {} is asked", certificate.name, error.message, other.name);
-        s.remember(certificate.name, {.what = "turned_to", .text = other.name, .error = error});
-        auto elsewhere = check_caa_for(s, certificate, other);
-        if (elsewhere) elsewhere = Issuance(s, certificate, keeper, other, wish).run();
-        if (elsewhere) return elsewhere;
-        trouble.held.reset();  // something was asked
-        error.message += "; " + elsewhere.error().message;
+/// One CA after the other, each at most once for one call, and so for one step of the backoff: those first
+/// that have an order of ours, for a new one elsewhere would be a second certificate; then the list, the next
+/// one where the one before keeps failing and time is short.
+class Issuances {
+  public:
+    Issuances(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
+              const OrderWish& wish)
+        : s_(surroundings),
+          certificate_(certificate),
+          keeper_(keeper),
+          wish_(wish),
+          ca_failures_(keeper.record().ca_failures) {}
+
+    Result<void> run() {
+        const auto turns = turns_in_order();
+        if (!turns) return tl::make_unexpected(base::Error(turns.error()).during("order"));
+        for (const Turn& turn : *turns) {
+            const bool is_next = first_ && !turn.is_placed;
+            if (is_next && !is_time_for_another_ca(keeper_.record(), *first_, ca_failures_, s_.clock.now()))
+                break;
+            if (is_next) tell_turn(*turn.ca);
+            auto issued = ask(turn);
+            if (issued) return issued;
+            note(*turn.ca, std::move(issued).error());
+        }
+        return tl::make_unexpected(std::move(told_));
     }
-    return tl::make_unexpected(std::move(error));
-}
+
+    /// What holds the order, where nobody was asked.
+    [[nodiscard]] const std::optional<OrderHold>& held() const { return held_; }
+
+    [[nodiscard]] int ca_failures() const { return ca_failures_; }
+
+  private:
+    Result<std::vector<Turn>> turns_in_order() const {
+        const auto open = wanted_orders(certificate_, TRY(s_.store.open_orders(certificate_.name)));
+        std::vector<Turn> turns;
+        const auto turn_of = [&](const std::string& name) {
+            const CaConfig& ca = s_.config.cas.at(name);
+            const bool is_placed = std::ranges::any_of(
+                open, [&](const OpenOrder& order) { return is_at(order, ca) && !order.url.empty(); });
+            return Turn{.ca = &ca, .is_placed = is_placed};
+        };
+        if (!wish_.ca.empty()) return std::vector{turn_of(wish_.ca)};
+        for (const std::string& name : certificate_.ca) turns.push_back(turn_of(name));
+        for (const OpenOrder& order : open) {
+            const std::string& name = order.ordered_for.ca;
+            const bool is_listed = std::ranges::find(certificate_.ca, name) != certificate_.ca.end();
+            const Turn turn = turn_of(name);
+            if (!is_listed && turn.is_placed) turns.push_back(turn);  // of one that was named for once
+        }
+        std::ranges::stable_partition(turns, &Turn::is_placed);
+        return turns;
+    }
+
+    void tell_turn(const CaConfig& ca) {
+        s_.log.warn("{}: {}; now {} is asked", certificate_.name, told_.message, ca.name);
+        s_.remember(certificate_.name, {.what = "turned_to", .text = ca.name, .error = *first_});
+    }
+
+    Result<void> ask(const Turn& turn) {
+        held_.reset();
+        const bool is_new_elsewhere = !turn.is_placed && turn.ca->name != certificate_.ca.front();
+        if (is_new_elsewhere) TRY(check_caa(*turn.ca));
+        Issuance issuance(s_, certificate_, keeper_, *turn.ca, wish_);
+        auto issued = issuance.run();
+        if (!first_) held_ = issuance.held();  // else something was asked
+        return issued;
+    }
+
+    /// That we cannot look is no refusal.
+    Result<void> check_caa(const CaConfig& ca) {
+        auto checked = check_caa_for(s_, certificate_, ca);
+        if (checked || is_refused_by_caa(checked.error())) return checked;
+        s_.log.warn("{}: CAA could not be looked at, and {} is asked all the same: {}", certificate_.name,
+                    ca.name, checked.error().message);
+        return {};
+    }
+
+    void note(const CaConfig& ca, base::Error error) {
+        error = std::move(error).during("order");
+        if (!first_) {
+            first_ = told_ = error;
+            const bool is_first = ca.name == certificate_.ca.front();
+            if (!wish_.ca.empty() && !is_first) return;  // says nothing of the list
+            if (is_of_the_ca(error)) {
+                ++ca_failures_;
+            } else if (is_first && error.code != Code::CaOrderPending) {
+                ca_failures_ = 0;
+            }
+            return;
+        }
+        const std::string both = told_.message + "; " + error.message;
+        // Neither is a reason to leave the other alone for longer than it wants.
+        if (!error.retry_at || (told_.retry_at && *error.retry_at < *told_.retry_at))
+            told_.retry_at = error.retry_at;
+        // What comes next depends on the order that a CA is at work on.
+        if (error.code == Code::CaOrderPending) told_ = std::move(error);
+        told_.message = both;
+    }
+
+    Surroundings& s_;
+    const CertificateConfig& certificate_;
+    Keeper& keeper_;
+    const OrderWish& wish_;
+    int ca_failures_;
+    std::optional<base::Error> first_{};  // of the CA that was asked first
+    base::Error told_{};                  // of all
+    std::optional<OrderHold> held_{};
+};
 
 }  // namespace
 
@@ -317,21 +442,30 @@ OrderAhead order_wished(const CertificateConfig& certificate, const Record& reco
 
 Result<std::optional<OrderHold>> renew(Surroundings& surroundings, const CertificateConfig& certificate,
                                        Keeper& keeper, const OrderWish& wish) {
-    Trouble trouble;
-    auto result = renew_somewhere(surroundings, certificate, keeper, wish, trouble);
+    Issuances issuances(surroundings, certificate, keeper, wish);
+    auto result = ask_hooks(surroundings, certificate, keeper.record(), "before_renew");
+    if (result)
+        result = issuances.run();
+    else
+        result.error().message += "; nothing was asked of a CA, and it is tried again later";
     if (result) return std::optional<OrderHold>{};
-    if (trouble.held) return trouble.held;
+    if (issuances.held()) return issuances.held();
     base::Error error = std::move(result).error();
     surroundings.log.warn("{}: {}", certificate.name, error.message);
     surroundings.remember(certificate.name, {.what = "not_issued", .error = error});
     const Record before = keeper.record();
     const GenerationRecord* current = before.wanted();
-    const Failure failure = count_failure(
-        before.issuance, error, Effort::Issuance, surroundings.clock.now(),
-        current == nullptr ? std::nullopt : std::optional(current->not_after), surroundings.chance());
+    RetryInput input{.now = surroundings.clock.now(),
+                     .has_another_ca = certificate.ca.size() > 1,
+                     .chance = surroundings.chance()};
+    if (current != nullptr) {
+        input.expiry = current->not_after;
+        input.lifetime = current->not_after - current->not_before;
+    }
+    const Failure failure = count_failure(before.issuance, error, input);
     TRY(keeper.change([&](Record& record) {
         record.issuance = failure;
-        record.ca_failures = trouble.ca_failures;
+        record.ca_failures = issuances.ca_failures();
         if (failure.count == 1) {
             record.hooks.push_back({.event = "failed",
                                     .generation = current == nullptr ? 0 : current->number,

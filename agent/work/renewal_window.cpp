@@ -5,6 +5,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "agent/plan/plan.hpp"
+
 namespace agent {
 
 using base::Result;
@@ -30,7 +32,9 @@ Suggestion next_suggestion(const std::optional<Suggestion>& before, int generati
     next.generation = generation;
     if (!answer) {
         // An answer that makes no sense is none, and asking again soon will not mend it.
-        const bool is_passing = base::class_of(answer.error().code) == base::ErrorClass::Transient;
+        const base::Code code = answer.error().code;
+        const bool is_nonsense = code == base::Code::CaProtocol || code == base::Code::NetTooLarge;
+        const bool is_passing = base::class_of(code) == base::ErrorClass::Transient && !is_nonsense;
         next.failures += 1;
         next.ask_again = now + (is_passing ? patience_after(next.failures) : kAskAgain);
         if (answer.error().retry_at)
@@ -64,11 +68,11 @@ Result<void> ask_for_renewal_window(Surroundings& s, Keeper& keeper) {
     const Record record = keeper.record();
     const GenerationRecord* current = record.wanted();
     if (current == nullptr) return {};
-    const auto ca = s.config.cas.find(current->ordered_for.ca);
-    const auto answer = ca == s.config.cas.end()
+    const CaConfig* ca = issuer_of(s.config, current->ordered_for);
+    const auto answer = ca == nullptr
                             ? Result<acme::RenewalAnswer>(acme::RenewalAnswer{})  // nobody to ask any more
-                            : acme::fetch_renewal_window(s.session(ca->second), current->renewal_id);
-    if (ca != s.config.cas.end()) s.clock_watch().hear(ca->first, s.session(ca->second).seen_date());
+                            : acme::fetch_renewal_window(s.session(*ca), current->renewal_id);
+    if (ca != nullptr) s.clock_watch().hear(ca->name, s.session(*ca).seen_date());
     if (!answer) s.log.info("{}: renewal information: {}", record.name, answer.error().message);
     const Suggestion next =
         next_suggestion(record.suggestion, current->number, answer, s.clock.now(), s.chance());

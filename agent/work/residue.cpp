@@ -22,47 +22,80 @@ base::Error left_behind(const CertificateConfig& certificate, const acme::Challe
 }
 
 Failure count(const std::optional<Failure>& before, base::Error error, Surroundings& s) {
-    return count_failure(before, std::move(error), Effort::Deployment, s.clock.now(), std::nullopt,
-                         s.chance());
+    return count_failure(before, std::move(error),
+                         {.effort = Effort::Deployment, .now = s.clock.now(), .chance = s.chance()});
+}
+
+/// What is remembered of this task by this solver; the end where nothing is.
+auto find(Record& record, const std::string& solver, const acme::ChallengeTask& task) {
+    return std::ranges::find_if(record.residue, [&](const Residue& residue) {
+        return residue.solver == solver && residue.task == task;
+    });
+}
+
+std::string words_of(const CertificateConfig& certificate, const Residue& residue) {
+    if (residue.failure) return residue.failure->error.message;
+    return certificate.name + ": a challenge for " + residue.task.identifier.value +
+           " was put up by a run that has ended";
 }
 
 }  // namespace
+
+Result<void> expect_residue(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
+                            const std::vector<acme::ChallengeTask>& tasks) {
+    Record record = keeper.record();
+    std::vector<Residue> fresh;
+    for (const acme::ChallengeTask& task : tasks) {
+        const SolverConfig* solver = solver_for(s.config, certificate, task.identifier);
+        if (solver == nullptr || find(record, solver->name, task) != record.residue.end()) continue;
+        fresh.push_back({.solver = solver->name, .task = task});
+    }
+    if (fresh.empty()) return {};
+    return keeper.change(
+        [&](Record& changed) { changed.residue.insert(changed.residue.end(), fresh.begin(), fresh.end()); });
+}
+
+void forget_residue(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
+                    const acme::ChallengeTask& task) {
+    const SolverConfig* solver = solver_for(s.config, certificate, task.identifier);
+    if (solver == nullptr) return;
+    keeper.note([&](Record& record) {
+        const auto known = find(record, solver->name, task);
+        if (known != record.residue.end()) record.residue.erase(known);
+    });
+}
 
 void remember_residue(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
                       const acme::ChallengeTask& task, const base::Error& error) {
     const SolverConfig* solver = solver_for(s.config, certificate, task.identifier);
     if (solver == nullptr) return;
-    const Residue residue{.solver = solver->name,
-                          .task = task,
-                          .failure = count(std::nullopt, left_behind(certificate, task, error), s)};
+    const Failure failure = count(std::nullopt, left_behind(certificate, task, error), s);
     const auto kept = keeper.change([&](Record& record) {
-        const bool is_known = std::ranges::any_of(
-            record.residue, [&](const Residue& other) { return other.task == residue.task; });
-        if (!is_known) record.residue.push_back(residue);
+        const auto known = find(record, solver->name, task);
+        if (known == record.residue.end()) {
+            record.residue.push_back({.solver = solver->name, .task = task, .failure = failure});
+        } else if (!known->failure) {
+            known->failure = failure;
+        }
     });
-    if (!kept)
-        s.log.error("{}; it could not be remembered: {}", residue.failure.error.message,
-                    kept.error().message);
+    if (!kept) s.log.error("{}; it could not be remembered: {}", failure.error.message, kept.error().message);
 }
 
 Result<void> clean_up_residue(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
                               bool regardless) {
     std::vector<Residue> left;
     for (Residue& residue : keeper.record().residue) {
-        if (!regardless && believed_attempt(residue.failure, s.clock.now()) > s.clock.now()) {
+        if (clean_up_time(residue, s.clock.now(), regardless) > s.clock.now()) {
             left.push_back(std::move(residue));
             continue;
         }
-        CertificateConfig asker{.name = certificate.name, .solver = certificate.solver};
-        if (certificate.ca.empty()) asker.solver = residue.solver;  // gone from the configuration
-        const SolverConfig* config = solver_for(s.config, asker, residue.task.identifier);
-        acme::Solver* solver = s.solver(asker, residue.task.identifier);
-        if (config == nullptr || config->name != residue.solver || solver == nullptr) {
-            s.log.warn("{}; solver {} is not its solver any more: it is left to you",
-                       residue.failure.error.message, residue.solver);
+        const auto solver = s.config.solvers.find(residue.solver);
+        if (solver == s.config.solvers.end()) {
+            s.log.warn("{}; solver {} is not in the configuration any more: it is left to you",
+                       words_of(certificate, residue), residue.solver);
             continue;
         }
-        const auto gone = solver->clean_up(residue.task);
+        const auto gone = s.solver(solver->second).clean_up(residue.task);
         if (gone) {
             s.remember(certificate.name, {.what = "cleaned_up", .text = residue.task.identifier.value});
             continue;

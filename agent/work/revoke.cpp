@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "acme/revocation.hpp"
+#include "agent/plan/plan.hpp"
 #include "agent/plan/retry.hpp"
 #include "agent/plan/revocation.hpp"
 
@@ -25,14 +26,16 @@ std::string list(const std::vector<std::string>& places) {
 /// By the account that it was issued to; by its own key where that is another one, or is not let.
 Result<void> ask_ca(Surroundings& s, const CertificateConfig& certificate, const GenerationRecord& record,
                     acme::RevocationReason reason) {
-    const auto known = s.config.cas.find(record.ordered_for.ca);
-    if (known == s.config.cas.end()) {
+    const CaConfig* known = issuer_of(s.config, record.ordered_for);
+    if (known == nullptr) {
+        const std::string& directory = record.ordered_for.directory;
+        const std::string where = directory.empty() ? "" : " (" + directory + ")";
         return base::fail(Code::ConfigMissing,
                           "generation " + std::to_string(record.number) + " is of the CA " +
-                              record.ordered_for.ca + ", which is not in the configuration",
+                              record.ordered_for.ca + where + ", which is not in the configuration",
                           "put [ca." + record.ordered_for.ca + "] back until it is revoked");
     }
-    const CaConfig& ca = known->second;
+    const CaConfig& ca = *known;
     const deployers::Generation generation = TRY(s.store.generation(certificate.name, record.number));
     const std::string der = generation.chain.front().der();
     const auto account = s.account(ca);
@@ -57,8 +60,7 @@ Result<void> note_failure(Surroundings& s, Keeper& keeper, int number, base::Err
     return keeper.change([&](Record& record) {
         for (Revocation& each : record.revocations) {
             if (each.generation != number) continue;
-            each.failure =
-                count_failure(each.failure, error, Effort::Issuance, s.clock.now(), std::nullopt, s.chance());
+            each.failure = count_failure(each.failure, error, {.now = s.clock.now(), .chance = s.chance()});
         }
     });
 }
@@ -114,7 +116,7 @@ Result<void> want_revoked(Surroundings& s, const CertificateConfig& certificate,
     const GenerationRecord* wanted = before.wanted();
     if (wanted == nullptr) return {};
     const bool is_new = before.revocation(wanted->number) == nullptr && !wanted->revoked_at;
-    if (is_new) TRY(s.store.drop_order(certificate.name));
+    if (is_new) TRY(s.store.drop_orders(certificate.name));
     const base::Instant now = s.clock.now();
     return keeper.change([&](Record& record) {
         for (const GenerationRecord& generation : record.generations) {

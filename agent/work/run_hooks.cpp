@@ -8,6 +8,7 @@
 
 #include "agent/plan/expiry.hpp"
 #include "agent/plan/retry.hpp"
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/status.hpp"
 #include "hooks/runner.hpp"
 
@@ -48,13 +49,13 @@ hooks::Event event_of(Surroundings& s, const CertificateConfig& certificate, con
         .target = hook.target,
         .error = hook.error};
     for (const base::Identifier& name : certificate.names) event.names.push_back(name.value);
-    event.json = json{{"version", 1},
-                      {"event", hook.event},
-                      {"at", base::format_instant(now)},
-                      {"certificate", to_json(status)},
-                      {"target", std::move(target)},
-                      {"error", std::move(error)}}
-                     .dump();
+    event.json = json_text({{"version", 1},
+                            {"event", hook.event},
+                            {"at", base::format_instant(now)},
+                            {"certificate", to_json(status)},
+                            {"target", std::move(target)},
+                            {"error", std::move(error)}},
+                           -1);
     return event;
 }
 
@@ -62,9 +63,9 @@ hooks::HookReport run_for(Surroundings& s, const CertificateConfig& certificate,
     auto programs = hooks::find_hooks(s.files, s.config.hooks.directory, event.name);
     if (!programs) return {.error = std::move(programs).error()};
     if (const auto own = certificate.hooks.find(event.name); own != certificate.hooks.end()) {
-        programs->push_back(own->second);
+        programs->push_back({.argv = own->second});
     }
-    hooks::HookReport report = hooks::run_hooks(*programs, event, s.config.hooks.timeout);
+    hooks::HookReport report = hooks::run_hooks(s.files, *programs, event, s.config.hooks.timeout);
     if (!programs->empty()) {
         s.remember(certificate.name,
                    {.what = "hook",
@@ -113,6 +114,16 @@ Result<void> raise_expiring(Surroundings& s, const CertificateConfig& certificat
     });
 }
 
+Result<void> ask_hooks(Surroundings& s, const CertificateConfig& certificate, const Record& record,
+                       const std::string& event, const std::string& target) {
+    const GenerationRecord* wanted = record.wanted();
+    const PendingHook hook{
+        .event = event, .target = target, .generation = wanted == nullptr ? 0 : wanted->number};
+    hooks::HookReport report = run_for(s, certificate, event_of(s, certificate, record, hook));
+    if (report.error) return tl::make_unexpected(*std::move(report.error));
+    return {};
+}
+
 Result<void> run_due_hooks(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper, bool all) {
     const std::vector<PendingHook> owed = keeper.record().hooks;
     for (const PendingHook& hook : owed) {
@@ -126,8 +137,9 @@ Result<void> run_due_hooks(Surroundings& s, const CertificateConfig& certificate
             if (!report.error) {
                 record.hooks.erase(pending);
             } else {
-                pending->failure = count_failure(pending->failure, *report.error, Effort::Deployment,
-                                                 s.clock.now(), std::nullopt, s.chance());
+                pending->failure =
+                    count_failure(pending->failure, *report.error,
+                                  {.effort = Effort::Deployment, .now = s.clock.now(), .chance = s.chance()});
             }
         }));
     }

@@ -16,6 +16,13 @@ namespace agent {
 [[nodiscard]] base::Result<void> raise_expiring(Surroundings& surroundings,
                                                 const CertificateConfig& certificate, Keeper& keeper);
 
+/// Runs the hooks of an event that has not happened yet (`before_renew`, `before_deploy`; of `target`, if it
+/// is about one), once and now. The error of the first that fails: then it must not happen. Blocks up to
+/// hooks.timeout for each program.
+[[nodiscard]] base::Result<void> ask_hooks(Surroundings& surroundings, const CertificateConfig& certificate,
+                                           const Record& record, const std::string& event,
+                                           const std::string& target = {});
+
 /// Runs every hook that is owed and due (`all`: also before its next attempt), in the order of what happened.
 /// Blocks up to hooks.timeout for each program.
 [[nodiscard]] base::Result<void> run_due_hooks(Surroundings& surroundings,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/work/solvers.hpp"
 
+#include <mutex>
+#include <set>
 #include <utility>
 
 #include "acme/solvers/dns_01.hpp"
@@ -21,13 +23,26 @@ class Excuse final : public acme::Solver {
 
     [[nodiscard]] std::string_view type() const override { return type_; }
 
-    Result<void> present(const acme::ChallengeTask& /*task*/) override { return base::Failure(error_); }
+    [[nodiscard]] bool outlives_us() const override { return false; }
 
-    Result<void> clean_up(const acme::ChallengeTask& /*task*/) override { return {}; }
+    Result<void> present(const acme::ChallengeTask& task) override {
+        const std::scoped_lock lock(mutex_);
+        refused_.insert(task.token);
+        return base::Failure(error_);
+    }
+
+    /// What it was asked to put up is nowhere. What an earlier run has put up is still there.
+    Result<void> clean_up(const acme::ChallengeTask& task) override {
+        const std::scoped_lock lock(mutex_);
+        if (refused_.erase(task.token) > 0) return {};
+        return base::Failure(error_);
+    }
 
   private:
     std::string type_;
     base::Error error_;
+    std::mutex mutex_;
+    std::set<std::string> refused_;
 };
 
 Result<std::unique_ptr<acme::Solver>> make_dns(const SolverConfig& solver, const SolverEffects& effects) {
@@ -57,13 +72,16 @@ Result<std::unique_ptr<acme::Solver>> make_dns(const SolverConfig& solver, const
 
 }  // namespace
 
+acme::TxtReader txt_reader(const base::Dns& dns, const Config& config) {
+    return [&dns, is_public = config.dns.is_public](const std::string& name) {
+        return acme::read_txt(dns, name, is_public);
+    };
+}
+
 Result<std::unique_ptr<acme::Solver>> make_solver(const SolverConfig& solver, const SolverEffects& effects) {
     if (solver.has_provider()) return make_dns(solver, effects);
     if (solver.type == "dns-persist-01") {
-        auto read = [&dns = effects.dns, is_public = effects.config.dns.is_public](const std::string& name) {
-            return acme::read_txt(dns, name, is_public);
-        };
-        return acme::make_dns_persist_solver(std::move(read), effects.clock, effects.tell);
+        return acme::make_dns_persist_solver(txt_reader(effects.dns, effects.config), effects.clock);
     }
     if (solver.type == "tls-alpn-01") return acme::make_tls_alpn_solver(solver.listen, effects.clock);
     return solver.listen.empty() ? acme::make_webroot_solver(effects.files, solver.webroot)

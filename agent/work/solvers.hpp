@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "acme/solvers/dns_persist_01.hpp"
 #include "acme/solvers/solver.hpp"
 #include "agent/config/config.hpp"
 #include "base/clock.hpp"
@@ -25,6 +26,10 @@ struct SolverEffects {
     /// What a person should know although it is well.
     std::function<void(const std::string&)> tell{};
 };
+
+/// How the records of the user's are read: from the authoritative servers, of private names from the
+/// resolver. `dns` is borrowed.
+[[nodiscard]] acme::TxtReader txt_reader(const base::Dns& dns, const Config& config);
 
 /// Touches nothing yet. An error is one of its provider's (config/…, plugin/…).
 [[nodiscard]] base::Result<std::unique_ptr<acme::Solver>> make_solver(const SolverConfig& solver,

@@ -8,6 +8,7 @@
 #include "agent/config/catalogue.hpp"
 #include "agent/tell/status.hpp"
 #include "agent/work/metrics_keeper.hpp"
+#include "agent/work/pass.hpp"
 #include "agent/work/surroundings.hpp"
 
 namespace agent {
@@ -20,13 +21,25 @@ struct StatusNow {
 /// Blocks on storage. `certificate` is borrowed by what is returned.
 [[nodiscard]] StatusNow status_now(Surroundings& surroundings, const CertificateConfig& certificate);
 
+/// What holds of no certificate alone. Blocks on storage; what cannot be read is told elsewhere.
+[[nodiscard]] std::vector<Condition> conditions_now(Surroundings& surroundings);
+/// Whether the state takes what is written, as far as that can be told without writing.
+[[nodiscard]] StoreStatus store_now(Surroundings& surroundings);
+
+/// What is known beside the certificates.
+struct Health {
+    bool config_ok = true;
+    bool store_ok = true;  // no pass has been ended by the state
+};
+
 /// Writes the file anew. Certificates that nothing has been noted of yet are read first, which takes its time
 /// once; those that are gone are shown no more. Blocks on storage; nothing is written once we are stopping.
 /// file/….
 [[nodiscard]] base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& surroundings,
-                                              const Catalogue& catalogue, bool config_ok);
-/// The same, of an overview.
+                                              const Catalogue& catalogue, Health health);
+/// The same after a pass, of the overview that followed it.
 [[nodiscard]] base::Result<void> show_metrics(MetricsKeeper& metrics, Surroundings& surroundings,
-                                              const Overview& overview);
+                                              const Overview& overview,
+                                              const std::vector<CertificateOutcome>& outcomes);
 
 }  // namespace agent

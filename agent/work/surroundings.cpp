@@ -49,11 +49,10 @@ acme::Session& Surroundings::session(const CaConfig& ca) {
     auto& session = sessions_[ca.name];
     if (!session) {
         session = std::make_unique<acme::Session>(
-            acme::Authority{
-                .name = ca.name,
-                .directory = ca.directory,
-                .trust = {.roots_file = ca.roots, .proxy = ca.proxy},
-                .patience = somebody_waits_ ? std::optional(acme::kPatienceOfAPerson) : std::nullopt},
+            acme::Authority{.name = ca.name,
+                            .directory = ca.directory,
+                            .trust = {.roots_file = ca.roots, .proxy = ca.proxy},
+                            .patience = somebody_waits_ ? &patience_ : nullptr},
             transport, clock,
             acme::DirectoryShelf{.recall = [this, name = ca.name,
                                             url = ca.directory] { return store.kept_directory(name, url); },
@@ -104,21 +103,24 @@ void Surroundings::ask_for_time(const CaConfig& ca) {
 
 acme::Solver* Surroundings::solver(const CertificateConfig& certificate, const base::Identifier& name) {
     const SolverConfig* chosen = solver_for(config, certificate, name);
-    if (chosen == nullptr) return nullptr;
+    return chosen == nullptr ? nullptr : &solver(*chosen);
+}
+
+acme::Solver& Surroundings::solver(const SolverConfig& chosen) {
     const std::scoped_lock guard(mutex_);
-    auto& solver = solvers_[chosen->name];
+    auto& solver = solvers_[chosen.name];
     if (!solver) {
-        const auto tell = [this, name = chosen->name](const std::string& text) {
+        const auto tell = [this, name = chosen.name](const std::string& text) {
             log.warn("solver {}: {}", name, text);
         };
-        solver = make_solver_or_excuse(*chosen, {.files = files,
-                                                 .transport = transport,
-                                                 .dns = dns,
-                                                 .clock = clock,
-                                                 .config = config,
-                                                 .tell = tell});
+        solver = make_solver_or_excuse(chosen, {.files = files,
+                                                .transport = transport,
+                                                .dns = dns,
+                                                .clock = clock,
+                                                .config = config,
+                                                .tell = tell});
     }
-    return solver.get();
+    return *solver;
 }
 
 std::unique_ptr<deployers::Host> Surroundings::host(const TargetConfig& target) {
@@ -133,15 +135,6 @@ std::unique_ptr<deployers::Host> Surroundings::host(const TargetConfig& target) 
                                      .sudo = host->sudo,
                                      .scratch_directory = config.agent.state_dir,
                                      .files = &files});
-}
-
-std::mutex& Surroundings::service_turn(const TargetConfig& target) {
-    std::string service = target.host;
-    for (const std::string& word : target.parameters.reload) service += '\n' + word;
-    const std::scoped_lock guard(mutex_);
-    auto& turn = turns_[service];
-    if (!turn) turn = std::make_unique<std::mutex>();
-    return *turn;
 }
 
 Result<base::Anchors> Surroundings::anchors(const CertificateConfig& certificate,

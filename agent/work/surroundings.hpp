@@ -13,6 +13,7 @@
 
 #include <spdlog/fwd.h>
 
+#include "acme/contact.hpp"
 #include "acme/issuance.hpp"
 #include "agent/config/config.hpp"
 #include "agent/memory/history.hpp"
@@ -22,6 +23,7 @@
 #include "agent/work/clock_watch.hpp"
 #include "agent/work/ledgers.hpp"
 #include "agent/work/right_clock.hpp"
+#include "agent/work/turns.hpp"
 #include "base/certificate.hpp"
 #include "base/dns.hpp"
 #include "base/file.hpp"
@@ -68,15 +70,13 @@ class Surroundings {
     /// effort.
     void ask_for_time(const CaConfig& ca);
 
-    /// From now on a CA that does not answer is told of within half a minute, instead of being waited for.
-    /// To be called before anything is asked.
+    /// From now on CAs that do not answer are told of within half a minute, instead of being waited for. To
+    /// be called before anything is asked.
     void somebody_waits() { somebody_waits_ = true; }
 
     [[nodiscard]] acme::Solver* solver(const CertificateConfig& certificate, const base::Identifier& name);
+    [[nodiscard]] acme::Solver& solver(const SolverConfig& chosen);
     [[nodiscard]] std::unique_ptr<deployers::Host> host(const TargetConfig& target);
-    /// One transaction at a time for a service (host and reload command): its config test sees all files at
-    /// once.
-    [[nodiscard]] std::mutex& service_turn(const TargetConfig& target);
     /// The system's anchors with those of the certificate's CAs and of the target.
     [[nodiscard]] base::Result<base::Anchors> anchors(const CertificateConfig& certificate,
                                                       const std::string& extra_roots);
@@ -96,6 +96,8 @@ class Surroundings {
     Progress& progress;
     spdlog::logger& log;
     const base::Dns dns;  // asks whom [dns] names
+    /// Who works at which place. Set before any work begins where several share them.
+    std::shared_ptr<Turns> turns = std::make_shared<Turns>();
     /// Told of each attempt at a step, as in the metrics; set before any work begins. Empty: nobody counts.
     std::function<void(std::string_view step, bool has_succeeded)> on_attempt{};
     /// The process is about to end: no step is begun any more.
@@ -106,9 +108,9 @@ class Surroundings {
 
     std::mutex mutex_;
     std::mutex asks_for_time_;  // whoever comes meanwhile waits for the answer
+    acme::Patience patience_{acme::kPatienceOfAPerson};
     std::map<std::string, std::unique_ptr<acme::Session>> sessions_;
     std::map<std::string, std::unique_ptr<acme::Solver>> solvers_;
-    std::map<std::string, std::unique_ptr<std::mutex>> turns_;
     std::map<std::string, base::Anchors> anchors_;
     Accounts accounts_;
     Ledgers ledgers_;

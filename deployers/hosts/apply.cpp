@@ -70,7 +70,9 @@ class Service {
     [[nodiscard]] Result<void> check_peer() const;
     Result<void> inspect(std::string_view rest);
     Result<void> consider(std::string_view rest);
+    Result<void> rehearse(std::string_view rest);
     Result<void> install(std::string_view rest);
+    Result<Installation> admit(std::string_view rest);
     Result<Installation> receive(std::string_view& rest);
     void go_on(Session& session, base::Steady until);
     Result<InstallReport> obey(Session& session, const std::string& request);
@@ -110,6 +112,7 @@ Result<void> Service::run() {
     const std::string_view verb = base::take_until(rest, ' ');
     if (verb == "inspect") return inspect(rest);
     if (verb == "consider") return consider(rest);
+    if (verb == "rehearse") return rehearse(rest);
     if (verb == "install") return install(rest);
     return base::fail(Code::HostProtocol, "this helper does not know \"" + base::printable(verb, 40) + "\"");
 }
@@ -148,12 +151,26 @@ Result<void> Service::consider(std::string_view rest) {
     return say(permission_to_json(rules));
 }
 
-Result<void> Service::install(std::string_view rest) {
-    const Installation installation = TRY(receive(rest));
+/// One that may be executed.
+Result<Installation> Service::admit(std::string_view rest) {
+    Installation installation = TRY(receive(rest));
     (void)base::take_until(rest, ' ');  // the deadline, which the bundle has as well
     if (rest != work_directory(installation))
         return base::fail(Code::HostProtocol, "the working directory is not that of the installation");
     (void)TRY(gate_.permit(installation));
+    return installation;
+}
+
+Result<void> Service::rehearse(std::string_view rest) {
+    const Installation installation = TRY(admit(rest));
+    const std::string answer =
+        to_json(TRY(make_local_host(files_, gate_.find_program)->rehearse(installation)));
+    tell(installation.id + ": rehearsed: " + answer);
+    return say(answer);
+}
+
+Result<void> Service::install(std::string_view rest) {
+    const Installation installation = TRY(admit(rest));
     const base::Steady until = clock_.steady() + installation.deadline;
     const auto session = TRY(make_local_host(files_, gate_.find_program)->install(installation));
     const InstallReport& report = session->report();

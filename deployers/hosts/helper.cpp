@@ -59,10 +59,11 @@ base::Result<void> greet_helper(const std::string& socket) {
 
 base::Result<std::size_t> ask_helper(const std::string& socket, const Installation& installation) {
     TRY(check(installation));
-    const std::string bundle = to_bundle(installation);
-    const std::string answer =
-        TRY(ask_receiver(link_to(socket), "consider " + std::to_string(bundle.size()) + " " +
-                                              base::sha256_hex(bundle) + "\n" + bundle));
+    const base::Secret bundle = to_bundle(installation);
+    const std::string answer = TRY(ask_receiver(
+        link_to(socket),
+        "consider " + std::to_string(bundle.reveal().size()) + " " + base::sha256_hex(bundle.reveal()) + "\n",
+        bundle));
     return parse_permission(answer);
 }
 

@@ -35,8 +35,9 @@ enum class InstallOutcome {
 
 struct InstallReport {
     InstallOutcome outcome = InstallOutcome::WriteFailed;
-    CommandReport test_before{}, test_after{}, reload{};  // reload: the restart where one was asked for
-    std::string message{};                                // of WriteFailed: path and cause
+    CommandReport test_before{}, test_after{}, reload{};  // reload: or the restart
+    // Of WriteFailed: path and cause. Of TestFailed, Restored and Committed: what could not be tidied up.
+    std::string message{};
     bool interrupted_before = false;  // an earlier run was cut off here, and has been cleared up
 };
 
@@ -53,8 +54,9 @@ class Session {
     [[nodiscard]] virtual const InstallReport& report() const = 0;
     /// Sends the reload again; writes nothing.
     [[nodiscard]] virtual base::Result<InstallReport> reload() = 0;
-    /// Puts back what was there before (also "nothing"), tests it, then restarts or (without a restart
-    /// command) reloads.
+    /// Puts back what was there before (also "nothing"), tests it, then restarts; without a restart command,
+    /// or where the test fails, it reloads. WriteFailed, or an error, where a file cannot be put back: what
+    /// was saved is kept, and the next install() goes on with it.
     [[nodiscard]] virtual base::Result<InstallReport> restore() = 0;
     /// Forgets what was there before, and removes versions that are not kept.
     [[nodiscard]] virtual base::Result<InstallReport> commit() = 0;
@@ -65,6 +67,10 @@ class Host {
     virtual ~Host() = default;
     /// What the installation's published files hold now (a missing file is left out). Touches nothing.
     [[nodiscard]] virtual base::Result<std::vector<FileDigest>> inspect(const Installation& installation) = 0;
+    /// Runs the service's own test with what is there, alone with the service as install() would be, and
+    /// writes none of the files: Unchanged where it passes, ServiceBroken where it does not. Errors as those
+    /// of install().
+    [[nodiscard]] virtual base::Result<InstallReport> rehearse(const Installation& installation) = 0;
     /// Steps 1 to 5 of DESIGN.md §5. Errors are those of getting there (host/…); deploy/outcome-unknown if
     /// the connection was lost after the installation had been handed over: inspect() before anything is
     /// repeated.

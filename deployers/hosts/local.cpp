@@ -25,7 +25,6 @@ namespace {
 using base::Code;
 
 constexpr base::Milliseconds kLockPoll{50};
-constexpr base::Seconds kTargetLockPatience{10};  // a run whose client has gone ends within its next command
 
 /// Lines to one line, without what a terminal would obey.
 std::string one_line(const std::string& text) {
@@ -63,12 +62,10 @@ CommandReport run_command(const std::vector<std::string>& argv, const FindProgra
             .output = one_line(done->out + "\n" + done->err)};
 }
 
-/// Takes a lock, waiting up to `patience`. state/locked says with `what` what somebody else is doing.
-base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& name,
-                                       base::Milliseconds patience, std::string_view what) {
-    base::SystemClock clock;
+/// The locks' directory, made where it is missing.
+base::Result<std::string> open_lock_directory(base::Files& files, const std::string& own) {
     const uid_t user = ::geteuid();
-    const std::string directory = lock_directory(user);
+    std::string directory = lock_directory(user, own);
     const auto made = files.make_directory(directory, 0700);
     if (!made && made.error().code != Code::FileExists) return base::Failure(made.error());
     const base::FileInfo info = TRY(files.info(directory));
@@ -76,7 +73,13 @@ base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& na
         return base::fail(Code::DeployUnsafePath, directory + " is not ours; locks cannot be kept there",
                           "remove it");
     }
-    const std::string path = directory + "/" + name;
+    return directory;
+}
+
+/// Takes a lock, waiting up to `patience`. state/locked says with `what` what somebody else is doing.
+base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& path,
+                                       base::Milliseconds patience, std::string_view what) {
+    base::SystemClock clock;
     auto lock =
         base::take_patiently(clock, patience, kLockPoll, [&] { return base::Lock::take(files, path); });
     if (lock || lock.error().code != Code::StateLocked) return lock;
@@ -85,9 +88,11 @@ base::Result<base::Lock> wait_for_lock(base::Files& files, const std::string& na
 
 class LocalSession final : public Session {
   public:
-    LocalSession(base::Files& files, FindProgram find_program, Installation installation)
+    LocalSession(base::Files& files, FindProgram find_program, std::string own_locks,
+                 Installation installation)
         : files_(files),
           find_program_(std::move(find_program)),
+          own_locks_(std::move(own_locks)),
           installation_(std::move(installation)),
           replacement_(files, installation_, ::geteuid()) {}
 
@@ -97,6 +102,8 @@ class LocalSession final : public Session {
 
     /// Steps 0 to 5. deploy/unsafe-path, state/locked.
     base::Result<void> install();
+    /// Steps 0 and 1.
+    base::Result<InstallReport> rehearse();
 
     [[nodiscard]] const InstallReport& report() const override { return report_; }
 
@@ -105,6 +112,7 @@ class LocalSession final : public Session {
     base::Result<InstallReport> commit() override;
 
   private:
+    [[nodiscard]] base::Result<base::Lock> be_alone();
     base::Result<void> execute();
     base::Result<void> publish();
     base::Result<void> take_back();
@@ -119,6 +127,7 @@ class LocalSession final : public Session {
 
     base::Files& files_;
     FindProgram find_program_;
+    std::string own_locks_;
     Installation installation_;
     Replacement replacement_;
     std::optional<base::Lock> target_lock_{};
@@ -135,7 +144,9 @@ LocalSession::~LocalSession() {
 base::Result<base::Lock> LocalSession::lock_service() {
     // What is left of the deadline must do for the commands that follow: three tests and a reload at most.
     const base::Seconds rest = installation_.deadline - 4 * installation_.command_deadline;
-    return wait_for_lock(files_, service_lock_name(installation_.reload), std::max(rest, base::Seconds{1}),
+    const std::string directory = TRY(open_lock_directory(files_, own_locks_));
+    return wait_for_lock(files_, directory + "/" + service_lock_name(installation_.reload),
+                         std::clamp(rest, base::Seconds{1}, kServiceLockPatience),
                          "another deployment to this service is under way");
 }
 
@@ -151,11 +162,26 @@ base::Result<void> LocalSession::install() {
     return {};
 }
 
-base::Result<void> LocalSession::execute() {
+base::Result<InstallReport> LocalSession::rehearse() {
+    TRY(check(installation_));
+    const base::Lock service = TRY(be_alone());
+    InstallReport report{.outcome = InstallOutcome::Unchanged, .test_before = run(installation_.test)};
+    if (!report.test_before.ok()) report.outcome = InstallOutcome::ServiceBroken;
+    return report;
+}
+
+/// Step 0: the target's lock until the session ends, the service's as long as the caller wants it.
+base::Result<base::Lock> LocalSession::be_alone() {
     TRY(replacement_.check_host());
-    target_lock_ = TRY(wait_for_lock(files_, target_lock_name(work_directory(installation_)),
-                                     kTargetLockPatience, "another deployment to this target is under way"));
-    const base::Lock service = TRY(lock_service());
+    const std::string directory = TRY(open_lock_directory(files_, own_locks_));
+    target_lock_ =
+        TRY(wait_for_lock(files_, directory + "/" + target_lock_name(work_directory(installation_)),
+                          kTargetLockPatience, "another deployment to this target is under way"));
+    return lock_service();
+}
+
+base::Result<void> LocalSession::execute() {
+    const base::Lock service = TRY(be_alone());
     report_.interrupted_before = TRY(replacement_.recover());
     report_.test_before = run(installation_.test);
     const bool broken = !report_.test_before.ok();
@@ -194,6 +220,7 @@ base::Result<void> LocalSession::take_back() {
                               "; the next run tries again");
     }
     report_.outcome = InstallOutcome::TestFailed;
+    if (const auto tidied = replacement_.tidy(); !tidied) report_.message = tidied.error().message;
     return {};
 }
 
@@ -217,15 +244,22 @@ base::Result<InstallReport> LocalSession::reload() {
 
 base::Result<InstallReport> LocalSession::restore() {
     TRY(require_open());
+    // Whatever happens from here on, the way back is not forgotten before it has been gone: the journal stays
+    // for the next run.
+    open_ = false;
     const base::Lock service = TRY(lock_service());
     InstallReport answer{.interrupted_before = report_.interrupted_before};
     if (const auto back = replacement_.put_back(); !back) {
-        answer.message = back.error().message;
+        answer.message = back.error().message + "; the next run tries again";
+        close();
         return answer;
     }
     answer.outcome = InstallOutcome::Restored;
+    if (const auto tidied = replacement_.tidy(); !tidied) answer.message = tidied.error().message;
     answer.test_after = run(installation_.test);
-    answer.reload = run(installation_.restart.empty() ? installation_.reload : installation_.restart);
+    // What does not pass its own test would not start again: a service that still runs is not stopped for it.
+    const bool may_restart = answer.test_after.ok() && !installation_.restart.empty();
+    answer.reload = run(may_restart ? installation_.restart : installation_.reload);
     close();
     return answer;
 }
@@ -245,8 +279,8 @@ base::Result<InstallReport> LocalSession::commit() {
 
 class LocalHost final : public Host {
   public:
-    LocalHost(base::Files& files, FindProgram find_program)
-        : files_(files), find_program_(std::move(find_program)) {}
+    LocalHost(base::Files& files, FindProgram find_program, std::string own_locks)
+        : files_(files), find_program_(std::move(find_program)), own_locks_(std::move(own_locks)) {}
 
     base::Result<std::vector<FileDigest>> inspect(const Installation& installation) override {
         std::vector<FileDigest> digests;
@@ -257,8 +291,12 @@ class LocalHost final : public Host {
         return digests;
     }
 
+    base::Result<InstallReport> rehearse(const Installation& installation) override {
+        return LocalSession(files_, find_program_, own_locks_, installation).rehearse();
+    }
+
     base::Result<std::unique_ptr<Session>> install(const Installation& installation) override {
-        auto session = std::make_unique<LocalSession>(files_, find_program_, installation);
+        auto session = std::make_unique<LocalSession>(files_, find_program_, own_locks_, installation);
         TRY(session->install());
         return session;
     }
@@ -266,12 +304,13 @@ class LocalHost final : public Host {
   private:
     base::Files& files_;
     FindProgram find_program_;
+    std::string own_locks_;
 };
 
 }  // namespace
 
-std::unique_ptr<Host> make_local_host(base::Files& files, FindProgram find_program) {
-    return std::make_unique<LocalHost>(files, std::move(find_program));
+std::unique_ptr<Host> make_local_host(base::Files& files, FindProgram find_program, std::string own_locks) {
+    return std::make_unique<LocalHost>(files, std::move(find_program), std::move(own_locks));
 }
 
 }  // namespace deployers

@@ -16,7 +16,9 @@ using FindProgram = std::function<base::Result<std::string>(const std::string& n
 
 /// `files` is borrowed for as long as the host and its sessions live. `find_program` is asked right before
 /// each command is run, and what it answers is what is run; without it, programs are those of
-/// base::kSystemPath.
-[[nodiscard]] std::unique_ptr<Host> make_local_host(base::Files& files, FindProgram find_program = {});
+/// base::kSystemPath. `own_locks` is where an ordinary user's locks are (lock_directory()); whoever deploys
+/// as that user has to name the same.
+[[nodiscard]] std::unique_ptr<Host> make_local_host(base::Files& files, FindProgram find_program = {},
+                                                    std::string own_locks = {});
 
 }  // namespace deployers

@@ -31,8 +31,8 @@ std::string old_name(const std::string& work, const std::string& path) {
     return beside(work, path, ".old");
 }
 
-std::string lock_directory(uid_t user) {
-    return user == 0 ? "/run/renewd-locks" : "/tmp/renewd-locks-" + std::to_string(user);
+std::string lock_directory(uid_t user, const std::string& own) {
+    return user == 0 || own.empty() ? "/run/renewd-locks" : own;
 }
 
 std::string service_lock_name(const std::vector<std::string>& reload) {

@@ -24,9 +24,9 @@ namespace deployers {
 [[nodiscard]] std::string old_name(const std::string& work, const std::string& path);
 
 /// Where locks live. Not beside the files, for the targets of one service have directories of their own; not
-/// in /run/lock, where everybody may write, and so could hold up every deployment. Root: /run/renewd-locks;
-/// others: /tmp/renewd-locks-<uid>. 0700.
-[[nodiscard]] std::string lock_directory(uid_t user);
+/// in /run/lock or /tmp, where everybody may write, and so could hold up every deployment. Root:
+/// /run/renewd-locks; others: `own`, a directory of theirs. 0700.
+[[nodiscard]] std::string lock_directory(uid_t user, const std::string& own = {});
 /// Held while anything of a service is changed, tested or reloaded; the service is what one reload command
 /// reloads.
 [[nodiscard]] std::string service_lock_name(const std::vector<std::string>& reload);

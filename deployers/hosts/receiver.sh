@@ -32,6 +32,7 @@ answer() {
     say "{\"version\":1,\"outcome\":\"$1\",\"test_before\":$before,\"test_after\":$after,\"reload\":$reload,\"message\":\"$(quote "${2-}")\",\"interrupted_before\":$interrupted}"
 }
 fail() { answer write-failed "$1"; end; }
+full() { fail "what was sent could not be kept in $run: is the disk full?"; }
 
 # The deadline holds even if the client hangs or has gone. TERM comes again and again, for one may come at a bad moment.
 watch() {
@@ -95,7 +96,7 @@ lines() {
     count=$1
     while [ "$count" -gt 0 ]; do
         IFS= read -r line <&3 || refuse host/protocol "this bundle ends too early"
-        printf "%s\n" "$line"
+        printf "%s\n" "$line" || return 1
         count=$((count - 1))
     done
 }
@@ -105,30 +106,31 @@ parse() {
     field id
     field deadline
     field command-deadline && patience=$value
-    for name in test reload restart; do field "$name" && lines "$value" >"$run/$name"; done
+    # A list that was cut short by a full disk would be a shorter list.
+    for name in test reload restart; do field "$name" && lines "$value" >"$run/$name" || full; done
     field versions && versions=$value
-    field kept && lines "$value" >"$run/kept"
-    field known && sets=$value && : >"$run/known"
+    field kept && lines "$value" >"$run/kept" || full
+    field known && sets=$value && true >"$run/known" || full
     while [ "$sets" -gt 0 ]; do
-        field set && printf "set %s\n" "$value" >>"$run/known" && lines "$value" >>"$run/known"
+        field set && printf "set %s\n" "$value" >>"$run/known" && lines "$value" >>"$run/known" || full
         sets=$((sets - 1))
     done
-    field staged && lines "$value" >"$run/staged.plan"
-    field published && lines "$value" >"$run/published.plan"
+    field staged && lines "$value" >"$run/staged.plan" || full
+    field published && lines "$value" >"$run/published.plan" || full
     field bytes && at=$((length - value + 1))
-    resolve staged && resolve published && cat "$run/staged" "$run/published" >"$run/all"
+    resolve staged && resolve published && cat "$run/staged" "$run/published" >"$run/all" || full
     [ -z "$versions" ] || trusted "$versions"
 }
 
 # resolve LIST: may its files be written here? Their lines get ids for names, and where in the bundle their content begins.
 resolve() {
-    : >"$run/$1" && : >"$run/try"
+    true >"$run/$1" && true >"$run/try" || full
     while read -r sum size mode owner group path <&4; do
         directory "$path" && where=$at && trusted "$d" && at=$where
         [ ! -L "$path" ] || refuse deploy/unsafe-path "$path is a symbolic link, and belongs to whoever made it"
         [ ! -e "$path" ] || [ -f "$path" ] || refuse deploy/unsafe-path "$path is no regular file"
         try chown "$owner:$group" "$run/try" || fail "$path cannot be given to $owner:$group by user $me: $why"
-        printf "%s\n" "$sum $size $(printf "%o" "$mode") $(stat -c "%u:%g" "$run/try") $at $path" >>"$run/$1"
+        printf "%s\n" "$sum $size $(printf "%o" "$mode") $(stat -c "%u:%g" "$run/try") $at $path" >>"$run/$1" || full
         at=$((at + size))
     done 4<"$run/$1.plan"
 }
@@ -138,18 +140,19 @@ has() { [ "$(stat -c "%a %u:%g" "$4" 2>/dev/null)" = "$2 $3" ] && [ "$(digest "$
 in_place() {
     while read -r sum size mode ids at path <&4; do has "$sum" "$mode" "$ids" "$path" || return 1; done 4<"$run/all"
 }
-# One of the known sets, or the wanted one.
+# One of the known sets, or the wanted one: all published files are in it, and each of its files is whole.
 ours() {
-    set -- "$(wc -l <"$run/published")"
-    { cat "$run/known" && echo "set $1" && cut -d " " -f 1,6- "$run/published"; } >"$run/sets"
+    cut -d " " -f 6- "$run/published" >"$run/names"
+    { cat "$run/known" && echo "set $(wc -l <"$run/all")" && cut -d " " -f 1,6- "$run/all"; } >"$run/sets"
     exec 4<"$run/sets"
     while read -r name count <&4; do
-        [ "$count" -eq "$1" ] && same=1 || same=
+        same=1 unnamed=$(wc -l <"$run/names")
         while [ "$count" -gt 0 ] && read -r sum path <&4; do
             [ "$(digest "$path")" = "$sum" ] || same=
+            ! grep -qxF -e "$path" "$run/names" || unnamed=$((unnamed - 1))
             count=$((count - 1))
         done
-        [ -z "$same" ] || return 0
+        [ -z "$same" ] || [ "$unnamed" -gt 0 ] || return 0
     done
     return 1
 }
@@ -160,7 +163,7 @@ recover() {
         beside "$path" && rm -f "$new"
         [ -f "$work/journal" ] || rm -f "$old"
     done 4<"$run/all"
-    : >"$run/journal"
+    true >"$run/journal" || full
     [ -f "$work/journal" ] || return 0
     interrupted=true left_complete=1
     while read -r sum state path <&4; do
@@ -169,7 +172,7 @@ recover() {
     done 4<"$work/journal"
     while read -r sum state path <&4; do
         if cut -d " " -f 6- "$run/published" | grep -qxF -e "$path"; then
-            printf "%s\n" "$sum $state $path" >>"$run/journal"
+            printf "%s\n" "$sum $state $path" >>"$run/journal" || full
         else
             directory "$path" && trusted "$d"
             [ -n "$left_complete" ] || put_back_one "$sum" "$state" "$path" || fail "$why"
@@ -197,6 +200,7 @@ make_directory() {
 # save SUM PATH: keeps what is there under another name, or remembers that nothing is.
 save() {
     beside "$2" && now=$(digest "$2") then=
+    [ -n "$now" ] || [ ! -e "$2" ] || { why="$2 cannot be read" && return 1; }
     for state in had none; do
         if [ -n "$now" ] && grep -qxF -e "$now $state $2" "$run/journal"; then then=$state; fi
     done
@@ -207,7 +211,7 @@ save() {
             [ "$name" != "$2" ] || printf "%s\n" "$digest $state $name"
         done
     elif rm -f "$old" && [ -e "$2" ]; then
-        ln "$2" "$old" 2>/dev/null || try cp -p "$2" "$old" || return 1
+        ln "$2" "$old" 2>/dev/null || { try cp -p "$2" "$old" && try durable "$old"; } || return 1
         printf "%s\n" "$1 had $2"
     else
         printf "%s\n" "$1 none $2"
@@ -220,7 +224,7 @@ settle() {
     done 4<"$run/all"
 }
 publish() {
-    : >"$run/made" && : >"$run/journal.new"
+    true >"$run/made" && true >"$run/journal.new" || full
     while read -r sum size mode ids at path <&4; do
         directory "$path" && make_directory "$d" "$path" || return 1
     done 4<"$run/published"
@@ -253,15 +257,23 @@ put_back_one() {
     had) [ ! -e "$old" ] || [ "$old" -ef "$3" ] || try mv -f "$old" "$3" && try rm -f "$old" ;;
     esac
 }
+# Everything that can come back does; $why is the first thing that stood in the way, and then the journal stays.
 put_back() {
-    while read -r sum state path <&4; do put_back_one "$sum" "$state" "$path" || return 1; done 4<"$run/journal"
-    settle && discard && forget
+    first=
+    while read -r sum state path <&4; do
+        put_back_one "$sum" "$state" "$path" || first=${first:-${why:-$path}}
+    done 4<"$run/journal"
+    why=$first && [ -z "$first" ]
 }
+# After put_back. What cannot be tidied up ($why) is found by the next run.
+tidy() { settle && discard && forget && why=; }
+# A directory that holds something else by now stays, and is no failure.
 discard() {
     while read -r sum size mode ids at path <&4; do beside "$path" && rm -f "$new"; done 4<"$run/all"
     [ ! -f "$run/made" ] || sort -r "$run/made" | while read -r path; do
         if [ -d "$path" ]; then rmdir "$path" 2>/dev/null; else rm -f "$path"; fi
     done
+    return 0
 }
 forget() {
     opened=
@@ -283,17 +295,30 @@ prune() {
     try durable "$versions"
 }
 
-# run NAME: runs that command; $said is its report. It gets nothing of ours but a PATH.
+# run NAME: runs that command; $said is its report. It gets nothing of ours but a PATH. Its status takes no file: a disk
+# that is full must not look like a test that fails.
 run() {
     exec 4<"$run/$1" && set -- && said=$none code=0
     while IFS= read -r word <&4; do set -- "$@" "$word"; done && exec 4<&-
     [ "$#" -gt 0 ] || return 0
     began=$(date +%s)
-    {
-        (umask 022 && exec env -i PATH="$PATH" LANG=C.UTF-8 timeout -k 2 "$patience" "$@") </dev/null 2>&1 3<&- 8>&- 9>&-
-        echo "$?" >"$run/code"
-    } | timeout -k 2 "$((patience + 4))" sh -c "head -c 4000; exec cat >/dev/null" >"$run/output" 3<&- 8>&- 9>&-
-    read -r code <"$run/code" || code=255
+    # What it leaves running may print on for ever: then its reader stays with it, and nobody waits for them. Without room for a pipe its
+    # words are lost, and nothing else. Nobody waits for the other end of a pipe to be opened.
+    if rm -f "$run/pipe" "$run/read" && mkfifo "$run/pipe" "$run/read" && true >"$run/output" && exec 6<>"$run/pipe" 7<>"$run/read"; then
+        {
+            exec <"$run/pipe" && echo >&7
+            sh -c "dd bs=1 count=4000 2>/dev/null; exec cat >/dev/null" >"$run/output"
+            echo >&7
+        } >/dev/null 2>&1 3<&- 6>&- 8>&- 9>&- &
+        timeout 1 head -n 1 <&7 >/dev/null
+    else
+        exec 6>/dev/null 7</dev/null
+    fi
+    (umask 022 && exec env -i PATH="$PATH" LANG=C.UTF-8 timeout -k 2 "$patience" "$@") </dev/null >&6 2>&1 3<&- 6>&- 7>&- 8>&- 9>&-
+    code=$?
+    exec 6>&-
+    timeout 1 head -n 1 <&7 >/dev/null
+    exec 7>&-
     # busybox has no status of its own for what took too long.
     case $code in 137 | 143) [ "$(($(date +%s) - began))" -lt "$patience" ] || code=124 ;; esac
     text=$(tr -cd "\12\40-\176" <"$run/output" | sed "/^\$/d" | sed "\$!s/\$/;/")
@@ -305,7 +330,7 @@ run() {
 install() {
     run test && broken= || broken=1
     before=$said
-    if [ -n "$broken" ] && [ "$interrupted" = false ] && ours; then answer service-broken && end; fi
+    if [ -n "$broken" ] && [ "$interrupted" = false ] && ours; then answer service-broken; end; fi
     if in_place; then
         if [ -n "$broken" ]; then after=$before && take_back; fi
         outcome=unchanged
@@ -314,6 +339,7 @@ install() {
             if [ -n "$left_complete" ]; then discard; else
                 failure=$why
                 put_back || fail "$failure; and what was there before could not be put back: $why; the next run tries again"
+                tidy || :
                 why=$failure
             fi
             fail "$why"
@@ -326,43 +352,63 @@ install() {
     reload=$said
     answer "$outcome"
 }
+# The service's test with what is there, and nothing else.
+rehearse() {
+    if run test; then outcome=unchanged; else outcome=service-broken; fi
+    before=$said
+    answer "$outcome"
+    end
+}
 take_back() {
     put_back || fail "the new files did not pass the test, and what was there before could not be put back: $why; the next run tries again"
-    answer test-failed
+    tidy || :
+    answer test-failed "$why"
     end
 }
 
-stuck() { work= && fail "$1"; }
+# $work is set, and with it cleared up in the end, once nobody else can be at work there.
 receive() {
-    case $work in /*/.renewd-*) ;; *) refuse host/protocol "no directory to work in" ;; esac
-    tag=${work##*/} run=$work/run locks=/run/renewd-locks
-    [ "$me" = 0 ] || locks=/tmp/renewd-locks-$me
-    mkdir -p "$locks" && [ ! -L "$locks" ] && [ "$(stat -c %u "$locks")" = "$me" ] ||
-        refuse deploy/unsafe-path "$locks is not ours; locks cannot be kept there"
-    exec 8>>"$locks/target-$(hash "$work" 16)" && lock 8 10 "another deployment to this target"
-    directory "$work" && trusted "$work"
-    if [ ! -d "$d" ]; then
-        [ -d "${d%/*}/" ] || stuck "the directory ${d%/*} for $d does not exist"
-        try mkdir -m 755 "$d" && base_made=$d || stuck "$why"
+    case $place in /*/.renewd-*) ;; *) refuse host/protocol "no directory to work in" ;; esac
+    tag=${place##*/} run=$place/run locks=/run/renewd-locks
+    # An ordinary user: in a directory of his own, where nobody else could make one first and hold up every deployment.
+    if [ "$me" != 0 ]; then
+        locks=$HOME/.renewd-locks
+        [ "$(stat -c %u "${XDG_RUNTIME_DIR:-/}" 2>/dev/null)" != "$me" ] || locks=$XDG_RUNTIME_DIR/renewd-locks
     fi
-    [ -d "$work" ] || try mkdir "$work" || stuck "$why"
-    rm -rf "$run" && try mkdir "$run" || stuck "$why"
+    try mkdir -p "$locks" && [ ! -L "$locks" ] && [ "$(stat -c %u "$locks")" = "$me" ] ||
+        refuse deploy/unsafe-path "locks have to be kept in $locks, and it is not ours: ${why:-somebody else has made it}"
+    exec 8>>"$locks/target-$(hash "$place" 16)" && lock 8 10 "another deployment to this target"
+    directory "$place" && trusted "$place"
+    if [ ! -d "$d" ]; then
+        [ -d "${d%/*}/" ] || fail "the directory ${d%/*} for $d does not exist"
+        try mkdir -m 755 "$d" && base_made=$d || fail "$why"
+    fi
+    [ -d "$place" ] || try mkdir "$place" || fail "$why"
+    work=$place
+    try rm -rf "$run" && try mkdir "$run" || fail "$why"
+    true >"$run/output" || full
     if sync "$run" 2>/dev/null; then durable() { sync "$@"; }; else durable() { sync; }; fi
-    timeout "$limit" head -c "$length" >"$run/bundle"
+    why=$(timeout "$limit" head -c "$length" 2>&1 >"$run/bundle")
+    case $? in
+    0 | 124 | 143) ;;
+    *) fail "what was sent could not be kept in $run: $why" ;;
+    esac
     [ "$(wc -c <"$run/bundle")" -eq "$length" ] && [ "$(digest "$run/bundle")" = "$sum" ] ||
         refuse host/protocol "the files arrived damaged or cut short; nothing was published"
     parse
     budget=$((limit - 4 * patience)) && [ "$budget" -gt 0 ] || budget=1
+    [ "$budget" -le 180 ] || budget=180
     exec 9>>"$locks/service-$(sha256sum <"$run/reload" | cut -c 1-16)" && lock 9 "$budget" "another deployment to this service"
+    [ "$verb" = install ] || rehearse
     recover
     install
 }
 
-for tool in cut env grep head readlink sed sha256sum stat tail timeout tr wc; do
+for tool in cut dd env grep head mkfifo readlink sed sha256sum stat tail timeout tr wc; do
     command -v "$tool" >/dev/null || refuse host/protocol "there is no $tool on this host"
 done
 watch 60 && say ready
-read -r magic verb length sum limit work || end
+read -r magic verb length sum limit place || end
 [ "$magic" = renewd-1 ] || refuse host/protocol "this receiver speaks version 1"
 case $length$limit in "" | *[!0-9]*) refuse host/protocol "no number where one was due" ;; esac
 if [ "$verb" = inspect ]; then
@@ -373,10 +419,13 @@ if [ "$verb" = inspect ]; then
     say "{\"version\":1,\"files\":[$files]}"
     end
 fi
+case $verb in install | rehearse) ;; *) refuse host/protocol "this receiver does not know the request" ;; esac
 watch "$limit"
 receive
 unlock 9
 while [ -z "$late" ] && read -r request; do
+    # Whatever happens from here on, the way back is not forgotten before it has been gone.
+    [ "$request" != restore ] || opened=
     lock 9 "$limit" "another deployment to this service"
     case $request in
     reload)
@@ -385,11 +434,15 @@ while [ -z "$late" ] && read -r request; do
         ;;
     restore)
         before=$none after=$none reload=$none
-        put_back || fail "$why"
-        run test
+        put_back || fail "$why; the next run tries again"
+        tidy || :
+        # What does not pass its own test would not start again: a service that still runs is not stopped for it.
+        if run test && [ -s "$run/restart" ]; then next=restart; else next=reload; fi
         after=$said
-        if [ -s "$run/restart" ]; then run restart; else run reload; fi
-        reload=$said && answer restored && end
+        run "$next"
+        reload=$said
+        answer restored "$why"
+        end
         ;;
     commit)
         before=$none after=$none reload=$none why=

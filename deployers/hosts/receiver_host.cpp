@@ -140,8 +140,8 @@ class ReceiverSession final : public Session {
     ReceiverSession(const ReceiverSession&) = delete;
     ReceiverSession& operator=(const ReceiverSession&) = delete;
 
-    /// Hands the bundle over. deploy/outcome-unknown from here on.
-    base::Result<void> install(const std::string& request);
+    /// Hands the bundle over, after the line that announces it. deploy/outcome-unknown from here on.
+    base::Result<void> install(const std::string& request, const base::Secret& bundle);
 
     [[nodiscard]] const InstallReport& report() const override { return report_; }
 
@@ -177,8 +177,9 @@ base::Result<InstallReport> ReceiverSession::read_report() {
                       "nothing to do: before anything is repeated, renewd looks at what is there");
 }
 
-base::Result<void> ReceiverSession::install(const std::string& request) {
+base::Result<void> ReceiverSession::install(const std::string& request, const base::Secret& bundle) {
     TRY(line_.send(request));
+    TRY(line_.send(bundle.reveal()));
     report_ = TRY(read_report());
     open_ = report_.outcome == InstallOutcome::Installed || report_.outcome == InstallOutcome::Unchanged;
     if (!open_) (void)line_.finish();  // the other side has tidied up when we say how it went
@@ -205,9 +206,14 @@ class ReceiverHost final : public Host {
     explicit ReceiverHost(ReceiverLink link) : link_(std::move(link)) {}
 
     base::Result<std::vector<FileDigest>> inspect(const Installation& installation) override;
+    base::Result<InstallReport> rehearse(const Installation& installation) override;
     base::Result<std::unique_ptr<Session>> install(const Installation& installation) override;
 
   private:
+    /// A session that has handed `installation` over.
+    base::Result<std::unique_ptr<ReceiverSession>> hand_over(std::string_view verb,
+                                                             const Installation& installation);
+
     ReceiverLink link_;
 };
 
@@ -223,23 +229,36 @@ base::Result<std::vector<FileDigest>> ReceiverHost::inspect(const Installation& 
     return digests;
 }
 
-base::Result<std::unique_ptr<Session>> ReceiverHost::install(const Installation& installation) {
+base::Result<std::unique_ptr<ReceiverSession>> ReceiverHost::hand_over(std::string_view verb,
+                                                                       const Installation& installation) {
     TRY(check(installation));
     const Seconds deadline = deadline_for(installation, link_.connect_deadline);
-    const std::string bundle = to_bundle(installation);
+    const base::Secret bundle = to_bundle(installation);
     Line line = TRY(Line::open(link_, deadline));
     auto session = std::make_unique<ReceiverSession>(link_.name, std::move(line), deadline);
-    TRY(session->install(std::string(kMark) + "install " + std::to_string(bundle.size()) + " " +
-                         base::sha256_hex(bundle) + " " + std::to_string(installation.deadline.count()) +
-                         " " + work_directory(installation) + "\n" + bundle));
+    TRY(session->install(
+        std::string(kMark) + std::string(verb) + " " + std::to_string(bundle.reveal().size()) + " " +
+            base::sha256_hex(bundle.reveal()) + " " + std::to_string(installation.deadline.count()) + " " +
+            work_directory(installation) + "\n",
+        bundle));
     return session;
+}
+
+base::Result<InstallReport> ReceiverHost::rehearse(const Installation& installation) {
+    return TRY(hand_over("rehearse", installation))->report();
+}
+
+base::Result<std::unique_ptr<Session>> ReceiverHost::install(const Installation& installation) {
+    return TRY(hand_over("install", installation));
 }
 
 }  // namespace
 
-base::Result<std::string> ask_receiver(const ReceiverLink& link, const std::string& question) {
+base::Result<std::string> ask_receiver(const ReceiverLink& link, const std::string& question,
+                                       const base::Secret& bundle) {
     Line line = TRY(Line::open(link, kInspectDeadline));
     TRY(line.send(std::string(kMark) + question));
+    if (!bundle.empty()) TRY(line.send(bundle.reveal()));
     const auto answer = line.answer(kInspectDeadline);
     if (answer && *answer) return **answer;
     return base::fail(Code::HostTimeout, "the connection to " + link.name +

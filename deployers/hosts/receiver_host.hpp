@@ -10,6 +10,7 @@
 
 #include "base/local_stream.hpp"
 #include "base/process.hpp"
+#include "base/secret.hpp"
 #include "deployers/hosts/host.hpp"
 
 namespace deployers {
@@ -27,7 +28,9 @@ struct ReceiverLink {
 
 [[nodiscard]] std::unique_ptr<Host> make_receiver_host(ReceiverLink link);
 
-/// Asks one question, which changes nothing, and returns the one line of the answer. host/….
-[[nodiscard]] base::Result<std::string> ask_receiver(const ReceiverLink& link, const std::string& question);
+/// Asks one question, which changes nothing, and returns the one line of the answer. `bundle` follows where
+/// the question announces one. host/….
+[[nodiscard]] base::Result<std::string> ask_receiver(const ReceiverLink& link, const std::string& question,
+                                                     const base::Secret& bundle = {});
 
 }  // namespace deployers

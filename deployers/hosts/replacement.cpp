@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ranges>
 #include <set>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -34,6 +35,14 @@ bool is_member(gid_t group) {
 
 base::Failure write_failed(const std::string& message) {
     return base::fail(Code::DeployWriteFailed, message);
+}
+
+/// What cannot be asked about is not taken for missing: on that depends what is removed.
+base::Result<bool> is_there(base::Files& files, const std::string& path) {
+    const auto info = files.info(path);
+    if (info) return true;
+    if (info.error().code == Code::FileNotFound) return false;
+    return base::Failure(info.error());
 }
 
 }  // namespace
@@ -89,6 +98,8 @@ base::Result<std::optional<std::string>> Replacement::read_digest(const std::str
     const auto content = base::read_file(files_, path, kFileMax);
     if (content) return base::sha256_hex(*content);
     if (content.error().code == Code::FileNotFound) return std::nullopt;
+    // No file of ours is as large as that, so it has the digest of none.
+    if (content.error().code == Code::FileTooLarge) return std::string();
     return base::Failure(content.error());
 }
 
@@ -126,7 +137,7 @@ base::Result<bool> Replacement::recover() {
         }
     }
     if (!text) {
-        if (base::exists(files_, work_)) TRY(base::remove_tree(files_, work_));
+        TRY(base::remove_tree(files_, work_));
         return false;
     }
     // A file that is not ours any more (the configuration has changed since): what was complete stays, what
@@ -158,27 +169,27 @@ bool Replacement::is_in_place() {
 }
 
 bool Replacement::holds_ours() {
-    std::vector<FileDigest> now;
-    for (const Item& item : published_) {
-        const auto sha256 = digest(item.plan->path);
-        if (!sha256) return false;
-        now.push_back({.path = item.plan->path, .sha256 = *sha256});
-    }
-    std::ranges::sort(now);
-    const auto is_now = [&](std::vector<FileDigest> set) {
-        std::ranges::sort(set);
-        return set == now;
+    const auto holds = [&](const std::vector<FileDigest>& set) {
+        const auto is_named = [&](const Item& item) {
+            return std::ranges::find(set, item.plan->path, &FileDigest::path) != set.end();
+        };
+        const auto is_whole = [&](const FileDigest& file) { return digest(file.path) == file.sha256; };
+        return std::ranges::all_of(published_, is_named) && std::ranges::all_of(set, is_whole);
     };
-    return is_now(digests_of(installation_)) || std::ranges::any_of(installation_.known, is_now);
+    std::vector<FileDigest> wanted;
+    for (const auto* items : {&published_, &staged_}) {
+        for (const Item& item : *items) wanted.push_back({.path = item.plan->path, .sha256 = item.sha256});
+    }
+    return holds(wanted) || std::ranges::any_of(installation_.known, holds);
 }
 
 base::Result<void> Replacement::make_directory_for(const std::string& path) {
     const std::string directory = base::directory_of(path);
-    if (base::exists(files_, directory)) return {};
+    if (TRY(is_there(files_, directory))) return {};
     const std::string parent = base::directory_of(directory);
     const bool is_version = parent == installation_.versions;
-    if (is_version && !base::exists(files_, parent)) TRY(make_directory_for(directory));
-    if (!base::exists(files_, parent)) {
+    if (is_version && !TRY(is_there(files_, parent))) TRY(make_directory_for(directory));
+    if (!TRY(is_there(files_, parent))) {
         return write_failed("the directory " + parent + " for " + path + " does not exist");
     }
     // Made with our own bits only, then opened up: a umask must neither widen nor narrow it.
@@ -193,7 +204,7 @@ base::Result<void> Replacement::write_staged(const Item& item) {
     if (has(item)) return {};
     const std::string& path = item.plan->path;
     TRY(make_directory_for(path));
-    const bool was_there = base::exists(files_, path);
+    const bool was_there = TRY(is_there(files_, path));
     const std::string beside = new_name(work_, path);
     TRY(base::write_new_file(files_, beside, item.plan->content.reveal(), item.attributes));
     if (!was_there) made_.push_back(path);
@@ -209,9 +220,10 @@ base::Result<void> Replacement::copy_as(const std::string& from, const std::stri
 base::Result<void> Replacement::save(const Item& item, Journal& journal) {
     const std::string& path = item.plan->path;
     const std::string old = old_name(work_, path);
-    const auto now = digest(path);
+    const auto now = TRY(read_digest(path));
+    const bool is_saved = TRY(is_there(files_, old));
     const auto then = std::ranges::find_if(journal_, [&](const JournalEntry& entry) {
-        return entry.path == path && entry.sha256 == now && (!entry.had || base::exists(files_, old));
+        return entry.path == path && entry.sha256 == now && (!entry.had || is_saved);
     });
     if (then != journal_.end()) {
         // What is there is what the interrupted run had published, so what it had saved is what was there
@@ -224,7 +236,7 @@ base::Result<void> Replacement::save(const Item& item, Journal& journal) {
         return {};
     }
     TRY(remove(old));
-    const bool had = base::exists(files_, path);
+    const bool had = TRY(is_there(files_, path));
     // A second name for the same file keeps owner, mode and time as they are. Where the kernel does not let
     // us link what belongs to somebody else (fs.protected_hardlinks), a copy has to do.
     if (had && !files_.link(path, old)) TRY(copy_as(path, old));
@@ -238,7 +250,7 @@ base::Result<void> Replacement::sync_directories() {
         for (const Item& item : *items) directories.insert(base::directory_of(item.plan->path));
     }
     for (const std::string& directory : directories) {
-        if (base::exists(files_, directory)) TRY(base::sync_directory(files_, directory));
+        if (TRY(is_there(files_, directory))) TRY(base::sync_directory(files_, directory));
     }
     return {};
 }
@@ -252,7 +264,7 @@ base::Result<Journal> Replacement::prepare() {
         TRY(base::write_new_file(files_, new_name(work_, item.plan->path), item.plan->content.reveal(),
                                  item.attributes));
     }
-    if (!base::exists(files_, work_)) TRY(files_.make_directory(work_, kWorkMode));
+    if (!TRY(is_there(files_, work_))) TRY(files_.make_directory(work_, kWorkMode));
     TRY(sync_directories());
     TRY(base::write_durably(files_, work_ + "/journal", to_text(journal), {.mode = 0600}));
     return journal;
@@ -277,6 +289,7 @@ base::Result<void> Replacement::publish() {
                                                  "; and what was there before could not be put back: " +
                                                  back.error().message + "; the next run tries again");
     }
+    (void)tidy();  // the error that is told is the one that led here
     return done;
 }
 
@@ -284,13 +297,21 @@ base::Result<void> Replacement::put_back(const JournalEntry& entry) {
     if (TRY(read_digest(entry.path)) != entry.sha256) return {};  // not published, or somebody else's by now
     if (!entry.had) return remove(entry.path);
     const std::string old = old_name(work_, entry.path);
-    if (!base::exists(files_, old)) return {};
+    if (!TRY(is_there(files_, old))) return {};
     TRY(files_.rename(old, entry.path));
     return remove(old);  // rename(2) does nothing at all where both names are one file already
 }
 
 base::Result<void> Replacement::put_back() {
-    for (const JournalEntry& entry : journal_) TRY(put_back(entry));
+    base::Result<void> done;
+    for (const JournalEntry& entry : journal_) {
+        base::Result<void> one = put_back(entry);
+        if (done) done = std::move(one);
+    }
+    return done;
+}
+
+base::Result<void> Replacement::tidy() {
     TRY(sync_directories());
     remove_unpublished();
     return forget();
@@ -316,7 +337,7 @@ base::Result<void> Replacement::forget() {
 
 base::Result<void> Replacement::forget_once() {
     // The journal goes first: without it, what was saved is only a left-over.
-    if (base::exists(files_, work_)) {
+    if (TRY(is_there(files_, work_))) {
         TRY(remove(work_ + "/journal"));
         TRY(base::sync_directory(files_, work_));
     }
@@ -328,7 +349,7 @@ base::Result<void> Replacement::forget_once() {
 }
 
 base::Result<void> Replacement::prune() {
-    if (installation_.versions.empty() || !base::exists(files_, installation_.versions)) return {};
+    if (installation_.versions.empty() || !TRY(is_there(files_, installation_.versions))) return {};
     for (const std::string& name : TRY(files_.list(installation_.versions))) {
         const auto& kept = installation_.versions_kept;
         if (!is_version_name(name) || std::ranges::find(kept, name) != kept.end()) continue;

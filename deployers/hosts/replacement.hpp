@@ -31,15 +31,18 @@ class Replacement {
 
     /// Every file, staged and published, has its content, owner and mode already.
     [[nodiscard]] bool is_in_place();
-    /// The published files hold one of our generations: the wanted one, or a known one.
+    /// All files of one of our generations are there and whole: of the wanted one, or of a known one.
     [[nodiscard]] bool holds_ours();
 
     /// Writes and publishes everything durably. After an error what was there before is there; what an
     /// interrupted run had published stays only if it had published all of it.
     [[nodiscard]] base::Result<void> publish();
     /// Puts back what was there before publish(), also nothing. Without a publish(), what an interrupted run
-    /// had saved.
+    /// had saved. What can come back does; an error is the first one of what cannot, and the journal stays.
     [[nodiscard]] base::Result<void> put_back();
+    /// After put_back(): makes it durable and clears away what lies beside the files. An error takes nothing
+    /// back of what is there again; what is left lying is found by the next run.
+    [[nodiscard]] base::Result<void> tidy();
     /// Forgets what was there before: from here on there is no way back.
     [[nodiscard]] base::Result<void> forget();
     /// Removes the versions that are not kept.

@@ -34,6 +34,11 @@ base::Failure malformed(std::string_view text) {
                       "an answer that is none of renewd's: " + base::printable(text, /*length_max=*/200));
 }
 
+/// What programs printed goes along, whatever it is.
+std::string one_line(const json& object) {
+    return object.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+}
+
 json to_object(const CommandReport& report) {
     if (!report.ran) return {{"ran", false}};
     return {{"ran", true}, {"exit_code", report.exit_code}, {"output", report.output}};
@@ -100,7 +105,7 @@ std::string to_json(const InstallReport& report) {
                       {"reload", to_object(report.reload)},
                       {"message", report.message},
                       {"interrupted_before", report.interrupted_before}};
-    return object.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+    return one_line(object);
 }
 
 base::Result<InstallReport> parse_report(std::string_view text) {
@@ -124,7 +129,7 @@ base::Result<InstallReport> parse_report(std::string_view text) {
 }
 
 std::string digests_to_json(const std::vector<std::string>& digests) {
-    return json{{"version", 1}, {"files", digests}}.dump();
+    return one_line({{"version", 1}, {"files", digests}});
 }
 
 std::string refusal_to_json(const base::Error& error) {
@@ -132,11 +137,11 @@ std::string refusal_to_json(const base::Error& error) {
                       {"error", base::to_string(error.code)},
                       {"message", error.message},
                       {"hint", error.hint}};
-    return object.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+    return one_line(object);
 }
 
 std::string permission_to_json(std::size_t rules) {
-    return json{{"version", 1}, {"permitted", true}, {"rules", rules}}.dump();
+    return one_line({{"version", 1}, {"permitted", true}, {"rules", rules}});
 }
 
 base::Result<std::size_t> parse_permission(std::string_view text) {

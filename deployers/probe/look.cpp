@@ -5,17 +5,10 @@
 #include "deployers/probe/look.hpp"
 
 #include <algorithm>
-#include <array>
-#include <memory>
+#include <semaphore>
 #include <utility>
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include "base/identifier.hpp"
-#include "base/openssl.hpp"
 #include "base/parallel.hpp"
 
 namespace deployers {
@@ -34,17 +27,6 @@ constexpr base::Milliseconds kSettling{200};
 constexpr base::Milliseconds kHandshakeMax{5000};
 constexpr base::Milliseconds kHandshakeLeast{200};
 
-using AddressesPtr = std::unique_ptr<addrinfo, base::Deleter<freeaddrinfo>>;
-
-std::string numeric(const addrinfo& entry) {
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    const void* bytes = nullptr;
-    if (entry.ai_family == AF_INET) bytes = &reinterpret_cast<const sockaddr_in*>(entry.ai_addr)->sin_addr;
-    if (entry.ai_family == AF_INET6) bytes = &reinterpret_cast<const sockaddr_in6*>(entry.ai_addr)->sin6_addr;
-    if (bytes == nullptr || inet_ntop(entry.ai_family, bytes, text.data(), text.size()) == nullptr) return {};
-    return text.data();
-}
-
 /// One address of one endpoint, and what it turned out to be.
 struct Task {
     std::size_t endpoint = 0;
@@ -52,16 +34,35 @@ struct Task {
     AddressVerdict verdict{};
 };
 
-std::vector<Task> tasks_for(const std::vector<Endpoint>& endpoints) {
-    std::vector<std::vector<std::string>> addresses(endpoints.size());
+/// Handshakes under way in the whole process, whoever looks: each takes a descriptor, of which a process has
+/// 1,024 where nobody has said otherwise.
+std::counting_semaphore<>& free_handshakes() {
+    static std::counting_semaphore<> free(256);
+    return free;
+}
+
+/// What there is to look at, and what cannot be looked at, since nobody says where it is.
+struct Plan {
+    std::vector<Task> tasks{};
+    std::vector<std::vector<AddressVerdict>> unknown{};  // of each endpoint
+};
+
+Plan plan_for(const std::vector<Endpoint>& endpoints, const NameSource& names) {
+    std::vector<Addresses> addresses(endpoints.size());
     base::in_parallel(endpoints.size(), kAtOnce, [&](std::size_t i) {
         const Endpoint& endpoint = endpoints[i];
-        addresses[i] = endpoint.address.empty() ? resolve(endpoint.host) : std::vector{endpoint.address};
+        addresses[i] =
+            endpoint.address.empty() ? resolve(endpoint.host, names) : Addresses{.found = {endpoint.address}};
     });
-    std::vector<Task> tasks;
-    for (std::size_t i = 0; i < endpoints.size(); ++i)
-        for (std::string& ip : addresses[i]) tasks.push_back({.endpoint = i, .ip = std::move(ip)});
-    return tasks;
+    Plan plan{.unknown = std::vector<std::vector<AddressVerdict>>(endpoints.size())};
+    for (std::size_t i = 0; i < endpoints.size(); ++i) {
+        for (std::string& ip : addresses[i].found) plan.tasks.push_back({.endpoint = i, .ip = std::move(ip)});
+        for (Addresses::Failure& failure : addresses[i].unknown)
+            plan.unknown[i].push_back({.address = std::move(failure.asked),
+                                       .verdict = Verdict::Unresolved,
+                                       .error = std::move(failure.why)});
+    }
+    return plan;
 }
 
 /// The name that must be covered: what a visitor of this endpoint asks for.
@@ -77,7 +78,9 @@ std::vector<Observation> observe_address(const Endpoint& endpoint, const std::st
     const int port = endpoint.address_port != 0 ? endpoint.address_port : endpoint.port;
     std::vector<Observation> seen;
     for (int i = 0; i < endpoint.connections; ++i) {
+        free_handshakes().acquire();
         seen.push_back(observe(endpoint, ip, port, deadline));
+        free_handshakes().release();
         const Observation::Kind kind = seen.back().kind;
         // Nobody is there: the others would only cost their deadlines.
         if (kind != Observation::Kind::Handshake && kind != Observation::Kind::HandshakeFailed) break;
@@ -94,41 +97,23 @@ bool is_settled(const std::vector<EndpointVerdict>& endpoints) {
 
 }  // namespace
 
-std::vector<std::string> resolve(const std::string& host) {
-    addrinfo wanted{};
-    wanted.ai_family = AF_UNSPEC;
-    wanted.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    if (::getaddrinfo(host.c_str(), nullptr, &wanted, &found) != 0) return {};
-    const AddressesPtr owned(found);
-    std::vector<std::string> addresses;
-    for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
-        std::string text = numeric(*entry);
-        if (!text.empty()) addresses.push_back(std::move(text));
-    }
-    // IPv4 first, each in one order: name servers rotate theirs, and what people read should not.
-    std::ranges::sort(addresses, [](const std::string& a, const std::string& b) {
-        const std::string left = base::address_bytes(a);
-        const std::string right = base::address_bytes(b);
-        return left.size() != right.size() ? left.size() < right.size() : left < right;
-    });
-    const auto repeated = std::ranges::unique(addresses);
-    addresses.erase(repeated.begin(), repeated.end());
-    return addresses;
+base::Milliseconds handshake_deadline(base::Milliseconds patience) {
+    return std::clamp(patience, kHandshakeLeast, kHandshakeMax);
 }
 
 std::vector<EndpointVerdict> look(const std::vector<Endpoint>& endpoints, const Expectation& expectation,
-                                  const base::Anchors& anchors, base::Clock& clock,
-                                  base::Milliseconds deadline) {
-    std::vector<Task> tasks = tasks_for(endpoints);
+                                  const Viewpoint& from, base::Milliseconds deadline) {
+    Plan plan = plan_for(endpoints, from.names);
+    std::vector<Task>& tasks = plan.tasks;
     base::in_parallel(tasks.size(), kAtOnce, [&](std::size_t i) {
         Task& task = tasks[i];
         const Endpoint& endpoint = endpoints[task.endpoint];
         Expectation expected = expectation;
         expected.sni = name_of(endpoint);
-        task.verdict = judge(observe_address(endpoint, task.ip, deadline), expected, anchors, clock.now());
+        task.verdict =
+            judge(observe_address(endpoint, task.ip, deadline), expected, from.anchors, from.clock.now());
     });
-    std::vector<std::vector<AddressVerdict>> of_endpoint(endpoints.size());
+    std::vector<std::vector<AddressVerdict>> of_endpoint = std::move(plan.unknown);
     for (Task& task : tasks) of_endpoint[task.endpoint].push_back(std::move(task.verdict));
     std::vector<EndpointVerdict> verdicts;
     verdicts.reserve(endpoints.size());
@@ -138,14 +123,14 @@ std::vector<EndpointVerdict> look(const std::vector<Endpoint>& endpoints, const 
 }
 
 std::vector<EndpointVerdict> look_until_served(
-    const std::vector<Endpoint>& endpoints, const Expectation& expectation, const base::Anchors& anchors,
-    base::Clock& clock, base::Milliseconds patience,
-    const std::function<bool(const std::vector<EndpointVerdict>&)>& between) {
+    const std::vector<Endpoint>& endpoints, const Expectation& expectation, const Viewpoint& from,
+    base::Milliseconds patience, const std::function<bool(const std::vector<EndpointVerdict>&)>& between) {
+    base::Clock& clock = from.clock;
     const base::Steady end = clock.steady() + patience;
-    const base::Milliseconds deadline = std::clamp(patience, kHandshakeLeast, kHandshakeMax);
+    const base::Milliseconds deadline = handshake_deadline(patience);
     bool was_well = false;
     for (base::Milliseconds pause = kPauseFirst;; pause = std::min(2 * pause, kPauseMax)) {
-        std::vector<EndpointVerdict> verdicts = look(endpoints, expectation, anchors, clock, deadline);
+        std::vector<EndpointVerdict> verdicts = look(endpoints, expectation, from, deadline);
         if (is_settled(verdicts)) {
             const bool any_serves =
                 std::ranges::find(verdicts, Verdict::Serving, &EndpointVerdict::verdict) != verdicts.end();

@@ -24,6 +24,7 @@
 #include "base/openssl.hpp"
 #include "base/outward.hpp"
 #include "deployers/probe/look.hpp"
+#include "deployers/probe/no_connection.hpp"
 
 namespace deployers {
 namespace {
@@ -137,27 +138,10 @@ SocketAddress socket_address(const std::string& ip, int port) {
     return result;
 }
 
-/// What an errno of connecting means. `at_once`: this machine's own routing said so, no answer from outside.
 void set_failure(Observation& seen, int error, bool at_once) {
-    const bool no_route = error == ENETUNREACH || error == EAFNOSUPPORT || error == EADDRNOTAVAIL ||
-                          (error == EHOSTUNREACH && at_once);
-    if (no_route) {
-        seen.kind = Kind::NoRoute;
-        seen.detail = std::string("no route from here to ") +
-                      (seen.address.starts_with('[') ? "IPv6" : "IPv4") + " addresses like this one";
-        return;
-    }
-    seen.kind = error == ETIMEDOUT ? Kind::TimedOut : Kind::Refused;
-    switch (error) {
-        case ECONNREFUSED:
-            seen.detail = "connection refused";
-            return;
-        case EHOSTUNREACH:
-            seen.detail = "the host does not answer (no route to host)";
-            return;
-        default:
-            seen.detail = "cannot connect: " + base::errno_text(error);
-    }
+    NoConnection why = no_connection(error, /*is_v6=*/seen.address.starts_with('['), at_once);
+    seen.kind = why.kind;
+    seen.detail = std::move(why.detail);
 }
 
 /// A connected, non-blocking socket; closed where it did not come to that, and `seen` says why.
@@ -191,7 +175,7 @@ base::Descriptor connect_to(const SocketAddress& address, const Deadline& deadli
 }
 
 /// A client that remembers nothing and refuses nobody; null only if OpenSSL itself cannot (no memory).
-SslPtr make_client(const Endpoint& endpoint) {
+SslPtr make_client(const Endpoint& endpoint, std::string_view protocol) {
     const ContextPtr context(SSL_CTX_new(TLS_client_method()));
     if (!context) return nullptr;
     SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
@@ -216,6 +200,12 @@ SslPtr make_client(const Endpoint& endpoint) {
     if (!name.empty() && SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
                                   const_cast<char*>(name.c_str())) != 1)
         return nullptr;
+    if (!protocol.empty()) {
+        const std::string offer = static_cast<char>(protocol.size()) + std::string(protocol);
+        if (SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(offer.data()),
+                                static_cast<unsigned int>(offer.size())) != 0)  // 0 is success here
+            return nullptr;
+    }
     return ssl;
 }
 
@@ -251,18 +241,23 @@ base::Chain served_chain(const SSL* ssl) {
 }
 
 /// In TLS 1.2 a server that insists on a client's certificate breaks off after it has shown its own and
-/// proved to hold the key: the client's Finished is out then. In TLS 1.3 the client is done before that.
+/// proved to hold the key: the client's Finished is out then. Not so where the key exchange is RSA's own:
+/// there nothing is signed, and only the server's Finished is a proof. In TLS 1.3 the client is done before
+/// that.
 bool has_shown_its_certificate(const SSL* ssl) {
-    return SSL_get_state(ssl) == TLS_ST_CW_FINISHED && SSL_get_peer_cert_chain(ssl) != nullptr;
+    if (SSL_get_state(ssl) != TLS_ST_CW_FINISHED || SSL_get_peer_cert_chain(ssl) == nullptr) return false;
+    const SSL_CIPHER* suite = SSL_get_pending_cipher(ssl);
+    return suite != nullptr && SSL_CIPHER_get_kx_nid(suite) != NID_kx_rsa;
 }
 
 void shake_hands(const Endpoint& endpoint, const base::Descriptor& socket, const Deadline& deadline,
-                 Observation& seen) {
+                 std::string_view protocol, Observation& seen) {
     ERR_clear_error();
     seen.kind = Kind::HandshakeFailed;
-    const SslPtr ssl = make_client(endpoint);
+    const SslPtr ssl = make_client(endpoint, protocol);
     if (!ssl || SSL_set_fd(ssl.get(), socket.number()) != 1) {
-        seen.detail = "TLS: " + base::openssl_error();
+        seen.kind = Kind::NotLooked;
+        seen.detail = "this machine could not look: TLS: " + base::openssl_error();
         return;
     }
     for (;;) {
@@ -293,7 +288,8 @@ void shake_hands(const Endpoint& endpoint, const base::Descriptor& socket, const
 
 }  // namespace
 
-Observation observe(const Endpoint& endpoint, const std::string& ip, int port, base::Milliseconds deadline) {
+Observation observe(const Endpoint& endpoint, const std::string& ip, int port, base::Milliseconds deadline,
+                    std::string_view protocol) {
     const bool v6 = ip.find(':') != std::string::npos;
     Observation seen{.address = (v6 ? "[" + ip + "]" : ip) + ":" + std::to_string(port)};
     const SocketAddress address = socket_address(ip, port);
@@ -305,7 +301,7 @@ Observation observe(const Endpoint& endpoint, const std::string& ip, int port, b
     const Deadline until(deadline);
     const SigpipeHeld held;
     const base::Descriptor socket = connect_to(address, until, seen);
-    if (socket.is_open()) shake_hands(endpoint, socket, until, seen);
+    if (socket.is_open()) shake_hands(endpoint, socket, until, protocol, seen);
     return seen;
 }
 

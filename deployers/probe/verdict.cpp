@@ -31,6 +31,8 @@ constexpr std::array kNames = {
     VerdictName{.verdict = Verdict::HandshakeFailed, .text = "handshake_failed"},
     VerdictName{.verdict = Verdict::Unreachable, .text = "unreachable"},
     VerdictName{.verdict = Verdict::Unresolved, .text = "unresolved"},
+    // After its namesake, which is what the word is read as: who reads it later need not know the difference.
+    VerdictName{.verdict = Verdict::NotLooked, .text = "unreachable"},
 };
 
 // Names of a strange certificate that are worth showing; a shared host's can have a hundred.
@@ -132,6 +134,9 @@ AddressVerdict judge_one(const Observation& seen, const Expectation& expectation
         case Observation::Kind::NoRoute:
             result.verdict = Verdict::NotReachableFromHere;
             return result;
+        case Observation::Kind::NotLooked:
+            result.verdict = Verdict::NotLooked;
+            return result;
         case Observation::Kind::Refused:
         case Observation::Kind::TimedOut:
             result.verdict = Verdict::Unreachable;
@@ -191,9 +196,16 @@ Advice advice_for(Verdict worst, std::string_view certificate) {
         case Verdict::HandshakeFailed:
             return {.code = Code::VerifyHandshakeFailed, .hint = "see the service's log; then  " + verify};
         case Verdict::Unresolved:
-            return {.code = Code::VerifyUnresolved,
-                    .hint = "correct the host of the endpoint, or give its address (address=IP); then  " +
-                            verify};
+            return {
+                .code = Code::VerifyUnresolved,
+                .hint =
+                    "correct the host of the endpoint, or its DNS, or give its address (address=IP); then  " +
+                    verify};
+        case Verdict::NotLooked:
+            return {
+                .code = Code::VerifyUnreachable,
+                .hint = "see what this machine is short of (for renewd: LimitNOFILE= of its unit); then  " +
+                        verify};
         case Verdict::NotReachableFromHere:
             return {
                 .code = Code::VerifyUnreachable,
@@ -255,6 +267,11 @@ bool all_serving(const std::vector<EndpointVerdict>& endpoints) {
     });
 }
 
+bool shows_a_fault(const std::vector<EndpointVerdict>& endpoints) {
+    return std::ranges::any_of(
+        endpoints, [](const EndpointVerdict& endpoint) { return endpoint.verdict > Verdict::Unresolved; });
+}
+
 std::string describe(const std::vector<EndpointVerdict>& endpoints) {
     std::size_t looked = 0;
     std::size_t serving = 0;
@@ -264,7 +281,7 @@ std::string describe(const std::vector<EndpointVerdict>& endpoints) {
         for (const AddressVerdict& address : endpoint.addresses) {
             // A family without a route matters only where it is all there is.
             if (!counts(address) && endpoint.verdict != Verdict::NotReachableFromHere) continue;
-            ++looked;
+            if (address.verdict != Verdict::Unresolved) ++looked;  // the others are addresses
             if (address.verdict == Verdict::Serving) {
                 ++serving;
                 continue;

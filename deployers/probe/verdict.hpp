@@ -15,11 +15,14 @@
 namespace deployers {
 
 /// From good to bad; the verdict on an endpoint is the worst of its addresses. NotReachableFromHere counts
-/// only if nothing else is there.
+/// only if nothing else is there. What nobody could see stands before what was seen to be bad, which is not
+/// to go under beside it.
 enum class Verdict {
     Serving,
     NotReachableFromHere,  // no route for the address family
-    Stale,                 // an earlier generation of ours
+    NotLooked,             // this machine lacked what a look takes; told as `unreachable`
+    Unresolved,
+    Stale,  // an earlier generation of ours
     IncompleteChain,
     Untrusted,
     NameMismatch,
@@ -27,7 +30,6 @@ enum class Verdict {
     Foreign,  // somebody else's certificate
     HandshakeFailed,
     Unreachable,
-    Unresolved,
 };
 
 [[nodiscard]] std::string_view to_string(Verdict verdict);
@@ -35,7 +37,14 @@ enum class Verdict {
 
 /// What one address of an endpoint showed in one handshake.
 struct Observation {
-    enum class Kind { Handshake, NoRoute, Refused, TimedOut, HandshakeFailed } kind = Kind::TimedOut;
+    enum class Kind {
+        Handshake,
+        NoRoute,
+        NotLooked,  // a shortage of this machine's own
+        Refused,
+        TimedOut,
+        HandshakeFailed
+    } kind = Kind::TimedOut;
     std::string address{};  // "192.0.2.7:443", "[2001:db8::7]:443"
     base::Chain chain{};    // as served, of a Handshake
     std::string detail{};   // for people, of the others
@@ -78,6 +87,9 @@ struct EndpointVerdict {
 [[nodiscard]] EndpointVerdict combine(std::string endpoint, std::vector<AddressVerdict> addresses);
 /// True if every endpoint is serving. False for none: nobody looked.
 [[nodiscard]] bool all_serving(const std::vector<EndpointVerdict>& endpoints);
+/// Has anything been seen that is not as it should be? That nobody could look, or knows where to, says
+/// nothing of what is served.
+[[nodiscard]] bool shows_a_fault(const std::vector<EndpointVerdict>& endpoints);
 /// For people: "2 of 3 addresses serve what they should; 192.0.2.7:443: still serves the one that expires in
 /// 3 days (2026-11-24)".
 [[nodiscard]] std::string describe(const std::vector<EndpointVerdict>& endpoints);

@@ -2,6 +2,8 @@
 // Fixed paths and include files as installations.
 #include "deployers/services/layouts.hpp"
 
+#include <utility>
+
 #include "deployers/formats.hpp"
 
 namespace deployers {
@@ -58,9 +60,28 @@ std::vector<FileDigest> digests_of_files(std::vector<FilePlan> files) {
     return digests_of(Installation{.published = std::move(files)});
 }
 
+std::string version_directory(const Generation& generation, const Parameters& parameters) {
+    return parameters.versions + "/" + version_name(generation);
+}
+
+/// The files of a generation that its include file names.
+std::vector<FilePlan> version_files(const Generation& generation, const Parameters& parameters) {
+    const std::string directory = version_directory(generation, parameters) + "/";
+    return {{.path = directory + "fullchain.pem",
+             .content = render(Form::Fullchain, generation),
+             .owner = parameters.owner,
+             .group = parameters.group,
+             .mode = parameters.cert_mode},
+            {.path = directory + "privkey.pem",
+             .content = render(Form::Key, generation),
+             .owner = parameters.owner,
+             .group = parameters.group,
+             .mode = parameters.mode}};
+}
+
 /// The include file of a generation, as it is published.
 FilePlan include_file(const Generation& generation, const Parameters& parameters, const WriteInclude& write) {
-    const std::string directory = parameters.versions + "/" + version_name(generation);
+    const std::string directory = version_directory(generation, parameters);
     return {
         .path = parameters.include,
         .content = base::Secret(write(generation, directory + "/fullchain.pem", directory + "/privkey.pem")),
@@ -110,23 +131,16 @@ base::Result<Installation> plan_include(const Generation& generation, const std:
     }
     TRY(check_has_key(generation, parameters));
     Installation installation = begin(generation, parameters);
-    const std::string directory = parameters.versions + "/" + version_name(generation) + "/";
-    installation.staged = {{.path = directory + "fullchain.pem",
-                            .content = render(Form::Fullchain, generation),
-                            .owner = parameters.owner,
-                            .group = parameters.group,
-                            .mode = parameters.cert_mode},
-                           {.path = directory + "privkey.pem",
-                            .content = render(Form::Key, generation),
-                            .owner = parameters.owner,
-                            .group = parameters.group,
-                            .mode = parameters.mode}};
+    installation.staged = version_files(generation, parameters);
     TRY(check_key_mode(installation.staged.back().path, parameters.mode));
     installation.published = {include_file(generation, parameters, write)};
     installation.versions = parameters.versions;
     installation.versions_kept = {version_name(generation)};
     for (const Generation& one : earlier) {
-        installation.known.push_back(digests_of_files({include_file(one, parameters, write)}));
+        // An include file alone proves nothing: what it names may be gone, or damaged.
+        std::vector<FilePlan> files = version_files(one, parameters);
+        files.push_back(include_file(one, parameters, write));
+        installation.known.push_back(digests_of_files(std::move(files)));
         installation.versions_kept.push_back(version_name(one));
     }
     TRY(check(installation));

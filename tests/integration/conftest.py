@@ -56,6 +56,18 @@ def fixture_faster():
     return lambda times: {'LD_PRELOAD': str(library), 'FAKETIME': f'+0 x{times}'}
 
 
+@pytest.fixture(name='off_by')
+def fixture_off_by():
+    """The environment of a process whose wall clock is off, while the clock that nobody sets is right. Half a day more than so many
+    days, so that whole days are what is told: off_by(90), off_by(-30)."""
+    library, = pathlib.Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
+
+    def environment(days=0, minutes=0):
+        minutes += (days * 24 + (12 if days > 0 else -12 if days < 0 else 0)) * 60
+        return {'LD_PRELOAD': str(library), 'FAKETIME': f'{minutes:+}m', 'FAKETIME_DONT_FAKE_MONOTONIC': '1'}
+    return environment
+
+
 @pytest.fixture(name='open_for_test')
 def fixture_open_for_test():
     """Whatever is given to it is closed at the end of the test, last one first."""
@@ -93,8 +105,8 @@ def fixture_make_name_server(place, open_for_test):
 
 @pytest.fixture(name='make_resolver')
 def fixture_make_resolver(place, open_for_test):
-    def make(name_server, name='resolver'):
-        resolver = Resolver(place / name, name_server)
+    def make(name_server, name='resolver', **options):
+        resolver = Resolver(place / name, name_server, **options)
         open_for_test(resolver, resolver.stop)
         resolver.start()
         return resolver

@@ -26,6 +26,13 @@ def free_address():
     raise RuntimeError('no free port 53 on loopback; these tests need root')
 
 
+def private_address(name_server, name='www.example.test'):
+    """A loopback address of the test's own, given to a name: http-01 is always looked for at port 80, tls-alpn-01 at port 443."""
+    address = f'127.{random.randrange(64, 96)}.{random.randrange(1, 255)}.{random.randrange(1, 255)}'
+    name_server.address_of(name, address)
+    return address
+
+
 class NameServer:
     """Knot with the zones example.test (every name in it is 127.0.0.1), delegated.test (for CNAMEs to lead to) and
     test. It answers as their authoritative server and, for these zones, does for a resolver. `secondary=True` adds a
@@ -158,9 +165,10 @@ acl:
 
 
 class Resolver:
-    """Debian's Unbound, which follows what a NameServer says from zone to zone, and remembers nothing."""
+    """Debian's Unbound, which follows what a NameServer says from zone to zone, and remembers nothing. `anchor` is a DS that it holds a
+    zone to (RFC 4034 §5.3): 'example.test. DS 1 13 2 00…'."""
 
-    def __init__(self, directory, name_server):
+    def __init__(self, directory, name_server, anchor=None):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.address = free_address()
@@ -176,7 +184,8 @@ class Resolver:
   do-daemonize: no
   do-not-query-localhost: no
   access-control: 127.0.0.0/8 allow
-  module-config: "iterator"
+  module-config: "{'validator ' if anchor else ''}iterator"
+  {f'trust-anchor: "{anchor}"' if anchor else ''}
   cache-max-ttl: 0
   cache-max-negative-ttl: 0
   local-zone: "test." nodefault
@@ -184,6 +193,11 @@ remote-control:
   control-enable: no
 ''' + ''.join(f'stub-zone:\n  name: {zone}.\n  stub-addr: {name_server.address}@53\n' for zone in ZONES))
         self._daemon = Daemon(['unbound', '-d', '-c', conf], self.directory / 'log')
+
+    @property
+    def dns_toml(self):
+        """The [dns] section of a renewd that asks here."""
+        return f'[dns]\nservers = ["{self.address}"]\n'
 
     def start(self):
         self._daemon.start(53, self.address)

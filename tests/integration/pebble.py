@@ -38,9 +38,10 @@ def newest_binaries():
 
 class Pebble:
     """`binaries` is the directory of its programs; `settings` go into its configuration file, `environment` to its process.
-    `name_server` (a dns.NameServer) takes the place of the DNS that answers 127.0.0.1 to everything."""
+    `name_server` (a dns.NameServer) takes the place of the DNS that answers 127.0.0.1 to everything; `asks` is the address of the one
+    that the CA asks, where it is not the first."""
 
-    def __init__(self, directory, https, *, nonce_reject=0, validity=7776000, retry_after=0, blocked=(), name_server=None,
+    def __init__(self, directory, https, *, nonce_reject=0, validity=7776000, retry_after=0, blocked=(), name_server=None, asks=None,
                  binaries='/usr/bin', settings=None, environment=None):
         self.binaries = pathlib.Path(binaries)
         self.directory = pathlib.Path(directory)
@@ -59,7 +60,7 @@ class Pebble:
             'externalAccountBindingRequired': False, 'domainBlocklist': list(blocked),
             'retryAfter': {'authz': retry_after, 'order': retry_after}, 'certificateValidityPeriod': validity,
             'profiles': {'default': {'description': 'the only one', 'validityPeriod': validity}}, **(settings or {})}}))
-        dns = f'{name_server.address}:53' if name_server else f'127.0.0.1:{self.dns}'
+        dns = f'{asks or name_server.address}:53' if name_server else f'127.0.0.1:{self.dns}'
         self._pebble = Daemon(
             [self.binaries / 'pebble', '-config', config, '-dnsserver', dns, '-strict'], self.log,
             {'PEBBLE_VA_NOSLEEP': '1', 'PEBBLE_WFE_NONCEREJECT': str(nonce_reject), 'PEBBLE_AUTHZREUSE': '0', **(environment or {})})

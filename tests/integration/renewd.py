@@ -67,8 +67,10 @@ timeout = "5s"
 '''
 
     def configure(self, *parts, **head):
-        """Writes the configuration: the head, then `parts`. Names of tests are private, unless a part brings a [dns] of its own."""
-        dns = [] if any('[dns]' in part for part in parts) else ['[dns]\npublic = false\n']
+        """Writes the configuration: the head, then `parts`. Names of tests are private, and looked up where the test CA does, unless a
+        part brings a [dns] of its own."""
+        servers = f'servers = ["127.0.0.1:{self.pebble.dns}"]\n' if hasattr(self.pebble, 'dns') else ''
+        dns = [] if any('[dns]' in part for part in parts) else [f'[dns]\npublic = false\n{servers}']
         self.write('\n'.join([self.head(**head), *dns, *parts]))
 
     def write(self, text):
@@ -160,3 +162,9 @@ def certificate(*targets, name=NAME, **keys):
     """[certificate.X] with its targets."""
     lines = [f'{key} = {json.dumps(value)}' for key, value in keys.items()]
     return '\n'.join([f'[certificate."{name}"]', *lines, *targets]) + '\n'
+
+
+def other_ca(pebble, name='other', url='', **more):
+    """[ca.NAME], which is this Pebble; `url` where something stands before it."""
+    lines = [f'[ca.{name}]', f'directory = "{url or pebble.url}"', f'roots = "{pebble.roots}"', 'agree_tos = true']
+    return '\n'.join(lines + [f'{key} = {json.dumps(value)}' for key, value in more.items()]) + '\n'

@@ -68,6 +68,23 @@ def test_binding_that_does_not_fit(make_pebble, make_renewd, wrong):
     assert other not in outcome.text and KEY not in outcome.text
 
 
+def test_ca_that_does_not_take_the_type_of_key(renewd, pebble, ca_proxy):
+    """badSignatureAlgorithm before there is an account: the command that registers with another type of key, and it does."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    ca_proxy.refuse('/sign-me-up', 400, 'badSignatureAlgorithm', 'only RSA here', algorithms=['RS256'])
+    renewd.run('renew', expect=3)
+    error = renewd.certificate()['last_error']
+    assert error['code'] == 'ca/account-refused' and 'renewd account register test --key-type TYPE' in error['hint']
+    outcome = renewd.run('account', 'register', 'test', '--key-type', 'rsa-2048', expect=0)
+    assert renewd.account()['key_type'] == 'rsa-2048' and pebble.accounts() == 1
+    outcome = renewd.run('account', 'register', 'test', '--key-type', 'ecdsa-p384', expect=2)
+    assert 'renewd account rollover test --key-type ecdsa-p384' in outcome.err
+    renewd.run('account', 'register', 'test', expect=0)
+    renewd.run('renew', '--force', NAME, expect=0)
+    assert renewd.account()['key_type'] == 'rsa-2048' and pebble.accounts() == 1
+
+
 def test_contact_follows_the_configuration(renewd, pebble):
     """Changed in the configuration: the CA has the new one after the next run, and is not asked again."""
     renewd.configure(certificate())
@@ -191,3 +208,36 @@ def test_account_is_lost_by_the_ca(renewd, pebble):
     assert (folder(renewd) / 'account.key').read_text() == key
     assert 'the CA has lost our account' in outcome.err and 'accounturi' in outcome.err
     assert renewd.account()['status'] == 'valid'
+
+
+def test_a_lost_account_is_told_until_somebody_has_seen_to_it(renewd, pebble):
+    """Records may name its URL: history, status and `account show` do, until the account is registered by hand again."""
+    renewd.configure(certificate())
+    renewd.run('account', 'register', expect=0)
+    before = renewd.account()['url']
+    pebble.stop()
+    pebble.start()
+    renewd.run('renew', expect=0)
+    assert renewd.account()['url'] != before and renewd.account()['lost']['url'] == before
+    assert before in renewd.run('account', 'show').out and before in renewd.run('history', NAME).out
+    told, = renewd.status()['conditions']
+    assert told['code'] == 'ca/account-missing' and before in told['message'] and 'renewd account register test' in told['hint']
+    assert before in renewd.run('status', expect=0).out
+    renewd.run('account', 'register', 'test', expect=0)
+    assert renewd.status()['conditions'] == [] and renewd.account()['lost'] is None
+
+
+def test_terms_that_have_changed(renewd, pebble, ca_proxy):
+    """403 userActionRequired for an account that was well: the page where somebody has to agree is named, nobody asks again by itself,
+    and once it is done the same account goes on."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    renewd.run('account', 'register', expect=0)
+    asked = ca_proxy.refuse('/order-plz', 403, 'userActionRequired', 'the terms have changed', instance='https://ca.test/terms/2', times=None)
+    assert 'https://ca.test/terms/2' in renewd.run('renew', expect=3).text
+    assert renewd.certificate()['last_error']['code'] == 'ca/terms-not-agreed'
+    renewd.run('run', '--once', expect=3)
+    assert asked.used == 1
+    ca_proxy.heal()
+    renewd.run('renew', expect=0)
+    assert pebble.accounts() == pebble.orders() == 1

@@ -82,7 +82,7 @@ def test_a_stop_in_the_middle_of_an_order_is_gone_on_with(make_pebble, make_rene
     renewd = make_renewd(pebble)
     renewd.configure(certificate(nginx_target(nginx)))
     agent = start_agent(renewd=renewd)
-    wait_until(lambda: (renewd.state / 'certificates' / NAME / 'next' / 'order.json').exists(), 'the order to be begun')
+    wait_until(lambda: (renewd.state / 'certificates' / NAME / 'next-test' / 'order.json').exists(), 'the order to be begun')
     time.sleep(0.5)
     agent.stop(number)
     start_agent(renewd=renewd)
@@ -143,6 +143,43 @@ def test_a_broken_configuration_never_stops_renewals(renewd, nginx, start_agent)
     again.hang_up()
     again.wait_for('the configuration was read again')
     wait_until(lambda: renewd.status()['agent']['config'] == 'ok', 'the configuration to be in force')
+
+
+def test_a_timer_goes_on_with_what_it_had_accepted(renewd, pebble, nginx):
+    """Without an agent: `run --once` keeps what it works by, so that a file which is broken later stops nothing; and says so."""
+    renewd.configure(certificate())
+    renewd.run('run', '--once', expect=0)
+    accepted = renewd.state / 'accepted.toml'
+    first = accepted.stat()
+    renewd.run('run', '--once', expect=0)
+    assert accepted.stat().st_ino == first.st_ino, 'it is written only when it differs'
+    flag = renewd.directory / 'broken'
+    flag.touch()
+    renewd.configure(certificate(nginx_target(nginx, test=['/bin/sh', '-c', f'test ! -e {flag}'])))
+    renewd.run('run', '--once', expect=4)
+    renewd.write(renewd.config.read_text().replace('agree_tos', 'agree_toss'))
+    flag.unlink()
+    outcome = renewd.run('run', '--once', expect=0)
+    assert 'did you mean "agree_tos"?' in outcome.err and 'stays in force' in outcome.err
+    assert renewd.target('web')['serving'] == 1, 'by the configuration that was accepted last, which has a target'
+    assert pebble.orders() == 1
+    renewd.run('status', expect=2)
+
+
+def test_a_lost_copy_of_the_configuration_is_made_again(renewd, nginx, start_agent):
+    """By a start with files that were known already, and by a reload of them."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    accepted = renewd.state / 'accepted.toml'
+    agent = start_agent()
+    wait_for_state(renewd, 'ok')
+    accepted.unlink()
+    agent.hang_up()
+    wait_until(accepted.exists, 'the copy')
+    agent.stop()
+    accepted.write_text('torn')
+    agent = start_agent()
+    agent.wait_for('looks after 1 certificate')
+    assert str(renewd.webroot) in accepted.read_text()
 
 
 def test_a_renewal_by_hand_while_it_runs(renewd, pebble, nginx, start_agent):
@@ -267,3 +304,107 @@ def test_the_disk_is_full_and_then_it_is_not(renewd, nginx, start_agent):
     agent.hang_up()
     wait_for_state(renewd, 'ok')
     assert served(nginx.port, NAME) == leaf_of(renewd.live() / 'fullchain.pem')
+
+
+class HangingReload:
+    """The reload command of one service, which does not come to an end before it is let go, and keeps a log of when it ran."""
+
+    def __init__(self, place):
+        self._log, self._gate = place / 'reloads', place / 'gate'
+        self.argv = [str(place / 'reload')]
+        script = place / 'reload'
+        script.write_text(f'#!/bin/sh\necho begin >>{self._log}\nwhile [ ! -e {self._gate} ]; do sleep 0.1; done\necho end >>{self._log}\n')
+        script.chmod(0o755)
+
+    @property
+    def log(self):
+        return self._log.read_text().split() if self._log.exists() else []
+
+    def let_go(self):
+        self._gate.touch()
+
+    def certificate(self, place, name):
+        """A certificate whose files lie in `place`, and which needs this reload."""
+        return (f'[certificate."{name}"]\n  [[certificate."{name}".target]]\n  name = "files"\n  deployer = "files"\n  endpoints = []\n'
+                f'  fullchain = "{place}/{name}.crt"\n  key = "{place}/{name}.key"\n  reload = {json.dumps(self.argv)}\n')
+
+
+@pytest.mark.parametrize('how', ['agent', 'once'])
+def test_a_service_that_hangs_takes_a_share_of_the_hands(renewd, nginx, start_agent, place, how):
+    """Two hands, three certificates of one service whose reload hangs, and one elsewhere, which is issued and served meanwhile. Then the
+    three come to their turn, one reload at a time."""
+    hanging = HangingReload(place)
+    stuck = [f'{letter}.example.test' for letter in 'abc']
+    renewd.configure(*(hanging.certificate(place, name) for name in stuck), certificate(nginx_target(nginx)), agent='jobs = 2')
+    if how == 'agent':
+        start_agent()
+    else:
+        once = renewd.start('run', '--once')
+    wait_for_state(renewd, 'ok')
+    wait_until(lambda: hanging.log, 'the reload to begin')
+    assert hanging.log == ['begin']
+    assert all(renewd.target('files', name)['state'] != 'unverified' for name in stuck)
+    hanging.let_go()
+    for name in stuck:
+        wait_until(lambda name=name: renewd.target('files', name)['state'] == 'unverified', f'{name} to be deployed')
+    assert hanging.log == ['begin', 'end'] * 3
+    assert renewd.pebble.issued() == 4
+    if how == 'once':
+        assert once.wait(timeout=20) == 0
+
+
+def test_a_pass_that_waits_for_a_turn_does_nothing_twice(renewd, place):
+    """Two certificates of one service, each with another target whose reload fails: it fails as often for the one that waited."""
+    hanging = HangingReload(place)
+    failing = []
+    parts = []
+    for name in ('a.example.test', 'b.example.test'):
+        script = place / f'fail-{name}'
+        script.write_text(f'#!/bin/sh\necho tried >>{script}.log\nexit 1\n')
+        script.chmod(0o755)
+        failing.append(place / f'fail-{name}.log')
+        parts.append(hanging.certificate(place, name) +
+                     f'  [[certificate."{name}".target]]\n  name = "other"\n  deployer = "files"\n  endpoints = []\n'
+                     f'  fullchain = "{place}/other-{name}.crt"\n  key = "{place}/other-{name}.key"\n  reload = ["{script}"]\n')
+    renewd.configure(*parts)
+    once = renewd.start('run', '--once')
+    wait_until(lambda: hanging.log and all(log.exists() for log in failing), 'all to be tried')
+    hanging.let_go()
+    assert once.wait(timeout=30) == 5  # installed, and not reloaded
+    assert hanging.log == ['begin', 'end'] * 2
+    first, second = (log.read_text() for log in failing)
+    assert first == second
+    assert renewd.pebble.issued() == 2
+
+
+def test_descriptors_are_few_stay_few_and_may_run_out(renewd, nginx, start_agent):
+    """With room for 64 of them two hundred reloads leave none behind, each with a look at the endpoint; with room for none it says so and
+    stays, and goes on by itself."""
+    renewd.configure(certificate(nginx_target(nginx)), agent='verify_every = "1s"')
+    agent = start_agent()
+    wait_for_state(renewd, 'ok')
+    descriptors = pathlib.Path(f'/proc/{agent.process.pid}/fd')
+
+    def limit(number):
+        subprocess.run(['prlimit', '--pid', str(agent.process.pid), f'--nofile={number}:1024'], check=True)
+
+    def reloads(count):
+        before = agent.log.count('the configuration was read again')
+        for done in range(before, before + count):
+            agent.hang_up()
+            wait_until(lambda done=done: agent.log.count('the configuration was read again') > done, 'the reload')
+
+    limit(64)
+    reloads(5)
+    few = len(list(descriptors.iterdir()))
+    reloads(200)
+    wait_until(lambda: len(list(descriptors.iterdir())) <= few, 'all descriptors to be closed')
+    limit(1)
+    agent.hang_up()
+    agent.wait_for('Too many open files')
+    assert agent.process.poll() is None
+    limit(64)
+    reloads(1)
+    renewd.run('renew', NAME, '--force', expect=0)
+    wait_for_state(renewd, 'ok')
+    assert renewd.certificate()['generation'] == 2 and renewd.certificate()['last_error'] is None

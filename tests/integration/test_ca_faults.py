@@ -117,7 +117,7 @@ LIMIT, BUSY = ('rateLimited', 429), ('serverInternal', 503)
     ('^/dir', 'GET', 0, *LIMIT), ('^/dir', 'GET', 0, *BUSY), (NONCE, 'HEAD', 0, *LIMIT), (NONCE, 'HEAD', 0, *BUSY), (ACCOUNT, 'POST', 0, *LIMIT),
     (ACCOUNT, 'POST', 0, *BUSY), (ORDERS, 'POST', 0, *LIMIT), (ORDERS, 'POST', 0, *BUSY), (CHALLENGE, 'POST', 1, *LIMIT), (CHALLENGE, 'POST', 1, *BUSY),
     (FINALIZE, 'POST', 1, *LIMIT), (FINALIZE, 'POST', 1, *BUSY)])
-def test_left_alone_for_as_long_as_the_ca_wants(agent, pebble, ca_proxy, path, method, orders, kind, status):
+def test_left_alone_for_as_long_as_the_ca_wants(agent, pebble, ca_proxy, off_by, path, method, orders, kind, status):
     """H7 O10 H16: 429 and 503 with Retry-After in seconds or as a date, at each step: no request before that time, not even by another
     run; then the same order goes on."""
     wait = 700 if method == 'POST' else later(700)
@@ -132,6 +132,9 @@ def test_left_alone_for_as_long_as_the_ca_wants(agent, pebble, ca_proxy, path, m
     assert len(ca_proxy.requests()) == asked and len(ca_proxy.requests(path, method)) == 1
     assert datetime.datetime.fromisoformat(agent.certificate()['renewal']['at'].replace('Z', '+00:00')) >= at
     assert pebble.orders() == orders
+    ca_proxy.heal()
+    agent.run('run', '--once', environment=off_by(minutes=13), expect=0)
+    assert (pebble.orders(), pebble.issued()) == (1, 1)
 
 
 @pytest.mark.parametrize('wait, least, most', [('315360000', 6.9 * 86400, 7.1 * 86400), ('-3', -60, 60), ('soon', 1800, 7200)])
@@ -249,11 +252,11 @@ def test_ca_that_is_gone_for_longer(agent, pebble, ca_proxy, path):
 
 
 def test_finalize_of_an_order_that_is_further(agent, pebble, ca_proxy):
-    """N6: orderNotReady means: ask the order. It is still ready, and is finalized with the same request."""
+    """N6: orderNotReady means: ask the order. It is still ready, and is finalized with the same key."""
     ca_proxy.refuse(FINALIZE, 403, 'orderNotReady', 'not now')
     heals(agent, pebble)
-    first, second = ca_proxy.requests(FINALIZE)
-    assert first.payload == second.payload or json.loads(first.payload).keys() == {'csr'}
+    keys = [request_shown(agent, one, '-pubkey') for one in ca_proxy.requests(FINALIZE)]
+    assert len(keys) == 2 and keys[0] == keys[1] and 'BEGIN PUBLIC KEY' in keys[0]
 
 
 def test_order_born_ready(make_agent):
@@ -274,13 +277,13 @@ def test_authorization_that_has_ended(agent, pebble, ca_proxy, status):
 
 
 def test_order_for_other_names(agent, pebble, ca_proxy):
-    """O4: nothing is done for it; the next run places its own."""
+    """O4: nothing is done for it; the next run looks at it again, and it is for ours."""
     ca_proxy.on(ORDERS, replace=(re.escape(NAME), 'other.example.test'))
     agent.run('renew', expect=3)
     error = agent.certificate()['last_error']
     assert error['code'] == 'ca/protocol' and 'other.example.test' in error['message']
     assert not ca_proxy.requests(CHALLENGE)
-    heals(agent, pebble, orders=2)
+    heals(agent, pebble)
 
 
 @pytest.mark.parametrize('fault', ['404', 'expired'])
@@ -294,6 +297,19 @@ def test_order_that_is_gone_is_replaced(agent, pebble, ca_proxy, fault):
     else:
         ca_proxy.on(ORDER, replace=(r'"expires":\s*"\d+', '"expires": "2001'))
     heals(agent, pebble, orders=2)
+
+
+@pytest.mark.parametrize('status', [400, 403])
+def test_order_that_is_hidden_is_not_replaced(agent, pebble, ca_proxy, status):
+    """O5: a load balancer refuses to show the order of an earlier run: that is not the CA's word, and the same order goes on."""
+    ca_proxy.on(CHALLENGE, times=None, drop='before')
+    agent.run('renew', expect=3)
+    ca_proxy.heal()
+    ca_proxy.on(ORDER, status=status, body='<html>No</html>', headers={'Content-Type': 'text/html'})
+    agent.run('renew', NAME, expect=3)
+    error = agent.certificate()['last_error']
+    assert error['code'] == 'ca/protocol' and f'HTTP {status}' in error['message']
+    heals(agent, pebble)
 
 
 @pytest.mark.parametrize('kind', ['rejectedIdentifier', 'caa', 'dns', 'malformed', 'compound', 'unauthorized'])
@@ -341,16 +357,17 @@ def test_request_that_is_refused(agent, pebble, ca_proxy):
     assert error['code'] == 'ca/refused' and 'we do not like this key' in error['message'] and 'key_type' in error['hint']
     assert len(ca_proxy.requests(FINALIZE)) == 1
     heals(agent, pebble, orders=2)
-    text = csr_of(agent, ca_proxy.requests(FINALIZE)[-1])
+    text = request_shown(agent, ca_proxy.requests(FINALIZE)[-1], '-text')
     assert f'DNS:{NAME}' in text and not re.search(r'Subject:.*CN', text)
     account = base64.urlsafe_b64decode(ca_proxy.requests(ACCOUNT)[0].protected['jwk']['x'] + '==').hex()
     assert 'pub:' in text and account not in re.sub(r'[\s:]', '', text)
 
 
-def csr_of(agent, request):
+def request_shown(agent, request, what):
+    """What openssl shows of the certificate request in this request to finalize."""
     (agent.directory / 'csr').write_text('-----BEGIN CERTIFICATE REQUEST-----\n' + '\n'.join(
         re.findall('.{1,64}', standard_base64(json.loads(request.payload)['csr']))) + '\n-----END CERTIFICATE REQUEST-----\n')
-    return run('openssl', 'req', '-noout', '-text', '-in', agent.directory / 'csr').stdout
+    return run('openssl', 'req', '-noout', what, '-in', agent.directory / 'csr').stdout
 
 
 def standard_base64(text):
@@ -365,11 +382,29 @@ def test_certificate_that_arrives_damaged(agent, pebble, ca_proxy, fault):
     assert len({one.path for one in ca_proxy.requests(CERTIFICATE)}) == 1
 
 
-def test_certificate_that_stays_damaged_is_not_lost(agent, pebble, ca_proxy):
-    """F4 F5: cut short again and again: exit 3, nothing is kept; the next run fetches the same certificate."""
-    ca_proxy.on(CERTIFICATE, times=None, cut=700)
+PAGE = '<html>Back soon</html>'
+
+
+@pytest.mark.parametrize('fault, code', [
+    ({'cut': 700}, 'ca/unreachable'), ({'body': '-----BEGIN CERTIFICATE-----\nMIIB'}, 'ca/protocol'), ({'body': ''}, 'ca/protocol'),
+    ({'body': PAGE}, 'ca/protocol'), ({'body': '\n' * 2_000_000}, 'net/too-large'), ({'status': 403, 'body': PAGE}, 'ca/protocol'),
+    ({'status': 404, 'body': '{"type": "urn:ietf:params:acme:error:malformed", "detail": "no such certificate"}'}, 'ca/protocol')])
+def test_certificate_that_stays_damaged_is_not_lost(agent, pebble, ca_proxy, fault, code):
+    """F4 F5: cut short, unreadable, or hidden again and again: exit 3, nothing is kept; the next run fetches the same certificate."""
+    ca_proxy.on(CERTIFICATE, times=None, **fault)
     agent.run('renew', expect=3)
+    assert agent.certificate()['last_error']['code'] == code
     assert not agent.live().exists()
+    ca_proxy.heal()
+    heals(agent, pebble)
+
+
+def test_order_that_is_hidden_after_finalize_is_not_lost(agent, pebble, ca_proxy):
+    """F5: once it is finalized, the order is a page of maintenance, to finalize and to every look: exit 3; the next run fetches the
+    certificate of the same order."""
+    ca_proxy.on(f'{FINALIZE}|{ORDER}', times=None, replace=(r'(?s)^.*"status":\s*"(processing|valid)".*$', PAGE))
+    agent.run('renew', expect=3)
+    assert agent.certificate()['last_error']['code'] == 'ca/protocol' and pebble.issued() == 1
     ca_proxy.heal()
     heals(agent, pebble)
 

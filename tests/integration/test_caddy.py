@@ -46,6 +46,29 @@ def test_own_listener_on_port_80(renewd, island):
     assert leaf_of(renewd.live() / 'cert.pem').names == [NAME] and not island.listens(80)
 
 
+def test_tls_alpn_01_on_port_443(renewd, island):
+    renewd.configure('[solver.tls]\ntype = "tls-alpn-01"\nlisten = "*:443"\n', certificate(names=[NAME, 'mail.example.test'], solver='tls'))
+    renewd.run('renew', expect=0)
+    assert leaf_of(renewd.live() / 'cert.pem').names == sorted([NAME, 'mail.example.test']) and not island.listens(443)
+
+
+HOOK = """#!/bin/sh
+exec curl -sf -d "{\\"host\\": \\"_acme-challenge.$CERTBOT_DOMAIN.\\", \\"value\\": \\"$CERTBOT_VALIDATION\\"}" http://127.0.0.1:%d/%s
+"""
+
+
+def test_dns_01_for_a_wildcard(renewd, island, place):
+    """Two values at one name, by hooks that tell the island's DNS; seen by a resolver before the CA is told to look."""
+    for name, way in (('auth', 'set-txt'), ('cleanup', 'clear-txt')):
+        (place / name).write_text(HOOK % (island.MANAGEMENT, way))
+        (place / name).chmod(0o755)
+    solver = f'[solver.hooks]\ntype = "dns-01"\nprovider = "certbot-hooks"\nauth = "{place}/auth"\ncleanup = "{place}/cleanup"\n'
+    names = ['example.test', '*.example.test']
+    renewd.configure('[dns]\npublic = false\nservers = ["127.0.0.1:53"]\n', solver, certificate(names=names, solver='hooks'))
+    renewd.run('renew', expect=0)
+    assert leaf_of(renewd.live() / 'cert.pem').names == sorted(names)
+
+
 STRANGER = '''
 import http.server
 class Answer(http.server.BaseHTTPRequestHandler):

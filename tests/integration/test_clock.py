@@ -3,10 +3,15 @@
 import datetime
 import json
 import pathlib
+import re
+import socket
+import subprocess
+import threading
 import time
 
 import pytest
 from caproxy import CaProxy
+from processes import ENVIRONMENT, wait_until
 from renewd import NAME, certificate, nginx_target
 from test_agent import fixture_start_agent, wait_for_state  # noqa: F401 (a fixture)
 from tls import leaf_of, served
@@ -14,18 +19,6 @@ from tls import leaf_of, served
 LIFE = 30  # seconds; the CA suggests when to renew within it
 SHORT = {'profiles': {'default': {'description': 'a minute', 'validityPeriod': LIFE}}}
 LONG = {'profiles': {'default': {'description': 'as usual', 'validityPeriod': 90 * 24 * 3600}}}
-
-
-@pytest.fixture(name='off_by')
-def fixture_off_by():
-    """The environment of a process whose wall clock is off, while the clock that nobody sets is right. Half a day more than so many
-    days, so that whole days are what is told: off_by(90), off_by(-30)."""
-    library, = pathlib.Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
-
-    def environment(days=0, minutes=0):
-        minutes += (days * 24 + (12 if days > 0 else -12 if days < 0 else 0)) * 60
-        return {'LD_PRELOAD': str(library), 'FAKETIME': f'{minutes:+}m', 'FAKETIME_DONT_FAKE_MONOTONIC': '1'}
-    return environment
 
 
 @pytest.fixture(name='make_due_in_months')
@@ -55,6 +48,18 @@ def kept(renewd):
     return leaf.pem, shown['generation'], shown['state'], shown['last_error'], renewd.pebble.orders()
 
 
+@pytest.mark.parametrize('days', [-3650, 3650])
+def test_years_off_and_the_ca_cannot_even_say_so(renewd, pebble, off_by, days):
+    """To such a clock the certificate of the CA's own HTTPS is not valid, so no Date is heard: the error names the clock, too."""
+    renewd.configure(certificate())
+    outcome = renewd.run('renew', environment=off_by(days), expect=3)
+    assert 'is not trusted' in outcome.err and 'timedatectl' in outcome.err, outcome
+    year = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days, hours=12 if days > 0 else -12)).year
+    assert re.search(rf"this machine's clock shows {year}-", outcome.err), outcome
+    assert pebble.orders() == 0
+    renewd.run('renew', NAME, expect=0)
+
+
 @pytest.mark.parametrize('knows', ['from an answer before', 'by asking first'])
 def test_90_days_ahead_and_back(make_due_in_months, off_by, knows):
     """#22: no order, none of what is in place touched, exit 3 and the reason in run, renew, status and why; then all is as it was."""
@@ -71,10 +76,27 @@ def test_90_days_ahead_and_back(make_due_in_months, off_by, knows):
         assert '90 days ahead of' in outcome.text, outcome
     assert '90 days ahead of' in renewd.run('why', NAME, environment=off_by(90)).text
     assert renewd.pebble.orders() == 1
-    assert not (renewd.state / 'certificates' / NAME / 'next').exists()
+    assert not list((renewd.state / 'certificates' / NAME).glob('next*'))
     renewd.run('run', '--once', expect=0)
     assert kept(renewd) == before
     assert not renewd.status()['causes'] and renewd.status()['clock'] == {'ok': True, 'message': None}
+
+
+def test_work_that_nobody_does_is_told(make_due_in_months, off_by):
+    """No agent, no timer, two months later: long before the last days, as one cause, by status and by why, which say that none runs."""
+    renewd = make_due_in_months()
+    (renewd.state / 'clock.json').unlink()  # or it would be known that it is not two months later
+    for days, code, words in ((30, 5, 'should have been looked at on web 30 days ago'), (62, 3, 'should have been renewed 2 days ago')):
+        outcome = renewd.run('status', '--width', '200', environment=off_by(days), expect=code)
+        assert words in outcome.out and 'no agent runs' in outcome.out.splitlines()[-1], outcome
+    shown = json.loads(renewd.run('status', '--json', environment=off_by(62), expect=3).out)
+    cause, = shown['causes']
+    assert cause['id'] == cause['code'] == 'agent/overdue' and 'renewd-once.timer' in cause['hint']
+    assert shown['certificates'][0]['attention']['severity'] == 'warning'
+    why = json.loads(renewd.run('why', NAME, '--json', environment=off_by(62), expect=0).out)
+    assert [one['about'] for one in why['obstacles']] == ['agent'] and {'about': 'agent', 'text': 'none runs'} in why['facts']
+    renewd.run('run', '--once', expect=0)
+    assert not renewd.status()['causes']
 
 
 def test_held_by_the_clock_in_json(make_due_in_months, off_by):
@@ -181,6 +203,66 @@ def test_agent_under_a_clock_90_days_ahead(make_due_in_months, off_by, start_age
     wait_for_state(renewd, 'ok')
     time.sleep(1)
     assert kept(renewd) == before
+
+
+class SettableClock:
+    """The wall clock of a process, to be set while it runs; the clock that nobody sets goes on."""
+
+    def __init__(self, place, environment):
+        self._file = place / 'faketime'
+        self.environment = {key: value for key, value in environment.items() if key != 'FAKETIME'}
+        self.environment |= {'FAKETIME_TIMESTAMP_FILE': str(self._file), 'FAKETIME_NO_CACHE': '1'}
+        self.set('+0')
+
+    def set(self, offset):
+        new = self._file.with_suffix('.new')
+        new.write_text(offset + '\n')
+        new.rename(self._file)
+
+
+@pytest.fixture(name='clock')
+def fixture_clock(place, off_by):
+    return SettableClock(place, off_by())
+
+
+def test_a_clock_that_jumps_under_the_agent(make_due_in_months, clock, start_agent, place, open_for_test):
+    """Ninety days forwards, back, and ninety days the other way while it runs: noticed each time, and nothing done for it."""
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    open_for_test(manager, manager.close)
+    manager.bind(str(place / 'notify'))
+    threading.Thread(target=lambda: [None for _ in iter(lambda: manager.recv(4096), b'')], daemon=True).start()
+    renewd = make_due_in_months()
+    before = kept(renewd)
+    # The kernel tells of a clock that is set, and nobody sets this one: the agent sees it when the watchdog wakes it.
+    agent = start_agent(renewd=renewd, environment={**clock.environment, 'NOTIFY_SOCKET': str(place / 'notify'), 'WATCHDOG_USEC': '500000'})
+    wait_for_state(renewd, 'ok')
+    for count, (offset, word) in enumerate([('+90d', '90 days ahead of the Date'), ('+0', 'clock is right again'),
+                                            ('-90d', '90 days behind the Date'), ('+0', 'clock is right again')], 1):
+        said = agent.log.count(word)
+        clock.set(offset)
+        wait_until(lambda: agent.log.count('the clock was set') == count, 'the jump to be noticed')  # noqa: B023
+        wait_until(lambda: agent.log.count(word) > said, word)  # noqa: B023
+    wait_for_state(renewd, 'ok')
+    assert agent.process.poll() is None
+    assert kept(renewd) == before
+
+
+@pytest.mark.parametrize('offset', ['+90d', '-90d'])
+def test_a_clock_that_jumps_during_an_order(make_pebble, make_renewd, nginx, clock, offset):
+    """While the CA validates: waits and deadlines go by the other clock, and the order comes to its end."""
+    pebble = make_pebble(environment={'PEBBLE_VA_NOSLEEP': '0', 'PEBBLE_VA_SLEEPTIME': '3'})
+    renewd = make_renewd(pebble)
+    renewd.configure(certificate(nginx_target(nginx)))
+    order = subprocess.Popen([str(renewd.binary), 'renew', '--config', str(renewd.config)], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**ENVIRONMENT, **clock.environment})
+    wait_until(lambda: pebble.orders() == 1, 'the order')
+    clock.set(offset)
+    said, _ = order.communicate(timeout=40)
+    assert 'generation 1' in said, said
+    clock.set('+0')
+    renewd.run('run', '--once', expect=0)  # what a clock that is ahead took for expired is deployed
+    assert pebble.orders() == 1 and pebble.issued() == 1
+    assert served(nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256
 
 
 def test_a_ca_whose_date_is_a_day_behind(pebble, ca_proxy, make_renewd):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from dns import private_address
 from renewd import NAME, certificate, nginx_target
 
 GOOD_TARGET = f'''  [[certificate."{NAME}".target]]
@@ -167,14 +168,15 @@ def test_state_on_a_volatile_place_is_refused(renewd):
     assert renewd.pebble.orders() == 0
 
 
-def test_check_tries_the_surroundings_and_touches_nothing(renewd, nginx, sshd):
+def test_check_tries_the_surroundings_and_touches_nothing(renewd, nginx, sshd, name_server):
     """All well: 0. A directory, a program or a host that is not there: exit 4, each by its name. Nothing is written or ordered."""
-    renewd.configure(sshd.host_toml('far'), certificate(nginx_target(nginx)))
+    solver = f'listen = "{private_address(name_server)}:80"'
+    renewd.configure(name_server.dns_toml, sshd.host_toml('far'), certificate(nginx_target(nginx)), solver=solver)
     before = nginx.published()
     renewd.run('check', expect=0)
     assert nginx.published() == before and renewd.pebble.orders() == 0
     wrong = nginx_target(nginx, reload=['no-such-program-anywhere'], include='/no/such/place/www.conf')
-    renewd.configure(certificate(wrong))
+    renewd.configure(name_server.dns_toml, certificate(wrong), solver=solver)
     outcome = renewd.run('check', expect=4)
     assert 'no-such-program-anywhere' in outcome.text and '/no/such/place' in outcome.text
 
@@ -196,9 +198,11 @@ def test_service_keys_fill_their_ports(renewd, nginx):
     assert NAME in endpoints[0] and 'mail.example.test' in endpoints[1]
 
 
-def test_check_looks_up_the_name_of_every_host(renewd):
+def test_check_looks_up_the_name_of_every_host(renewd, name_server):
     """Pinned: a name that does not resolve is a failure; unpinned: it may be an alias of ssh_config, and is a note."""
     target = GOOD_TARGET.replace('deployer =', 'host = "far"\n  deployer =')
+    solver = f'listen = "{private_address(name_server)}:80"'
     for pin, code in (('', 0), ('host_key = "ssh-ed25519 AAAA"\n', 4)):
-        renewd.configure(f'[host.far]\nssh = "root@no-such-host.invalid"\naddress = "127.0.0.1"\n{pin}', certificate(target))
+        host = f'[host.far]\nssh = "root@no-such-host.invalid"\naddress = "127.0.0.1"\n{pin}'
+        renewd.configure(name_server.dns_toml, host, certificate(target), solver=solver)
         assert 'no-such-host.invalid does not resolve' in renewd.run('check', expect=code).out

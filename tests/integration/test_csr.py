@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A request of the user's own: the key stays where he keeps it, renewd orders with his request and deploys the chain alone."""
+import json
 import os
 import signal
 
@@ -98,6 +99,17 @@ def test_request_with_another_key_is_ordered_anew_and_held_back_until_the_servic
     assert renewd.pebble.orders() == 2 and not private_keys(renewd.state)
 
 
+def test_a_rehearsal_orders_with_the_users_own_request(renewd, pebble, own_nginx, ca_proxy, place):
+    """renew --dry-run asks the staging for what would be asked for: a request that the CA does not like is refused there."""
+    csr = make_request(place, own_nginx.key, kind=P256)
+    renewd.configure(certificate(target_of(own_nginx), csr=str(csr)), ca=f'staging = "{ca_proxy.url}"')
+    renewd.run('renew', '--dry-run', expect=0)
+    asked, = ca_proxy.requests('^/finalize-order')
+    sent = json.loads(asked.payload)['csr'].translate(str.maketrans('-_', '+/'))
+    assert ''.join(csr.read_text().splitlines()[1:-1]).rstrip('=') == sent
+    assert pebble.orders() == 1
+
+
 def test_killed_run_is_finished_with_the_same_request(renewd, own_nginx, ca_proxy, place):
     """kill -9 before the answer to finalize: the order goes on with the request that was sent. One order, one certificate."""
     renewd.ca_url = ca_proxy.url
@@ -109,7 +121,7 @@ def test_killed_run_is_finished_with_the_same_request(renewd, own_nginx, ca_prox
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=10)
     ca_proxy.release()
-    waiting = renewd.state / 'certificates' / NAME / 'next'
+    waiting = renewd.state / 'certificates' / NAME / 'next-test'
     kept = sorted(path.name for path in waiting.iterdir() if not path.name.startswith('reserve'))
     assert kept == ['order.json', 'request.der']
     renewd.run('renew', expect=0)

@@ -3,11 +3,15 @@
 import errno
 import json
 import os
+import signal
+import socket
 
 import pytest
 
 from processes import run, wait_until
-from renewd import NAME, certificate
+from renewd import NAME, certificate, nginx_target
+from test_agent import fixture_start_agent, wait_for_state  # noqa: F401 (a fixture)
+from test_metrics import value
 from tls import is_pair
 
 
@@ -19,6 +23,21 @@ def fixture_small_disk(renewd, open_for_test):
         run('mount', '-t', 'tmpfs', '-o', f'{options},mode=0700', 'renewd-test', renewd.state)
         open_for_test(renewd.state, lambda: run('umount', '-l', renewd.state))
     return make
+
+
+@pytest.fixture(name='read_only')
+def fixture_read_only(renewd, open_for_test):
+    """The state is read-only from now on, until read_only.remount('rw')."""
+    class Mount:
+        @staticmethod
+        def remount(mode):
+            run('mount', '-o', f'remount,{mode},bind', renewd.state)
+
+        def begin(self):
+            run('mount', '--bind', renewd.state, renewd.state)
+            open_for_test(renewd.state, lambda: run('umount', '-l', renewd.state))
+            self.remount('ro')
+    return Mount()
 
 
 def fill_with_bytes(directory):
@@ -65,6 +84,28 @@ def test_disk_fills_up_while_the_ca_is_at_work(renewd, pebble, ca_proxy, small_d
 
 @pytest.mark.parametrize('options, fill', [('size=4m', fill_with_bytes), ('size=4m,nr_inodes=200', fill_with_files)],
                          ids=['bytes', 'inodes'])
+def test_killed_and_resumed_on_a_full_disk(renewd, pebble, ca_proxy, small_disk, options, fill):
+    """kill -9 before the download, then the disk fills up: the certificate is fetched into the room that its order has."""
+    small_disk(options)
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate(), agent='min_free = "1MiB"')
+    ca_proxy.hold_answer('/certZ')
+    process = renewd.start('renew')
+    assert ca_proxy.held.wait(20)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
+    ca_proxy.release()
+    fill(renewd.state)
+    outcome = renewd.run('renew')
+    assert is_pair(renewd.live() / 'fullchain.pem', renewd.live() / 'privkey.pem'), str(outcome)
+    assert renewd.certificate()['generation'] == 1
+    make_room(renewd.state)
+    renewd.run('renew', expect=0)
+    assert pebble.orders() == pebble.issued() == 1
+
+
+@pytest.mark.parametrize('options, fill', [('size=4m', fill_with_bytes), ('size=4m,nr_inodes=200', fill_with_files)],
+                         ids=['bytes', 'inodes'])
 def test_no_room_no_order(renewd, pebble, small_disk, options, fill):
     """Where room cannot be taken nothing is asked of the CA but an account, exit 7 says why, and it goes on by itself."""
     small_disk(options)
@@ -91,17 +132,116 @@ def test_too_little_room_is_told_by_all(renewd):
     assert obstacle['error']['code'] == 'state/no-space' and obstacle['do'] == 'free some space there'
 
 
-def test_state_that_cannot_be_written(renewd, pebble, open_for_test):
-    """Read-only: exit 7 and no order; status still says what there is."""
+def test_state_that_cannot_be_written(renewd, pebble, read_only):
+    """Read-only: exit 7 and no order; status still says what there is, and that nothing will come of it."""
     renewd.configure(certificate())
     renewd.run('renew', expect=0)
-    run('mount', '--bind', renewd.state, renewd.state)
-    open_for_test(renewd.state, lambda: run('umount', '-l', renewd.state))
-    run('mount', '-o', 'remount,ro,bind', renewd.state)
+    assert renewd.status()['store']['ok']
+    read_only.begin()
     outcome = renewd.run('renew', NAME, '--force', expect=7)
     assert 'Read-only file system' in outcome.text, str(outcome)
     assert renewd.certificate()['generation'] == 1
     assert pebble.orders() == 1
+    told = renewd.run('status', expect=7).out
+    assert f'cannot write in {renewd.state}: Read-only file system' in told and 'all well' not in told
+    store = json.loads(renewd.run('status', '--json', expect=7).out)['store']
+    assert store['ok'] is False and 'Nothing is renewed or deployed' in store['message'] and store['free_bytes'] > 0
+    obstacle, = json.loads(renewd.run('why', NAME, '--json', expect=0).out)['obstacles']
+    assert obstacle['error']['code'] == 'state/unwritable' and 'writable' in obstacle['do']
+    assert 'Read-only file system' in renewd.run('check', expect=3).text
+    read_only.remount('rw')
+    assert renewd.status()['store']['ok']
+
+
+def test_no_inodes_are_told_while_there_are_bytes(renewd, small_disk):
+    """Nothing can be renewed, and nobody can note that: status and why find it out by themselves."""
+    small_disk('size=16m,nr_inodes=200')
+    renewd.configure(certificate(), agent='min_free = "1KiB"')
+    renewd.run('renew', expect=0)
+    assert renewd.status()['store']['ok']
+    fill_with_files(renewd.state)
+    told = renewd.run('status', expect=7).out
+    assert 'no room for more than 0 files' in told and 'all well' not in told
+    obstacle, = json.loads(renewd.run('why', NAME, '--json', expect=0).out)['obstacles']
+    assert obstacle['error']['code'] == 'state/no-space' and 'df -i' in obstacle['do']
+    make_room(renewd.state)
+    assert renewd.run('status').code == 0
+
+
+def test_a_pass_that_the_state_has_ended_is_none_in_the_metrics(renewd, read_only):
+    """A timer's passes end with 7, and a monitor sees that they come to nothing."""
+    metrics = renewd.directory / 'renewd.prom'
+    renewd.configure(certificate(), agent=f'metrics_file = "{metrics}"')
+    renewd.run('account', 'register', 'test', expect=0)
+    read_only.begin()
+    renewd.run('run', '--once', expect=7)
+    assert value(metrics, 'renewd_store_ok') == 0 and value(metrics, 'renewd_last_pass_seconds') is None
+    read_only.remount('rw')
+    renewd.run('run', '--once', expect=0)
+    assert value(metrics, 'renewd_store_ok') == 1 and value(metrics, 'renewd_last_pass_seconds') > 0
+
+
+def test_the_agent_tells_when_its_state_cannot_be_written_any_more(renewd, nginx, read_only, start_agent):
+    """Read-only under its hands: metrics say so as soon as it is found out, the agent stays, and goes on."""
+    metrics = renewd.directory / 'renewd.prom'
+    broken = renewd.directory / 'broken'
+    broken.touch()
+    target = nginx_target(nginx, test=['/bin/sh', '-c', f'test ! -e {broken}'])
+    renewd.configure(certificate(target), agent=f'metrics_file = "{metrics}"')
+    agent = start_agent()
+    wait_until(lambda: metrics.exists() and value(metrics, 'renewd_attempts_total', step='deploy', result='failed'), 'a failure', 30)
+    assert value(metrics, 'renewd_store_ok') == 1
+    read_only.begin()
+    agent.hang_up()  # tries the deployment again at once
+    wait_until(lambda: value(metrics, 'renewd_store_ok') == 0, 'the metric to say so', 30)
+    agent.wait_for('Read-only file system')
+    broken.unlink()
+    read_only.remount('rw')
+    agent.hang_up()
+    wait_for_state(renewd, 'ok')
+    wait_until(lambda: value(metrics, 'renewd_store_ok') == 1, 'the metric to say so', 30)
+
+
+def test_an_agent_that_finds_its_state_read_only_waits_for_it(renewd, nginx, read_only, start_agent, place, open_for_test):
+    """It stays up and says so, to the log, the service manager and the metrics; and begins once the state can be written."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    open_for_test(listener, listener.close)
+    listener.bind(str(place / 'notify'))
+    listener.settimeout(20)
+    metrics = renewd.directory / 'renewd.prom'
+    renewd.configure(certificate(nginx_target(nginx)), agent=f'metrics_file = "{metrics}"')
+    renewd.run('account', 'register', 'test', expect=0)
+    read_only.begin()
+    agent = start_agent(environment={'NOTIFY_SOCKET': str(place / 'notify'), 'WATCHDOG_USEC': '400000'})
+    heard = listener.recv(4096).decode()
+    assert 'READY=1' in heard and 'nothing is renewed or deployed' in heard and 'Read-only file system' in heard
+    assert listener.recv(4096).decode() == 'WATCHDOG=1'
+    agent.wait_for('Read-only file system')
+    wait_until(metrics.exists, 'the metrics')
+    assert value(metrics, 'renewd_store_ok') == 0 and value(metrics, 'renewd_last_pass_seconds') is None
+    renewd.run('status', expect=7)
+    assert agent.process.poll() is None
+    read_only.remount('rw')
+    agent.wait_for('the state can be written again')
+    wait_for_state(renewd, 'ok')
+    assert agent.stop() == -15
+
+
+def test_an_agent_that_waits_for_its_state_can_be_stopped_and_sent_elsewhere(renewd, nginx, read_only, start_agent):
+    """SIGHUP reads the configuration, which may name another directory; SIGTERM ends it."""
+    renewd.configure(certificate(nginx_target(nginx)))
+    renewd.run('account', 'register', 'test', expect=0)
+    read_only.begin()
+    waiting = start_agent()
+    waiting.wait_for('nothing is renewed or deployed')
+    assert waiting.stop(seconds=5) == -15
+    agent = start_agent()
+    agent.wait_for('nothing is renewed or deployed')
+    text = renewd.config.read_text()
+    assert text.count(str(renewd.state)) == 1
+    renewd.write(text.replace(str(renewd.state), str(renewd.directory / 'elsewhere')))
+    agent.hang_up()
+    wait_for_state(renewd, 'ok')
 
 
 def test_damaged_record_is_told_kept_and_mended(renewd, pebble):
@@ -130,7 +270,7 @@ def test_damaged_order_waits_for_a_person(renewd, pebble, ca_proxy):
     ca_proxy.refuse('^/finalize-order', 503, 'serverInternal', times=None)
     renewd.run('renew', expect=3)
     ca_proxy.heal()
-    folder = renewd.state / 'certificates' / NAME / 'next'
+    folder = renewd.state / 'certificates' / NAME / 'next-test'
     (folder / 'privkey.pem').write_text('torn')
     outcome = renewd.run('renew', NAME, '--force', expect=3)
     assert 'privkey.pem is not what was written' in outcome.text and f'rm -r {folder}' in outcome.text
@@ -165,3 +305,19 @@ def test_order_whose_url_was_lost_is_found_in_the_account(renewd, pebble, ca_pro
     ca_proxy.release()
     renewd.run('renew', expect=0)
     assert pebble.orders() == pebble.issued() == 1
+
+
+def test_order_that_is_lost_after_another_was_given_up_is_found(renewd, pebble, ca_proxy):
+    """The same where the CA has refused an order before, whose URL was known and has been forgotten."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    ca_proxy.refuse('^/finalize-order/', 400, 'badCSR', 'not this one')
+    renewd.run('renew', expect=3)
+    ca_proxy.hold_answer('/order-plz')
+    process = renewd.start('renew', NAME)
+    assert ca_proxy.held.wait(20)
+    os.killpg(process.pid, 9)
+    process.wait(timeout=10)
+    ca_proxy.release()
+    renewd.run('renew', NAME, expect=0)
+    assert (pebble.orders(), pebble.issued()) == (2, 1)

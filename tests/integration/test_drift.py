@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from processes import ENVIRONMENT
+from processes import ENVIRONMENT, wait_until
 from renewd import NAME, certificate, nginx_target
+from test_agent import fixture_start_agent  # noqa: F401 (a fixture)
 from test_hooks import hook, notes
 from tls import served
 
@@ -75,6 +76,19 @@ def test_a_restored_backup_is_put_right_three_times_an_hour(renewd, fixed):
     assert len(drifts(renewd)) == 4
     renewd.run('deploy', NAME, expect=0)
     assert served(fixed.port, NAME).sha256 == current
+
+
+def test_the_agent_notices_and_repairs_by_itself(renewd, fixed, start_agent):
+    """At its next look, within verify_every, and with the pauses of the backoff; and again when the backup is back."""
+    put_back = set_up(renewd, fixed)
+    current = renewd.certificate()['sha256']
+    start_agent()
+    for count in (1, 2):
+        put_back()
+        wait_until(lambda count=count: len(drifts(renewd)) == count, 'the word of it', seconds=10)
+        wait_until(lambda: served(fixed.port, NAME).sha256 == current, 'the repair', seconds=50)
+        wait_until(lambda: renewd.target('web')['state'] == 'serving', 'the verdict')
+    assert renewd.pebble.orders() == 2, 'never an order'
 
 
 def test_a_deployed_file_that_is_overwritten(renewd, fixed, make_renewd, make_pebble):

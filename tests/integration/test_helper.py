@@ -47,9 +47,11 @@ def owner_of(path):
 
 
 def findings(agent):
-    """What `check` has to say, as {subject: texts} of what is well and of what is not."""
+    """What `check` has to say, as {subject: texts} of what is well and of what is not; but for port 80, where nobody listens."""
     said = {'ok': {}, 'note': {}, 'fail': {}}
     for one in json.loads(agent.run('check', '--json').out)['findings']:
+        if one['subject'].endswith(', http-01'):
+            continue
         texts = said[one['result']]
         texts[one['subject']] = texts.get(one['subject'], '') + one['text'] + '\n'
     return said['ok'], said['fail']
@@ -188,12 +190,12 @@ def test_check_asks_for_no_more_than_challenges_need(agent, user):
     assert f'install -d -o {pwd.getpwnam(user.name).pw_uid} {challenges}' in outcome.out
     challenges.mkdir(parents=True, exist_ok=True)
     user.own(challenges)
-    assert f'challenges can be written to {challenges}' in agent.run('check', expect=0).out
+    assert f'challenges can be written to {challenges}' in findings(agent)[0]['solver web']
     agent.run('renew', expect=0)
     link = agent.directory / 'link'
     link.symlink_to(agent.webroot)
     agent.configure(certificate(), solver=f'webroot = "{link}"')
-    agent.run('check', expect=0)
+    assert findings(agent)[1] == {}
     challenges.parent.rename(agent.webroot / 'real')
     challenges.parent.symlink_to('real')
     assert 'no link is followed' in agent.run('check', expect=3).out

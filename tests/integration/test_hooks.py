@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other people's programs at each event: told everything, trusted with nothing."""
 import json
+import os
 
 from renewd import NAME, certificate, nginx_target
 
@@ -101,3 +102,59 @@ def test_hook_that_others_may_change_is_not_run(renewd, nginx):
     renewd.configure(certificate(nginx_target(nginx)))
     renewd.run('renew', expect=4)
     assert notes(renewd) == [] and renewd.certificate()['conditions'][0]['code'] == 'hook/failed'
+
+
+def test_hook_with_a_name_that_is_no_text(renewd, nginx):
+    """A file's name may hold any byte: it is told, without them, and the record is written all the same."""
+    broken = hook(renewd, 'renewed', body='exit 9')
+    os.rename(broken, os.fsencode(broken) + b'-\xff\n\x1b[31m')
+    renewd.configure(certificate(nginx_target(nginx)))
+    outcome = renewd.run('renew', expect=4)
+    assert f'{broken}-???[31m at event renewed: exit 9' in outcome.text
+    seen = renewd.certificate()
+    assert [one['code'] for one in seen['conditions']] == ['hook/failed'] and seen['targets'][0]['state'] == 'serving'
+
+
+def test_events_before_and_after_each_step(renewd, nginx):
+    """before_renew, before_deploy and verified, each in its place among the others."""
+    for event in ('before_renew', 'renewed', 'before_deploy', 'deployed', 'verified', 'served'):
+        hook(renewd, event)
+    renewd.configure(certificate(nginx_target(nginx)))
+    renewd.run('renew', expect=0)
+    assert [line.split()[0] for line in notes(renewd)] == ['before_renew', 'before_deploy', 'renewed', 'deployed', 'verified', 'served']
+    told = json.loads((renewd.directory / 'notes.verified.json').read_text())
+    assert told['target']['name'] == 'web' and told['target']['state'] == 'serving'
+    before = json.loads((renewd.directory / 'notes.before_renew.json').read_text())
+    assert before['target'] is None and before['certificate']['generation'] == 0
+    renewd.run('run', '--once', expect=0)
+    renewd.run('verify', expect=0)
+    assert len(notes(renewd)) == 6, 'what goes on as it was is no event'
+
+
+def test_hook_that_objects_to_a_renewal(renewd, pebble, nginx):
+    """before_renew: nothing is asked of the CA, it is told and tried again; then it goes its way."""
+    broken = hook(renewd, 'before_renew', body='echo "backup is running" >&2; exit 1')
+    renewd.configure(certificate(nginx_target(nginx)))
+    outcome = renewd.run('renew', expect=3)
+    assert 'backup is running' in outcome.text and str(broken) in outcome.text and pebble.orders() == 0
+    seen = renewd.certificate()
+    assert seen['last_error']['code'] == 'hook/failed' and seen['failures'] == 1 and seen['renewal']['at']
+    hook(renewd, 'before_renew')
+    renewd.run('renew', expect=0)
+    assert renewd.certificate()['state'] == 'ok' and pebble.orders() == 1
+
+
+def test_hook_that_objects_to_a_deployment(renewd, make_nginx):
+    """before_deploy: that target is left as it is, the other one gets it; the certificate is kept, not ordered again."""
+    first, second = make_nginx('first'), make_nginx('second')
+    broken = hook(renewd, 'before_deploy', body='[ "$RENEWD_TARGET" = two ] || exit 0; echo "not during the sale" >&2; exit 1')
+    before = second.published()
+    renewd.configure(certificate(nginx_target(first, 'one') + nginx_target(second, 'two')))
+    outcome = renewd.run('renew', expect=4)
+    assert 'not during the sale' in outcome.text and str(broken) in outcome.text
+    assert renewd.target('one')['state'] == 'serving'
+    assert renewd.target('two')['state'] == 'failing' and renewd.target('two')['last_error']['code'] == 'hook/failed'
+    assert second.published() == before
+    hook(renewd, 'before_deploy')
+    renewd.run('deploy', expect=0)
+    assert renewd.target('two')['state'] == 'serving'

@@ -187,7 +187,8 @@ SCENARIOS = {
     '3000 authorizations': (ORDER, put('authorizations', lambda ca: [f'{ca.origin}/authz/{i}' for i in range(3000)]), 'ca/protocol', 'authorizations'),
     '2000 authorizations of one name': (ORDER, put('authorizations', lambda ca: [f'{ca.origin}/authz/{i}' for i in range(2000)]), 'ca/protocol',
                                         'authorizations'),
-    '3000 challenges': ('authz', lambda answer, _: answer.body['challenges'].extend(answer.body['challenges'] * 3000), 'ca/protocol', 'challenges'),
+    '300 challenges': ('authz', lambda answer, _: answer.body['challenges'].extend(answer.body['challenges'] * 300), 'ca/protocol', 'challenges'),
+    'authorization of 100 KB': ('authz', text(lambda body: body + ' ' * 100_000), 'net/too-large', '65536'),
 
     'certificate of another key': ('finalize', issue_with(key=True), 'ca/wrong-certificate', 'key'),
     'certificate of other names': ('finalize', issue_with(['subjectAltName=DNS:evil.test']), 'ca/wrong-certificate', f'not hold {NAME}'),
@@ -195,13 +196,13 @@ SCENARIOS = {
     'certificate of a CA': ('finalize', issue_with(['subjectAltName={names}', 'basicConstraints=critical,CA:TRUE']), 'ca/wrong-certificate', 'CA'),
     'certificate that is over': ('finalize', issue_with(days='-1'), 'ca/wrong-certificate', 'expired'),
     'foreign chain': ('cert', sent_as(lambda ca: ca.chain('stranger')), 'ca/wrong-certificate', 'chain|issued|sign'),
-    'private key in the chain': ('cert', sent_as(lambda ca: ca.chain() + (ca.directory / 'issuer.key').read_text()), 'ca/wrong-certificate', 'chain'),
+    'private key in the chain': ('cert', sent_as(lambda ca: ca.chain() + (ca.directory / 'issuer.key').read_text()), 'ca/protocol', 'chain'),
     'chain the wrong way round': ('cert', sent_as(lambda ca: (ca.directory / 'issuer.pem').read_text() + (ca.directory / 'leaf.pem').read_text()),
                                   'ca/wrong-certificate', ''),
-    'chain of 40': ('cert', sent_as(lambda ca: ca.chain() + (ca.directory / 'issuer.pem').read_text() * 40), 'ca/wrong-certificate', ''),
-    'chain of 500 KB': ('cert', sent_as(lambda ca: ca.chain() + '\n' * 500_000), 'ca/wrong-certificate', 'bytes'),
-    'chain of nothing': ('cert', sent_as(lambda ca: ''), 'ca/wrong-certificate', 'chain'),
-    'no chain but HTML': ('cert', sent_as(lambda ca: '<html>certificate</html>'), 'ca/wrong-certificate', 'chain'),
+    'chain of 40': ('cert', sent_as(lambda ca: ca.chain() + (ca.directory / 'issuer.pem').read_text() * 40), 'ca/protocol', ''),
+    'chain of 500 KB': ('cert', sent_as(lambda ca: ca.chain() + '\n' * 500_000), 'ca/protocol', 'bytes'),
+    'chain of nothing': ('cert', sent_as(lambda ca: ''), 'ca/protocol', 'chain'),
+    'no chain but HTML': ('cert', sent_as(lambda ca: '<html>certificate</html>'), 'ca/protocol', 'chain'),
 
     'endless directory': ('directory', endless(), 'net/too-large', '1048576'),
     'endless order': ('new', endless(), 'net/too-large', '1048576'),
@@ -229,7 +230,7 @@ SCENARIOS = {
                                    'ca/identifier-refused', 'pwned'),
     'terminal escapes in a link': ('new', problem(403, [('Link', '<https://127.0.0.1/\x1b[2J>;rel="terms-of-service"')],
                                                   type='urn:ietf:params:acme:error:userActionRequired'), 'ca/terms-not-agreed', ''),
-    '100,000 subproblems': ('new', problem(400, detail='d', subproblems=[{'identifier': {'value': 'x'}}] * 30_000), 'ca/identifier-refused', 'more'),
+    '30,000 subproblems': ('new', problem(400, detail='d', subproblems=[{'identifier': {'value': 'x'}}] * 30_000), 'ca/identifier-refused', 'more'),
 
     'no nonce anywhere': ('nonce', send(200, []), 'ca/protocol', 'Replay-Nonce'),
     'nonce with a space': ('nonce', header('Replay-Nonce', 'not a nonce'), 'ca/protocol', 'Replay-Nonce'),
@@ -255,6 +256,71 @@ def test_refused_and_told(watched, ca, scenario):
 def busy_for_ever(answer, _):
     answer.body['status'] = 'processing'
     answer.headers.append(('Retry-After', '9' * 30))
+
+
+PROGRAMS = {
+    'exec': 'program = "{program}"\nmode = "raw"',
+    'certbot-hooks': 'auth = "{program}"\ncleanup = "{program}"',
+    'dehydrated': 'hook = "{program}"',
+}
+
+
+@pytest.mark.parametrize('provider', PROGRAMS)
+def test_token_reaches_no_program(watched, ca, provider):
+    """dns-01 by somebody's program, which gets the token or is named by it: none that is no token starts it. An honest one does."""
+    program, began = watched.directory / 'program', watched.directory / 'began'
+    program.write_text(f'#!/bin/sh\n: >{began}\n')
+    program.chmod(0o755)
+    settings = PROGRAMS[provider].format(program=program)
+    watched.configure(f'[solver.run]\ntype = "dns-01"\nprovider = "{provider}"\npropagation = "none"\n{settings}\n', certificate(solver='run'))
+    for scenario, (_, twist, code, words) in SCENARIOS.items():
+        if scenario.startswith('token'):
+            ca.twists['authz'] = as_dns_01(twist)
+            assert watched.renew().code == 3, scenario
+            error = watched.error()
+            assert (error['code'], bool(re.search(words, error['message']))) == (code, True), (scenario, error)
+            assert not began.exists(), scenario
+    ca.twists['authz'] = as_dns_01(lambda answer, _: None)
+    watched.run('renew', expect=0)
+    assert began.exists()
+
+
+def as_dns_01(twist):
+    """The same twist of an authorization that offers dns-01."""
+    def both(answer, ca):
+        put('challenges', 0, 'type', 'dns-01')(answer, ca)
+        return twist(answer, ca)
+    return both
+
+
+FULL = 64 * 1024  # bytes of an authorization: what is taken at most
+
+
+def authorizations_to_the_brim(answer, _):
+    answer.body = json.dumps(answer.body).ljust(FULL)
+
+
+def test_as_much_as_it_takes(watched, ca):
+    """A hundred names, each authorization as long as it may be: they are issued, and little of it is held."""
+    names = [f'n{i}.example.test' for i in range(100)]
+    watched.configure(certificate(names=names))
+    ca.twists['authz'] = authorizations_to_the_brim
+    assert watched.renew(seconds=60).code == 0
+    assert watched.certificate()['generation'] == 1
+
+
+def test_more_than_anybody_needs(watched, ca):
+    """As many authorizations as a CA may want for a hundred names, each as long as it may be, and of no use: all are read, few are held."""
+    names = [f'n{i}.example.test' for i in range(100)]
+    watched.configure(certificate(names=names))
+    urls = put('authorizations', lambda ca: [f'{ca.origin}/authz/{i}' for i in range(len(names))] * 8)
+
+    def useless(answer, ca):
+        put('challenges', 0, 'token', '../x')(answer, ca)
+        authorizations_to_the_brim(answer, ca)
+    ca.twists = {'new': urls, 'order': urls, 'authz': useless}
+    assert watched.renew(seconds=60).code == 3
+    assert watched.error()['code'] == 'ca/protocol' and ca.asked('authz') == 8 * len(names)
 
 
 # What never ends. The clocks of the process run a hundred times as fast, so that its ten minutes are six seconds.

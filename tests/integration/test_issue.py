@@ -215,13 +215,13 @@ def test_terms_that_are_not_agreed_to(renewd, pebble):
 
 
 def test_what_the_ca_sends_is_checked_before_it_is_kept(renewd, pebble, ca_proxy, place):
-    """A certificate for another key comes back: refused, no generation, nothing deployed."""
+    """A certificate for another key comes back, however often it is fetched: refused, no generation, nothing deployed."""
     run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', '/dev/null',
         '-out', place / 'foreign.pem', '-days', '5', '-subj', f'/CN={NAME}', '-addext', f'subjectAltName=DNS:{NAME}')
     renewd.ca_url = ca_proxy.url
     renewd.configure(certificate())
-    ca_proxy.answer_once('/certZ', 200, (place / 'foreign.pem').read_text(),
-                         {'Content-Type': 'application/pem-certificate-chain'})
+    ca_proxy.on('^/certZ', times=None, status=200, body=(place / 'foreign.pem').read_text(),
+                headers={'Content-Type': 'application/pem-certificate-chain'})
     renewd.run('renew', expect=3)
     assert renewd.certificate()['last_error']['code'] == 'ca/wrong-certificate'
     assert renewd.certificate()['generation'] in (0, None)

@@ -79,6 +79,24 @@ def test_fifth_certificate_with_the_same_names_is_told_before_it_is_ordered(lets
     assert pebble.issued() == 5
 
 
+def test_a_limit_that_the_ca_has_raised_for_us_is_believed(letsencrypt, pebble):
+    """[ca.X] limits: nothing has to go past it by hand; the others stay as they are."""
+    text = letsencrypt.config.read_text()
+    assert text.count('[ca.test]\n') == 1
+    letsencrypt.write(text.replace('[ca.test]\n', '[ca.test]\nlimits = { same-names = 6, new-orders = 3000 }\n'))
+    letsencrypt.run('renew', expect=0)
+    for _ in range(4):
+        letsencrypt.run('renew', NAME, '--force', expect=0)
+    outcome = letsencrypt.run('renew', NAME, '--force', expect=8)
+    assert '6th of at most 6 certificates for the same names in 7 days' in outcome.text
+    assert pebble.issued() == 5
+    why = letsencrypt.run('why', NAME, '--width', '300', expect=0).out
+    assert '1 left of 6 certificates for the same names in 7 days' in why
+    assert re.search(r'\d left of 3,000 new orders in 3 h', why), 'one comes back in 3.6 s'
+    forecast = json.loads(letsencrypt.run('forecast', '--json', expect=0).out)
+    assert [limit['allowed'] for limit in forecast['limits'] if limit['limit'] == 'new-orders'] == [3000]
+
+
 def test_an_order_that_a_limit_stops_only_when_it_is_sent_is_not_tried_every_second(make_pebble, make_renewd, newest_binaries,
                                                                                     start_agent, open_for_test):
     """In the CA's own window, which would spare it, but of an account that is ours no more: held for as long as the limit says."""

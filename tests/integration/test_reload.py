@@ -100,6 +100,21 @@ def test_verify_looks_at_every_address_and_sees_a_stranger(renewd, make_nginx):
     assert f'127.0.0.1:{stranger.port}' in renewd.run('verify', NAME, expect=5).text
 
 
+def test_endpoint_without_an_address_is_where_dns_says(make_pebble, make_renewd, name_server, nginx):
+    """[dns] servers are asked for A and AAAA; when nobody answers any more, nothing is called serving, and nothing is a drift."""
+    renewd = make_renewd(make_pebble(name_server=name_server))
+    name_server.address_of(NAME, '127.0.0.1')
+    renewd.configure(name_server.dns_toml, certificate(nginx_target(nginx, endpoints=[f'https://{NAME}:{nginx.port}'])))
+    renewd.run('renew', expect=0)
+    assert [(one['address'], one['verdict']) for one in renewd.target('web')['endpoints'][0]['addresses']] == [(f'127.0.0.1:{nginx.port}', 'serving')]
+    name_server.stop()
+    outcome = renewd.run('verify', expect=5)
+    assert f'{NAME} AAAA' in outcome.text and 'no DNS resolver answers' in outcome.text
+    seen = renewd.target('web')
+    assert seen['state'] == 'failing' and seen['endpoints'][0]['verdict'] == 'unresolved'
+    assert {one['address'] for one in seen['endpoints'][0]['addresses']} == {f'{NAME} A', f'{NAME} AAAA'}
+
+
 def test_endpoints_of_the_certificate_are_judged_after_its_targets(renewd, make_nginx):
     """The public name is answered by a machine that nobody deploys to: unserved, exit 5, nothing is redeployed."""
     nginx, balancer = make_nginx('nginx'), make_nginx('balancer')

@@ -3,10 +3,13 @@
 import datetime
 import json
 import random
+import re
 import time
 
 from caproxy import CaProxy
-from renewd import NAME, certificate, nginx_target
+from processes import wait_until
+from renewd import NAME, certificate, nginx_target, other_ca
+from test_agent import fixture_start_agent  # noqa: F401 (a fixture)
 from tls import leaf_of, served
 
 LIFE = 100  # seconds: the CA is asked for its suggestion a twentieth of it after issuance
@@ -45,13 +48,56 @@ def test_the_suggested_window_is_kept(make_pebble, make_renewd, newest_binaries)
     assert len(asked) == 1, 'not again before its Retry-After'
 
 
-def test_a_window_in_the_past_means_now(make_pebble, make_renewd, newest_binaries):
+def test_a_window_in_the_past_means_now(make_pebble, make_renewd, newest_binaries, open_for_test):
     """The CA will revoke: renewed in the same run, long before its time, saying what it replaces."""
     pebble = make_pebble(binaries=newest_binaries, settings=SHORT)
     renewd = make_renewd(pebble)
-    issue_and_ask(renewd, window(-60, -30))
+    proxy = CaProxy(pebble)
+    open_for_test(proxy, proxy.close)
+    renewd.ca_url = proxy.url
+    leaf = issue_and_ask(renewd, window(-60, -30))
     assert renewd.certificate()['generation'] == 2
+    assert [json.loads(one.payload).get('replaces') for one in proxy.requests('/order-plz')] == [None, leaf.renewal_id]
     assert 'ordered without' not in (renewd.state / 'certificates' / NAME / 'history.jsonl').read_text()
+
+
+def test_the_agent_keeps_to_the_window_and_asks_again(make_pebble, make_renewd, newest_binaries, open_for_test, start_agent):
+    """It renews by itself inside the window; asks again at the Retry-After of the CA; and a window that was moved into the past meanwhile
+    means now, long before the time it had in mind."""
+    pebble = make_pebble(binaries=newest_binaries, settings=SHORT)
+    proxy = CaProxy(pebble)
+    open_for_test(proxy, proxy.close)
+    proxy.on('renewalInfo|renewal-info|draft-ietf', 'GET', times=None, set_headers={'Retry-After': '60'})
+    renewd = make_renewd(pebble)
+    renewd.ca_url = proxy.url
+    renewd.configure(certificate())
+    start_agent(renewd=renewd)
+
+    def issued(generation, seconds):
+        """When it came, by its own metadata, and its certificate."""
+        directory = renewd.state / 'certificates' / NAME / str(generation)
+        wait_until(directory.exists, f'generation {generation}', seconds=seconds)
+        return directory.stat().st_mtime, leaf_of(directory / 'cert.pem')
+
+    def asked():
+        return len([each for each in pebble.requests() if 'draft-ietf' in each or 'renewalInfo' in each])
+
+    _, leaf = issued(1, 20)
+    suggestion = window(10, 20)
+    pebble.set_renewal_info(leaf.pem, suggestion)
+    opens, closes = (datetime.datetime.fromisoformat(json.loads(suggestion)['suggestedWindow'][end]).timestamp()
+                     for end in ('start', 'end'))
+    at, leaf = issued(2, 40)
+    assert opens <= at <= closes + 3
+    assert asked() == 1
+    pebble.set_renewal_info(leaf.pem, window(3600, 7200))
+    wait_until(lambda: asked() == 2, 'the first question for it', seconds=20)
+    first = time.monotonic()
+    pebble.set_renewal_info(leaf.pem, window(-60, -30))
+    again, _ = issued(3, 75)
+    assert 58 <= time.monotonic() - first <= 70
+    assert asked() == 3 and again - at < 0.8 * LIFE
+    assert pebble.issued() == 3
 
 
 def test_nonsense_for_a_suggestion_changes_nothing(make_pebble, make_renewd, newest_binaries):
@@ -77,11 +123,6 @@ def test_replaces_is_dropped_where_the_ca_refuses_it(make_pebble, make_renewd, n
     assert 'ordered without naming what it replaces' in history and 'somebody was first' in history
 
 
-def other_ca(pebble, name='other', **more):
-    lines = [f'[ca.{name}]', f'directory = "{pebble.url}"', f'roots = "{pebble.roots}"', 'agree_tos = true']
-    return '\n'.join(lines + [f'{key} = {json.dumps(value)}' for key, value in more.items()]) + '\n'
-
-
 def test_a_second_ca_when_the_first_keeps_failing(make_pebble, make_renewd, nginx, open_for_test):
     """Three orders fail for the first CA's own reasons: the second is asked, once; its certificate is kept, deployed and shown."""
     first, second = make_pebble(), make_pebble('second')
@@ -99,12 +140,40 @@ def test_a_second_ca_when_the_first_keeps_failing(make_pebble, make_renewd, ngin
     renewd.run('renew', expect=0)
     shown = renewd.certificate()
     assert shown['ca'] == 'other' and shown['state'] == 'ok' and second.orders() == 1
+    assert re.search(rf'{NAME} +other +1 ', renewd.run('status', '--width', '120', expect=0).out)
     assert served(nginx.port, NAME).sha256 == shown['sha256']
     proxy.heal()
     renewd.run('run', '--once', expect=0)
     assert renewd.certificate()['generation'] == 1, 'kept until the next renewal'
     history = (renewd.state / 'certificates' / NAME / 'history.jsonl').read_text()
     assert 'turned_to' in history
+
+
+def test_another_directory_is_another_ca(make_pebble, make_renewd, open_for_test):
+    """From a staging to the CA itself, under one name: neither its account nor its open order is taken there; one certificate."""
+    staging, real = make_pebble('staging'), make_pebble()
+    renewd = make_renewd(real)
+    proxy = CaProxy(staging)
+    open_for_test(proxy, proxy.close)
+    roots = renewd.directory / 'roots.pem'
+    roots.write_text(staging.roots.read_text() + real.roots.read_text())
+    listen = f'listen = "127.0.0.1:{staging.http_port}"'
+
+    def ordered_at(url, **head):
+        renewd.write(renewd.head(**head).replace(renewd.ca_url, url).replace(str(real.roots), str(roots)) +
+                     '[dns]\npublic = false\n' + certificate())
+    ordered_at(proxy.url, solver=listen)
+    proxy.on('^/finalize-order', drop='after', times=None)
+    proxy.on('^/my-order', drop='before', times=None)
+    renewd.run('renew', expect=3)
+    ordered_at(real.url)
+    renewd.run('renew', expect=0)
+    assert real.orders() == real.issued() == 1 and renewd.certificate()['generation'] == 1
+    proxy.heal()
+    ordered_at(proxy.url, solver=listen)
+    assert renewd.certificate()['renewal']['reason'] == 'config_changed'
+    renewd.run('renew', expect=0)
+    assert renewd.certificate()['generation'] == 2 and staging.orders() == 2
 
 
 def test_caa_is_asked_before_a_second_ca(make_pebble, make_renewd, name_server, open_for_test):
@@ -120,6 +189,24 @@ def test_caa_is_asked_before_a_second_ca(make_pebble, make_renewd, name_server, 
     for _ in range(4):
         outcome = renewd.run('renew', expect=3)
     assert 'CAA' in outcome.text and second.accounts() == 0
+
+
+def test_our_dns_fails_and_a_second_ca_is_asked(make_pebble, make_renewd, open_for_test):
+    """That CAA could not be looked at is no refusal: the CA looks for itself."""
+    first, second = make_pebble(), make_pebble('second')
+    renewd = make_renewd(first)
+    proxy = CaProxy(first)
+    open_for_test(proxy, proxy.close)
+    renewd.ca_url = proxy.url
+    proxy.refuse('/order-plz', 503, 'serverInternal', 'we are on fire', times=99)
+    nobody = '[dns]\nservers = ["127.0.0.1:1"]\n'
+    renewd.configure(nobody, other_ca(second), f'[solver.second]\ntype = "http-01"\nlisten = "127.0.0.1:{second.http_port}"\n',
+                     certificate(ca=['test', 'other'], solver='second'))
+    for _ in range(2):
+        renewd.run('renew', expect=3)
+    outcome = renewd.run('renew', '--verbose', expect=0)
+    assert renewd.certificate()['ca'] == 'other' and second.orders() == 1
+    assert 'CAA could not be looked at' in outcome.err
 
 
 def test_a_preferred_chain_is_chosen(make_pebble, make_renewd):
@@ -181,10 +268,26 @@ def test_dry_run_orders_at_the_staging_and_keeps_nothing(make_pebble, make_renew
     renewd.configure(certificate(nginx_target(nginx)), ca=f'staging = "{staging.url}"', solver=listen)
     before = nginx.published()
     assert 'its config test passes' in renewd.run('renew', '--dry-run', NAME, expect=0).out
+    key = next(nginx.directory / path for path in before if 'key' in path)
+    key.chmod(0o640)  # would be put right by a deployment
+    assert 'its config test passes' in renewd.run('renew', '--dry-run', NAME, expect=0).out
+    assert key.stat().st_mode & 0o777 == 0o640 and nginx.published() == before
     nginx.configure(extra='no_such_directive on;')
     outcome = renewd.run('renew', '--dry-run', NAME, expect=4)
     assert 'config test fails' in outcome.text and nginx.published() == before
     assert renewd.certificate()['generation'] == 1
+
+
+def test_dry_run_with_an_account_that_the_staging_has_lost(make_pebble, make_renewd):
+    """Stagings are wiped now and then: the account is registered again in the same rehearsal."""
+    real, staging = make_pebble(), make_pebble('staging')
+    renewd = make_renewd(real)
+    renewd.configure(certificate(), ca=f'staging = "{staging.url}"', solver=f'listen = "127.0.0.1:{staging.http_port}"')
+    renewd.run('renew', '--dry-run', expect=0)
+    staging.stop()
+    staging.start()
+    renewd.run('renew', '--dry-run', expect=0)
+    assert real.orders() == 0
 
 
 def test_dry_run_without_a_staging_says_so(renewd):
@@ -193,46 +296,3 @@ def test_dry_run_without_a_staging_says_so(renewd):
     outcome = renewd.run('renew', '--dry-run', expect=2)
     assert 'has no staging' in outcome.text and 'staging =' in outcome.text
     assert renewd.pebble.accounts() == 0
-
-
-def private_port_80(name_server):
-    """A loopback address of this test's own, given to NAME: http-01 is always looked for at port 80."""
-    address = f'127.{random.randrange(64, 96)}.{random.randrange(1, 255)}.{random.randrange(1, 255)}'
-    name_server.address_of(NAME, address)
-    return address
-
-
-def test_check_presents_and_fetches_a_challenge(make_pebble, make_renewd, name_server):
-    """http-01, the way a CA sees it, at every address of the name: one that nobody answers at is named. Nothing is ordered."""
-    pebble = make_pebble(name_server=name_server)
-    renewd = make_renewd(pebble)
-    address = private_port_80(name_server)
-    renewd.configure(name_server.dns_toml, certificate(), solver=f'listen = "{address}:80"')
-    assert f'answered at {address}' in renewd.run('check', expect=0).out
-    elsewhere = private_port_80(name_server)
-    outcome = renewd.run('check', expect=3)
-    assert f'answered at {address}' in outcome.out and f'{elsewhere}: ' in outcome.out and 'FAIL' in outcome.out
-    assert pebble.orders() == 0 and pebble.accounts() == 0
-
-
-def test_check_writes_and_removes_a_record(make_pebble, make_renewd, name_server):
-    """dns-01: the rights are tried by really writing; what is there of others stays, what is ours goes."""
-    pebble = make_pebble(name_server=name_server)
-    renewd = make_renewd(pebble)
-    name_server.add_txt(f'_acme-challenge.{NAME}', 'of somebody else')
-    renewd.configure(name_server.dns_toml, name_server.solver_toml(), certificate(names=[NAME, f'*.{NAME}'], solver='dns'))
-    assert 'presented and seen' in renewd.run('check', expect=0).out
-    assert name_server.txt(f'_acme-challenge.{NAME}') == ['of somebody else']
-    name_server.secret_file.write_text('AAAA\n')
-    outcome = renewd.run('check', expect=3)
-    assert 'dns-01' in outcome.out and pebble.orders() == 0
-
-
-def test_check_reads_caa(make_pebble, make_renewd, name_server):
-    """A CAA record that lets nobody issue is found before the renewal in sixty days is refused."""
-    renewd = make_renewd(make_pebble(name_server=name_server))
-    address = private_port_80(name_server)
-    name_server.caa(NAME, ';')
-    renewd.configure(name_server.dns_toml, certificate(), solver=f'listen = "{address}:80"')
-    outcome = renewd.run('check', expect=3)
-    assert 'CAA for test' in outcome.out and NAME in outcome.out

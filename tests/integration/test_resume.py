@@ -32,6 +32,53 @@ def test_killed_run_is_resumed(renewd, pebble, ca_proxy, nginx, path, orders):
     assert not list(renewd.webroot.rglob('acme-challenge/*')), 'no challenge file is left behind'
 
 
+def kill_when(process, condition, what):
+    """kill -9 at the moment when `condition()` holds."""
+    wait_until(lambda: condition() or process.poll() is not None, what, 20)
+    assert process.poll() is None, process.communicate(timeout=5)[0]
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10)
+
+
+@pytest.mark.parametrize('names', [None, ['new.example.test']], ids=['order gone', 'other names'])
+def test_file_of_a_killed_run_is_taken_away(renewd, pebble, ca_proxy, names):
+    """Put up for an order that nobody goes on with: the CA has lost it, or another one is wanted. A stranger's file stays."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    challenges = renewd.webroot / '.well-known/acme-challenge'
+    challenges.mkdir(parents=True)
+    (challenges / 'of-somebody-else').write_text('x')
+    ca_proxy.hold_answer('/chalZ')
+    kill_when(renewd.start('renew'), ca_proxy.held.is_set, 'the challenge to be answered')
+    ca_proxy.release()
+    assert len(list(challenges.iterdir())) == 2, 'it was killed too early'
+    if names:
+        renewd.configure(certificate(names=names))
+    else:
+        pebble.stop()
+        pebble.start()
+    renewd.run('renew', expect=0)
+    assert [path.name for path in challenges.iterdir()] == ['of-somebody-else']
+    assert renewd.certificate()['conditions'] == []
+
+
+def test_record_of_a_killed_run_is_taken_away(make_pebble, make_renewd, make_name_server):
+    """Killed while it waits for a name server that lags, and another order is wanted: its value goes, a stranger's stays."""
+    dns, slow = make_name_server(), make_name_server('slow')
+    lags = ['example.test. 60 NS ns9.example.test.', f'ns9.example.test. 60 A {slow.address}']
+    dns.update(*(f'add {line}' for line in lags))
+    dns.add_txt('_acme-challenge.example.test', 'somebody else')
+    renewd = make_renewd(make_pebble(name_server=dns))
+    solver = dns.solver_toml()
+    renewd.configure(dns.dns_toml, solver, certificate(name='example.test', names=['*.example.test'], solver='dns'))
+    kill_when(renewd.start('renew'), lambda: len(dns.txt('_acme-challenge.example.test')) == 2, 'the value')
+    dns.update(*(f'delete {line}' for line in lags))
+    renewd.configure(dns.dns_toml, solver, certificate(name='example.test', names=['*.www.example.test'], solver='dns'))
+    renewd.run('renew', expect=0)
+    assert dns.txt('_acme-challenge.example.test') == ['somebody else']
+    assert not dns.txt('_acme-challenge.www.example.test')
+
+
 @pytest.mark.parametrize('when', [1, 2, 3, 4, 5, 6])
 def test_killed_at_a_rename_of_the_state(renewd, pebble, when):
     """kill -9 on entering the n-th rename of a thread: the state can be read, and the run is resumed."""

@@ -63,9 +63,9 @@ def test_wildcard_and_apex_are_two_values_at_one_name(with_dns):
 
 
 def test_the_slowest_name_server_is_waited_for(make_pebble, make_renewd, make_name_server):
-    """A secondary learns of a change a second later: until then the CA, which asks it, is not told to look."""
+    """A secondary learns of a change a second later: until then the CA, which asks it alone, is not told to look."""
     dns = make_name_server(secondary=True)
-    renewd = make_renewd(make_pebble(name_server=dns))
+    renewd = make_renewd(make_pebble(name_server=dns, asks=dns.second_address))
     renewd.configure(dns.dns_toml, dns.solver_toml(), certificate(name=APEX, names=[f'*.{APEX}'], solver='dns'))
     renewd.run('renew', expect=0)
     assert renewd.pebble.orders() == renewd.pebble.issued() == 1
@@ -79,6 +79,15 @@ def test_a_delegated_challenge_is_written_where_it_leads(make_pebble, make_renew
     renewd.configure(name_server.dns_toml, name_server.solver_toml(), certificate(solver='dns'))
     renewd.run('renew', expect=0)
     assert name_server.txt('www.delegated.test') == ['somebody else']
+
+
+def test_a_wildcard_cname_is_no_delegation(make_pebble, make_renewd, name_server, make_resolver):
+    """Every name of the zone is led to a stranger's: the record stays where it was asked for, and ends that for its name."""
+    renewd = make_renewd(make_pebble(name_server=make_resolver(name_server)))
+    name_server.update('delete *.example.test. A', 'add *.example.test. 60 CNAME www.delegated.test.')
+    renewd.configure(name_server.dns_toml, name_server.solver_toml(), certificate(solver='dns'))
+    renewd.run('renew', expect=0)
+    assert not name_server.txt('www.delegated.test') and not name_server.txt(f'_acme-challenge.{NAME}')
 
 
 def test_each_name_by_the_solver_that_takes_it(with_dns):
@@ -170,9 +179,8 @@ def test_a_name_that_cannot_be_proven_is_told_before_anything_is_done(renewd, pe
     assert pebble.orders() == 0
 
 
-def test_a_record_that_could_not_be_removed_is_removed_later(make_pebble, make_renewd, name_server, place):
-    """A DNS API that is down when the order ends: told, remembered, tried again by the next run, and gone."""
-    renewd = make_renewd(make_pebble(name_server=name_server))
+def solver_with_an_api_that_is_down(place, name_server):
+    """A DNS program that presents and cannot clean up, until the file that is returned is there; and its [solver.run]."""
     works = place / 'works-again'
     program = place / 'own-dns'
     update = f'knsupdate -v -k {name_server._key_file}'
@@ -186,8 +194,29 @@ case $1 in
 esac
 ''')
     program.chmod(0o755)
-    renewd.configure(name_server.dns_toml, f'[solver.run]\ntype = "dns-01"\nprovider = "exec"\nprogram = "{program}"\n',
-                     certificate(solver='run'))
+    return works, f'[solver.run]\ntype = "dns-01"\nprovider = "exec"\nprogram = "{program}"\n'
+
+
+def test_a_record_that_a_rehearsal_leaves_is_removed_later(make_pebble, make_renewd, name_server, place):
+    """A DNS API that is down when the staging's order ends: told by the rehearsal, remembered, and gone with the next run."""
+    renewd = make_renewd(make_pebble(name_server=name_server))
+    staging = make_pebble('staging', name_server=name_server)
+    works, solver = solver_with_an_api_that_is_down(place, name_server)
+    renewd.configure(name_server.dns_toml, solver, certificate(solver='run'), ca=f'staging = "{staging.url}"')
+    assert f'a challenge for {NAME} is still there, and is taken away later' in renewd.run('renew', '--dry-run', expect=0).out
+    challenge = f'_acme-challenge.{NAME}'
+    assert len(name_server.txt(challenge)) == 1 and renewd.pebble.orders() == 0
+    assert [one['code'] for one in renewd.certificate()['conditions']] == ['provider/failed']
+    works.touch()
+    renewd.run('run', '--once', expect=0)
+    assert name_server.txt(challenge) == [] and renewd.certificate()['conditions'] == []
+
+
+def test_a_record_that_could_not_be_removed_is_removed_later(make_pebble, make_renewd, name_server, place):
+    """A DNS API that is down when the order ends: told, remembered, tried again by the next run, and gone."""
+    renewd = make_renewd(make_pebble(name_server=name_server))
+    works, solver = solver_with_an_api_that_is_down(place, name_server)
+    renewd.configure(name_server.dns_toml, solver, certificate(solver='run'))
     renewd.run('renew', expect=0)
     challenge = f'_acme-challenge.{NAME}'
     assert len(name_server.txt(challenge)) == 1

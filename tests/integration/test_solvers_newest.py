@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import time
 
 from renewd import certificate
 
@@ -27,15 +28,52 @@ def test_dns_account_01(make_pebble, make_renewd, name_server, newest_binaries):
     assert name_server.txt(challenge) == ['of somebody else']
 
 
-def test_dns_persist_01(make_pebble, make_renewd, name_server, newest_binaries):
-    """The record to add is named; once it is there, the certificate is issued, and the record stays."""
-    renewd = make_renewd(make_pebble(name_server=name_server, binaries=newest_binaries))
+def persisted(make_pebble, make_renewd, name_server, binaries):
+    """A renewd that proves everything by a record of the user's."""
+    renewd = make_renewd(make_pebble(name_server=name_server, binaries=binaries))
     renewd.configure(name_server.dns_toml, '[solver.p]\ntype = "dns-persist-01"\n', certificate(name=APEX, names=NAMES, solver='p'))
+    return renewd
+
+
+def record_in(text):
+    """The record that a message says to add."""
+    return re.search(r'(_validation-persist\S+)\. IN TXT "(.*?)"$', text, re.M).groups()
+
+
+def conditions(renewd):
+    return [one['code'] for one in renewd.certificate(APEX)['conditions']]
+
+
+def test_dns_persist_01(make_pebble, make_renewd, name_server, newest_binaries):
+    """The record to add is named before anything is ordered, one for both names; with it the certificate is issued, and it stays."""
+    renewd = persisted(make_pebble, make_renewd, name_server, newest_binaries)
     outcome = renewd.run('renew', expect=3)
     assert renewd.certificate(APEX)['last_error']['code'] == 'solver/record-missing'
-    assert not any('/chalZ' in request for request in renewd.pebble.requests())
-    name, value = re.search(r'(_validation-persist\S+)\. IN TXT "(.*?)"$', outcome.text, re.M).groups()
-    value = value if 'policy' in value else value + '; policy=wildcard'
+    assert renewd.pebble.orders() == 0
+    name, value = record_in(outcome.text)
     name_server.add_txt(name, value)
-    renewd.run('renew', '--force', APEX, expect=0)
+    renewd.run('renew', expect=0)
+    assert renewd.pebble.orders() == renewd.pebble.issued() == 1
     assert name_server.txt(name) == [value]
+    assert conditions(renewd) == []
+
+
+def test_dns_persist_01_record_is_watched(make_pebble, make_renewd, name_server, newest_binaries, off_by):  # noqa: F811
+    """Between renewals, and though the CA would reuse an authorization: one that goes is told within a day, and nothing is ordered for it."""
+    renewd = persisted(make_pebble, make_renewd, name_server, newest_binaries)
+    name, value = record_in(renewd.run('renew', expect=3).text)
+    soon = f'{value}; persistUntil={int(time.time()) + 80 * 86400}'
+    name_server.add_txt(name, soon)
+    outcome = renewd.run('renew', expect=0)
+    assert 'give it a later persistUntil' in outcome.err, outcome
+    assert conditions(renewd) == ['solver/record-ends']
+    assert renewd.certificate(APEX)['attention'] is None
+    name_server.update(f'del {name}. TXT')
+    renewd.run('run', '--once', environment=off_by(2))
+    assert conditions(renewd) == ['solver/record-missing']
+    assert value in renewd.certificate(APEX)['conditions'][0]['hint']
+    assert 'record' in renewd.run('why', APEX).out
+    name_server.add_txt(name, value)
+    renewd.run('run', '--once', expect=0)
+    assert conditions(renewd) == []
+    assert renewd.pebble.orders() == 1

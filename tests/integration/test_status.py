@@ -137,3 +137,18 @@ def test_select_by_name_and_glob(renewd, pebble):
     assert pebble.orders() == 2
     renewd.run('renew', '--force', 'a.example.test', expect=0)
     assert [renewd.certificate(name)['generation'] for name in ('a.example.test', 'b.example.test')] == [2, 1]
+
+
+def test_state_of_another_machine(renewd, pebble):
+    """A copy goes on, and says so: once by itself, in status for a week, and in the history."""
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    assert renewd.status()['conditions'] == []
+    (renewd.state / 'machine').write_text('0' * 64 + '\n')
+    assert 'another machine' in renewd.run('run', '--once', expect=0).err
+    assert 'another machine' not in renewd.run('run', '--once', expect=0).err
+    told, = renewd.status()['conditions']
+    assert told['code'] == 'config/conflict' and 'another machine' in told['message']
+    assert 'another machine' in renewd.run('status', expect=0).out
+    assert 'written on another machine' in ' '.join(renewd.run('history', expect=0).out.split())
+    assert pebble.orders() == 1

@@ -58,9 +58,10 @@ def test_everything_is_where_debian_has_it(place):
     targets = set(json.loads(run('meson', 'introspect', place / 'package', '--installed').stdout).values())
     docs = {path for path in targets if path.startswith('/usr/share/doc/renewd/')}
     assert targets - docs == {'/usr/bin/renewd', '/usr/lib/sysusers.d/renewd.conf', '/usr/lib/tmpfiles.d/renewd.conf',
+                              '/usr/share/man/man8/renewd.8', '/usr/share/bash-completion/completions/renewd',
                               *(f'/usr/lib/systemd/system/{name}' for name in UNITS)}
     assert {f'/usr/share/doc/renewd/{name}' for name in
-            ('security.md', 'installation.md', 'examples/renewd.toml', 'examples/allow', 'examples/ports.conf')} <= docs
+            ('security.md', 'installation.md', 'metrics.md', 'examples/renewd.toml', 'examples/allow', 'examples/ports.conf')} <= docs
 
 
 def test_what_is_installed_can_be_used(installed):
@@ -71,6 +72,42 @@ def test_what_is_installed_can_be_used(installed):
     assert {path.stat().st_mode & 0o7777 for path in files if path.parent.name != 'bin'} == {0o644}
     assert run(inside / 'bin/renewd', '--version').stdout.startswith('renewd ')
     assert f'ExecStart={prefix}/bin/renewd run\n' in (inside / 'lib/systemd/system/renewd.service').read_text()
+
+
+def commands_of(program):
+    """What `renewd --help` lists, each with the long options of its own help."""
+    listed = run(program, '--help').stdout.partition('Subcommands:\n')[2].partition('\n\n')[0]
+    commands = re.findall(r'^  ([a-z][a-z-]*) ', listed, re.M)
+    return {command: set(re.findall(r'^  (?:-\w,)?(--[a-z-]+)', run(program, command, '--help').stdout, re.M)) for command in commands}
+
+
+def test_the_manual_page_has_every_command_and_every_option(installed):
+    """And what man has it set by does not warn of anything."""
+    inside, _ = installed
+    page = inside / 'share/man/man8/renewd.8'
+    shown = run('groff', '-ww', '-mandoc', '-Tutf8', '-P-cbou', page)
+    assert shown.stderr == ''
+    commands = commands_of(inside / 'bin/renewd')
+    assert len(commands) >= 16
+    for command, options in commands.items():
+        assert re.search(rf'^     {command}( |$)', shown.stdout, re.M), f'{command} is missing'
+        for option in options:
+            assert re.search(rf'(?<![\w-]){option}(?![\w-])', shown.stdout), f'{option} of {command} is missing'
+    for code in range(9):
+        assert re.search(rf'^     {code} ', shown.stdout, re.M), f'exit status {code} is missing'
+
+
+def test_bash_completes_commands_and_options(installed):
+    """As the program itself tells them."""
+    inside, _ = installed
+    script = ('. "$1"; COMP_WORDS=(renewd "${@:3}"); COMP_CWORD=$(($# - 2)); _renewd "$2"; printf "%s\\n" "${COMPREPLY[@]}"')
+
+    def complete(*words):
+        completion = inside / 'share/bash-completion/completions/renewd'
+        return run('bash', '-c', script, 'bash', completion, inside / 'bin/renewd', *words).stdout.split()
+    assert set(complete('')) == set(commands_of(inside / 'bin/renewd'))
+    assert complete('fore') == ['forecast'] and complete('re') == ['renew', 'revoke', 'replace', 'resume']
+    assert complete('renew', '--f') == ['--force'] and '--until' in complete('pause', 'www.example.test', '--')
 
 
 def test_examples_are_right(installed, place):

@@ -156,8 +156,8 @@ int Scene::generation() {
 bool Scene::has_lost_order() {
     base::SystemFiles files;
     const auto store = agent::FileStore::open_read_only(files, config_.agent.state_dir);
-    const auto order = store->open_order(certificate().name);
-    return !order || !*order || (*order)->url.empty();
+    const auto orders = store->open_orders(certificate().name);
+    return !orders || !agent::is_any_placed(*orders);
 }
 
 void Scene::judge_store(std::vector<std::string>& wrong) {
@@ -166,8 +166,8 @@ void Scene::judge_store(std::vector<std::string>& wrong) {
     const std::string& name = certificate().name;
     const auto known = store->load(name);
     if (!known) return wrong.push_back("the state cannot be read: " + known.error().message);
-    if (const auto order = store->open_order(name); !order)
-        wrong.push_back("the open order cannot be read: " + order.error().message);
+    if (const auto orders = store->open_orders(name); !orders)
+        wrong.push_back("the open order cannot be read: " + orders.error().message);
     if (!*known) return;
     int before = 0;
     for (const agent::GenerationRecord& each : (*known)->generations) {
@@ -230,8 +230,8 @@ std::vector<std::string> Scene::unsafe() {
 void Scene::find_leftovers(const std::string& directory, std::vector<std::string>& wrong) const {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
         const std::string name = entry.path().filename();
-        const bool is_ours =
-            name.find(".renewd-") != std::string::npos || name == "next" || name.starts_with("reserve");
+        const bool is_ours = name.find(".renewd-") != std::string::npos || name.starts_with("next") ||
+                             name.starts_with("reserve");
         if (is_ours) wrong.push_back("left behind: " + entry.path().string());
     }
 }

@@ -62,7 +62,7 @@ Code code_of(Verdict verdict) {
 
 /// Retry-After, else RateLimit-Reset (the instant as a Unix time; seconds in later drafts).
 std::optional<base::Seconds> asked_wait(const HttpResponse& response, base::Instant now) {
-    if (const auto wait = parse_retry_after(response.header("retry-after"), now)) return wait;
+    if (const auto wait = retry_after_of(response, now)) return wait;
     const auto number = base::parse_number<long long>(response.header("ratelimit-reset"));
     if (!number) return std::nullopt;
     constexpr long long kNoDuration = 1'000'000'000;

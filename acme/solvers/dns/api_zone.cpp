@@ -2,6 +2,7 @@
 #include "acme/solvers/dns/api_zone.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include <nlohmann/json.hpp>
 
@@ -24,18 +25,35 @@ bool is_suffix(std::string_view name, std::string_view zone) {
     return name.size() == zone.size() || name[name.size() - zone.size() - 1] == '.';
 }
 
+/// Of several zones of one name the one that is not idle.
+Result<std::optional<ApiZone>> only_one(const Api& api, std::vector<ApiZone> zones,
+                                        std::string_view several) {
+    if (std::ranges::any_of(zones, [](const ApiZone& zone) { return !zone.is_idle; }))
+        std::erase_if(zones, [](const ApiZone& zone) { return zone.is_idle; });
+    if (zones.empty()) return std::nullopt;
+    if (zones.size() == 1) return std::move(zones.front());
+    std::string ids;
+    for (const ApiZone& zone : zones) ids += (ids.empty() ? "" : ", ") + base::printable(zone.id, 100);
+    return api.fail(Code::ProviderNoZone,
+                    "has several zones " + base::printable(bare_name(zones.front().name), 253) +
+                        ", and does not say which of them is in DNS: " + ids,
+                    std::string(several));
+}
+
 Result<std::optional<ApiZone>> search_pages(const Api& api, const std::string& name,
                                             const ZoneSource& source) {
-    std::optional<ApiZone> best;
+    std::vector<ApiZone> best;  // all of one name
     std::string cursor;
     for (unsigned page = 0; page < kPagesMax; ++page) {
         ZonePage found = TRY(source.page(cursor));
         for (ApiZone& zone : found.zones) {
             zone.name = bare_name(zone.name);
-            const bool longer = !best || zone.name.size() > best->name.size();
-            if (longer && is_suffix(name, zone.name)) best = std::move(zone);
+            if (!is_suffix(name, zone.name)) continue;
+            const std::size_t length = best.empty() ? 0 : best.front().name.size();
+            if (zone.name.size() > length) best.clear();
+            if (zone.name.size() >= length) best.push_back(std::move(zone));
         }
-        if (found.next.empty()) return best;
+        if (found.next.empty()) return only_one(api, std::move(best), source.several);
         if (found.next == cursor) return api.fail(Code::ProviderProtocol, "its list of zones never ends");
         cursor = std::move(found.next);
     }
@@ -97,10 +115,12 @@ Result<std::optional<ApiZone>> show_zone(const Api& api, const std::string& pref
     return ApiZone{.id = name, .name = name};
 }
 
-std::optional<ApiZone> zone_among(const ZonePage& page, const std::string& name) {
-    const auto found =
-        std::ranges::find(page.zones, name, [](const ApiZone& zone) { return bare_name(zone.name); });
-    return found == page.zones.end() ? std::nullopt : std::optional(*found);
+Result<std::optional<ApiZone>> zone_among(const Api& api, const ZonePage& page, const std::string& name,
+                                          std::string_view several) {
+    std::vector<ApiZone> zones;
+    std::ranges::copy_if(page.zones, std::back_inserter(zones),
+                         [&](const ApiZone& zone) { return bare_name(zone.name) == name; });
+    return only_one(api, std::move(zones), several);
 }
 
 std::string quoted_txt(std::string_view value) {

@@ -21,7 +21,8 @@ namespace acme {
 /// A zone as an API knows it.
 struct ApiZone {
     std::string id{};
-    std::string name{};  // lower case, without a final dot
+    std::string name{};    // lower case, without a final dot
+    bool is_idle = false;  // the API says that DNS is not served from it (yet, or any more)
 };
 
 struct ZonePage {
@@ -36,6 +37,8 @@ struct ZoneSource {
     /// One page of all zones; "" asks for the first. Empty where an API has no pages: then `named` is asked
     /// for one suffix after the other.
     std::function<base::Result<ZonePage>(const std::string& cursor)> page{};
+    /// What to do where there are several zones of one name.
+    std::string_view several{};
 };
 
 /// The zone that is the longest suffix of the record's name, the record's own `zone` being tried first: DNS
@@ -47,8 +50,11 @@ struct ZoneSource {
 /// nothing where it is Absent.
 [[nodiscard]] base::Result<std::optional<ApiZone>> show_zone(const Api& api, const std::string& prefix,
                                                              const std::string& name);
-/// The zone of this name on the page.
-[[nodiscard]] std::optional<ApiZone> zone_among(const ZonePage& page, const std::string& name);
+/// The zone of this name on the page; of several the one that is not idle. provider/no-zone with the ids of
+/// those that cannot be told apart; `several` says what to do about them.
+[[nodiscard]] base::Result<std::optional<ApiZone>> zone_among(const Api& api, const ZonePage& page,
+                                                              const std::string& name,
+                                                              std::string_view several);
 
 /// "_acme-challenge.www.example.com" of "_Acme-Challenge.www.example.com.".
 [[nodiscard]] std::string bare_name(std::string_view name);

@@ -18,6 +18,8 @@ using nlohmann::json;
 constexpr std::string_view kEndpoint = "https://api.cloudflare.com/client/v4";
 constexpr std::string_view kRights =
     "the token of `api_token` needs Zone:Read and DNS:Edit for the zone; a Global API Key is no token";
+constexpr std::string_view kSeveral =
+    "give `api_token` a token that may see one of them only (Zone Resources: the zone of one account)";
 /// The most zones it gives out at once.
 constexpr std::string_view kZonesAPage = "50";
 constexpr std::string_view kRecordsAPage = "100";
@@ -87,13 +89,13 @@ class Cloudflare final : public DnsProvider {
 
     [[nodiscard]] Result<ApiZone> find_zone(const TxtRecord& record) const {
         const auto named = [this](const std::string& name) -> Result<std::optional<ApiZone>> {
-            return zone_among(TRY(zones("name=" + escaped(name), "")), name);
+            return zone_among(api_, TRY(zones("name=" + escaped(name), "")), name, kSeveral);
         };
         const auto page = [this](const std::string& cursor) {
             return zones("page=" + (cursor.empty() ? "1" : cursor) + "&per_page=" + std::string(kZonesAPage),
                          cursor);
         };
-        return acme::find_zone(api_, record, {.named = named, .page = page});
+        return acme::find_zone(api_, record, {.named = named, .page = page, .several = kSeveral});
     }
 
     [[nodiscard]] Result<ZonePage> zones(const std::string& query, const std::string& cursor) const {
@@ -101,7 +103,11 @@ class Cloudflare final : public DnsProvider {
         const json answer = TRY(api_.ask_json(call));
         ZonePage page{.next = next_page(answer, cursor)};
         for (const json& zone : list_of(answer, "result")) {
-            page.zones.push_back({.id = text_of(zone, "id"), .name = text_of(zone, "name")});
+            // "pending": added, but the domain's name servers are not (yet) those of this account.
+            const std::string status = text_of(zone, "status");
+            page.zones.push_back({.id = text_of(zone, "id"),
+                                  .name = text_of(zone, "name"),
+                                  .is_idle = !status.empty() && status != "active"});
         }
         return page;
     }

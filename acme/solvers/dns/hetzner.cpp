@@ -54,7 +54,7 @@ class Hetzner final : public DnsProvider {
 
     [[nodiscard]] Result<ApiZone> find_zone(const TxtRecord& record) const {
         const auto named = [this](const std::string& name) -> Result<std::optional<ApiZone>> {
-            return zone_among(TRY(zones("name=" + escaped(name))), name);
+            return zone_among(api_, TRY(zones("name=" + escaped(name))), name, "");
         };
         const auto page = [this](const std::string& cursor) {
             return zones("page=" + (cursor.empty() ? "1" : cursor) + "&per_page=" + std::string(kZonesAPage));

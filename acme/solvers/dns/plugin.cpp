@@ -48,18 +48,18 @@ class PluginProvider final : public DnsProvider {
         TRY(check_record(record));
         const std::scoped_lock lock(runner_.turn());
         base::SystemFiles files;
-        const hooks::PluginCall call{.program = TRY(hooks::find_plugin(files, directories_, "dns", name_)),
-                                     .op = op,
-                                     .patience = runner_.patience(),
-                                     .environment = TRY(runner_.environment())};
+        hooks::PluginCall call{.program = TRY(hooks::find_plugin(files, directories_, "dns", name_)),
+                               .op = op,
+                               .patience = runner_.patience(),
+                               .environment = TRY(runner_.environment())};
+        call.blot = [&](std::string text) {
+            return runner_.without_secrets(std::move(text), call.environment);
+        };
         auto answer = hooks::ask_plugin(
             call,
             json{{"fqdn", record.name}, {"value", record.value}, {"zone", record.zone}, {"ttl", record.ttl}});
         if (answer) return std::move(answer->reply);
-        base::Error error = std::move(answer).error();
-        error.message = "solver " + runner_.settings().solver + ": " +
-                        runner_.without_secrets(std::move(error.message), call.environment);
-        return tl::make_unexpected(std::move(error));
+        return tl::make_unexpected(std::move(answer).error().within("solver " + runner_.settings().solver));
     }
 
     ProgramRunner runner_;

@@ -2,6 +2,7 @@
 #include "acme/solvers/dns/program.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "acme/limits.hpp"
@@ -28,6 +29,18 @@ bool is_name(std::string_view name) {
     };
     return !name.empty() && name.size() <= kNameLengthMax && !name.starts_with('-') &&
            !name.starts_with('.') && std::ranges::all_of(name, is_allowed);
+}
+
+/// A secret, and each of its lines: programs show them one by one, or joined with something else.
+std::vector<std::string> pieces_of(const std::string& secret) {
+    std::vector<std::string> pieces{secret};
+    for (std::size_t begin = 0; begin < secret.size();) {
+        const std::size_t end = std::min(secret.find_first_of("\r\n", begin), secret.size());
+        pieces.push_back(secret.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    std::erase_if(pieces, [](const std::string& piece) { return piece.size() < kBlottedMin; });
+    return pieces;
 }
 
 base::Failure refused(Code code, std::string_view what, std::string_view text) {
@@ -120,13 +133,19 @@ Result<std::map<std::string, std::string>> ProgramRunner::environment() const {
 
 std::string ProgramRunner::without_secrets(std::string text,
                                            const std::map<std::string, std::string>& environment) const {
+    std::vector<std::pair<std::string, std::string>> pieces;  // what is looked for, and what takes its place
     for (const auto& [name, source] : settings_.secret_environment) {
         const auto secret = environment.find(name);
-        if (secret == environment.end() || secret->second.size() < kBlottedMin) continue;
-        const std::string blot = "[" + name + "]";
-        for (auto at = text.find(secret->second); at != std::string::npos;
-             at = text.find(secret->second, at + blot.size()))
-            text.replace(at, secret->second.size(), blot);
+        if (secret == environment.end()) continue;
+        for (std::string& piece : pieces_of(secret->second))
+            pieces.emplace_back(std::move(piece), "[" + name + "]");
+    }
+    // One may be a part of another.
+    std::ranges::stable_sort(pieces, std::ranges::greater{},
+                             [](const auto& piece) { return piece.first.size(); });
+    for (const auto& [piece, blot] : pieces) {
+        for (auto at = text.find(piece); at != std::string::npos; at = text.find(piece, at + blot.size()))
+            text.replace(at, piece.size(), blot);
     }
     return text;
 }

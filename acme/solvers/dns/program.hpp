@@ -69,7 +69,8 @@ class ProgramRunner {
 
     [[nodiscard]] std::mutex& turn() { return *turn_; }
 
-    /// The text with every secret of `environment` blotted out.
+    /// The text with every secret of `environment` blotted out, and every line of one that has several. To be
+    /// called before the text is cut: half of a secret is not found any more.
     [[nodiscard]] std::string without_secrets(std::string text,
                                               const std::map<std::string, std::string>& environment) const;
 

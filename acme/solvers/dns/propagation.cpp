@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "acme/solvers/dns/delegation.hpp"
 #include "base/encoding.hpp"
 #include "base/parallel.hpp"
 
@@ -138,7 +139,7 @@ Result<void> watch_name(Watch& watch, Look look, const PropagationPolicy& policy
         }
         return {};
     }
-    look.name = TRY(dns.follow(look.asked)).name;
+    look.name = TRY(find_delegate(dns, look.asked));
     if (policy.mode == Propagation::Authoritative) {
         return watch_zone(watch, look, TRY(dns.zone_of(look.name)));
     }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Amazon Route 53 (API 2013-04-01), which knows whole sets only, and answers before its name servers know.
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "acme/solvers/dns/api.hpp"
 #include "acme/solvers/dns/api_zone.hpp"
+#include "acme/solvers/dns/aws_role.hpp"
 #include "acme/solvers/dns/cloud_providers.hpp"
 #include "acme/solvers/dns/sigv4.hpp"
 #include "acme/solvers/dns/xml_text.hpp"
@@ -24,6 +27,8 @@ constexpr std::string_view kRights =
     "the access key needs route53:ChangeResourceRecordSets, route53:ListResourceRecordSets, "
     "route53:GetChange, and without `zone_id` route53:ListHostedZones and route53:ListHostedZonesByName; is "
     "this machine's clock right?";
+constexpr std::string_view kSeveral =
+    "`zone_id` says which: the hosted zone whose name servers (NS) are those of the domain";
 /// Changes take 60 s as a rule.
 constexpr unsigned kLooksMax = 60;
 constexpr base::Milliseconds kBetweenLooks{4000};
@@ -96,16 +101,13 @@ class Route53 final : public DnsProvider {
         const auto named = [this](const std::string& name) -> Result<std::optional<ApiZone>> {
             const ZonePage page = TRY(zones("/hostedzonesbyname?dnsname=" + escaped(name) + "&maxitems=10",
                                             "ListHostedZonesByNameResponse"));
-            for (const ApiZone& zone : page.zones) {
-                if (bare_name(zone.name) == name) return zone;
-            }
-            return std::nullopt;
+            return zone_among(api_, page, name, kSeveral);
         };
         const auto page = [this](const std::string& cursor) {
             return zones("/hostedzone?maxitems=100" + (cursor.empty() ? "" : "&marker=" + escaped(cursor)),
                          "ListHostedZonesResponse");
         };
-        return acme::find_zone(api_, record, {.named = named, .page = page});
+        return acme::find_zone(api_, record, {.named = named, .page = page, .several = kSeveral});
     }
 
     [[nodiscard]] Result<ZonePage> zones(const std::string& path, std::string_view root) const {
@@ -206,14 +208,53 @@ class Route53 final : public DnsProvider {
     std::string zone_id_;
 };
 
-/// Signs each request with the keys of the moment.
-Api::Authorize signer(const ProviderSettings& settings, base::Clock& clock) {
-    return [id = setting(settings, "access_key_id"), region = setting(settings, "region", kRegion),
-            secret = secret_source(settings, "secret_access_key"),
-            token = secret_source(settings, "session_token"),
-            &clock](const base::HttpRequest& request) -> Result<Headers> {
+using KeySource = std::function<Result<AwsKeys>()>;
+
+/// Where `credentials` says that the keys come from; without it they are in the configuration.
+Result<KeySource> key_source(const ProviderSettings& settings, const ProviderEffects& effects) {
+    const std::string credentials = setting(settings, "credentials");
+    const std::string id = setting(settings, "access_key_id");
+    const base::SecretSource secret = secret_source(settings, "secret_access_key");
+    const std::string start = "solver " + settings.solver + ": route53: ";
+    if (credentials == "instance" || credentials == "container") {
+        if (!id.empty() || secret.is_set()) {
+            return base::fail(
+                Code::ConfigConflict,
+                start + "credentials = \"" + credentials + "\" and an access key are two sources",
+                "leave one of them out");
+        }
+        const auto role = std::make_shared<AwsRole>(
+            credentials == "instance" ? AwsRole::Of::Instance : AwsRole::Of::Container, effects.transport,
+            effects.clock);
+        return [role, start]() -> Result<AwsKeys> {
+            auto keys = role->keys();
+            if (keys) return keys;
+            base::Error error = std::move(keys).error();
+            error.message = start + error.message;
+            return base::Failure(std::move(error));
+        };
+    }
+    if (!credentials.empty()) {
+        return base::fail(Code::ConfigWrongValue,
+                          start + "credentials = \"" + base::printable(credentials, 40) + "\" is not known",
+                          R"("instance" or "container"; left out: access_key_id and secret_access_key)");
+    }
+    if (id.empty() || !secret.is_set()) {
+        return base::fail(Code::ConfigMissing, start + "access_key_id and secret_access_key are missing",
+                          R"(or credentials = "instance", for the role of a machine of AWS')");
+    }
+    return [id, secret, token = secret_source(settings, "session_token")]() -> Result<AwsKeys> {
         AwsKeys keys{.access_key_id = id, .secret_access_key = TRY(base::read_secret(secret))};
         if (token.is_set()) keys.session_token = TRY(base::read_secret(token));
+        return keys;
+    };
+}
+
+/// Signs each request with the keys of the moment.
+Api::Authorize signer(const ProviderSettings& settings, KeySource source, base::Clock& clock) {
+    return [source = std::move(source), region = setting(settings, "region", kRegion),
+            &clock](const base::HttpRequest& request) -> Result<Headers> {
+        const AwsKeys keys = TRY(source());
         const std::size_t host = request.url.find("://") + 3;
         const std::size_t path = request.url.find('/', host);
         const std::size_t query = std::min(request.url.find('?', path), request.url.size());
@@ -233,7 +274,10 @@ ProviderKind route53_kind() {
     return {
         .name = "route53",
         .keys =
-            api_keys({{.name = "access_key_id",
+            api_keys({{.name = "credentials",
+                       .kind = Kind::Text,
+                       .meaning = "\"instance\" or \"container\": the keys of its role, in place of these"},
+                      {.name = "access_key_id",
                        .kind = Kind::Text,
                        .is_required = true,
                        .meaning = "the access key's id"},
@@ -254,7 +298,7 @@ ProviderKind route53_kind() {
             const Dialect dialect{.provider = "route53", .rights = kRights, .judge = judge, .words = words};
             return std::make_unique<Route53>(
                 TRY(Api::open(dialect, settings, effects, setting(settings, "endpoint", kEndpoint),
-                              signer(settings, effects.clock))),
+                              signer(settings, TRY(key_source(settings, effects)), effects.clock))),
                 setting(settings, "zone_id"));
         }};
 }

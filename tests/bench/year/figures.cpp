@@ -47,6 +47,7 @@ std::string to_text(const Figures& f) {
     line("of days with no event, but its echo", std::to_string(f.busiest_quiet_hour));
     line("in the busiest hour of all",
          std::to_string(f.busiest_hour) + ", " + base::format_instant(f.busiest_at));
+    line("longest wait for a hand", hours_text(f.longest_wait));
     line("least of a life left at renewal", percent(f.least_left));
     line("the same, neither outage nor revocation", percent(f.least_left_quiet));
     line("outage of the CA made good after", hours_text(f.outage_cleared_in));

@@ -4,16 +4,19 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <map>
 #include <numeric>
 #include <queue>
 #include <random>
-#include <tuple>
 
+#include "agent/plan/agenda.hpp"
 #include "agent/plan/ledger.hpp"
+#include "agent/plan/place.hpp"
 #include "agent/plan/plan.hpp"
 #include "agent/plan/retry.hpp"
 #include "agent/work/renewal_window.hpp"
 #include "tests/bench/year/simulated_ca.hpp"
+#include "tests/bench/year/subject.hpp"
 
 namespace year {
 
@@ -37,33 +40,8 @@ constexpr std::size_t kNamesOfADomain = 10;
 constexpr double kFailing = 0.003;       // orders whose validation fails
 constexpr double kWithoutWindow = 0.05;  // certificates that are renewed as configured, not as suggested
 
-enum class Kind { Wake, Place, Finish };
-
-struct Event {
-    Instant at{};
-    double rank = 0;  // of events at one instant, the most pressing certificate first
-    std::size_t certificate = 0;
-    Kind kind = Kind::Wake;
-    std::uint32_t turn = 0;  // an event of an earlier turn of its certificate is void
-
-    friend bool operator>(const Event& a, const Event& b) {
-        return std::tie(a.at, a.rank, a.certificate) > std::tie(b.at, b.rank, b.certificate);
-    }
-};
-
-/// One certificate, what the agent remembers of it, and what the CA calls it.
-struct Subject {
-    agent::CertificateConfig config{};
-    agent::Record record{};
-    std::string domain{};
-    Seconds life{};
-    std::int64_t number = -1;             // at the CA; -1: never issued
-    std::optional<OrderAhead> counted{};  // of an order that is under way
-    bool is_placed = false;
-    bool was_delayed = false;           // by the outage or the revocation
-    std::optional<Instant> asked_at{};  // the CA, last, with an answer
-    std::uint32_t turn = 0;
-};
+constexpr std::size_t kJobs = 16;    // agent.jobs
+constexpr Seconds kPatience = 2min;  // how long a CA that is away keeps a hand
 
 class Year {
   public:
@@ -83,21 +61,25 @@ class Year {
         bool is_changed = false;
         bool is_void = false;
         Instant pruned = kBegin;
-        while (!events_.empty() && events_.top().at < end_) {
-            const Instant next = events_.top().at;
+        while (true) {
+            const Instant next = next_instant();
+            if (next >= end_) break;
             if (!is_added && next >= kBegin + days(story_.new_day)) is_added = add_new();
             if (!is_revoked && next >= revocation_) is_revoked = begin_revocation();
             if (!is_void && next >= revocation_ + days(5)) is_void = end_revocation();
             if (!is_changed && next >= kBegin + days(story_.change_day)) is_changed = change_configuration();
-            const Event event = events_.top();
-            events_.pop();
-            now_ = event.at;
+            now_ = std::max(now_, next);
             if (now_ - pruned >= hours(24)) {
                 ledger_.prune(limits_, now_);
                 static_cast<void>(ledger_.take_changes());
                 pruned = now_;
             }
-            happen(event);
+            while (!events_.empty() && events_.top().at <= now_) {
+                const Event event = events_.top();
+                events_.pop();
+                happen(event);
+            }
+            work();
         }
         judge();
         return figures_;
@@ -163,7 +145,7 @@ class Year {
             subjects_[i].was_delayed = true;
             to_be_replaced_.emplace_back(i, subjects_[i].number);
             // Its next question has an answer that matters: it is no longer passed over.
-            schedule(i, now_);
+            agenda_.put(subjects_[i].config.name, now_);
         }
         not_replaced_ = to_be_replaced_.size();
         return true;
@@ -186,24 +168,46 @@ class Year {
                 subject.config.names.push_back(
                     {.type = base::IdentifierType::Dns, .value = "more." + subject.config.name});
             }
-            schedule(i, now_);
+            agenda_.put(subject.config.name, now_);
         }
         return true;
     }
 
     // --- what happens
 
+    /// Of an order that is under way, or of a certificate that comes due.
+    [[nodiscard]] Instant next_instant() const {
+        Instant next = events_.empty() ? end_ : events_.top().at;
+        if (const auto due = agenda_.next(); due && under_way_ < kJobs) next = std::min(next, *due);
+        return next;
+    }
+
+    /// As the loop of the agent hands it out.
+    void work() {
+        const auto is_free = [this](const agent::Places&) { return under_way_ < agent::share_of(kJobs); };
+        while (under_way_ < kJobs) {
+            const auto due = agenda_.take_due(now_, is_free);
+            if (!due) return;
+            wake(indices_.find(due->certificate)->second);
+        }
+    }
+
     void happen(const Event& event) {
-        Subject& subject = subjects_[event.certificate];
-        if (event.turn != subject.turn) return;
+        --under_way_;
         switch (event.kind) {
-            case Kind::Wake:
-                return wake(event.certificate);
             case Kind::Place:
                 return place(event.certificate);
             case Kind::Finish:
                 return finish(event.certificate);
+            case Kind::GiveUp:
+                return schedule(event.certificate, now_);
         }
+    }
+
+    /// It keeps a hand until then.
+    void go_on(std::size_t i, Instant at, Kind kind) {
+        ++under_way_;
+        events_.push({.at = at, .certificate = i, .kind = kind});
     }
 
     void wake(std::size_t i) {
@@ -214,20 +218,33 @@ class Year {
             plan = plan_of(subject);
         }
         if (!plan.renewal_due(now_)) return sleep_until(i, plan);
+        OrderAhead order = agent::order_ahead(subject.config, subject.record, kCa, now_);
+        if (const auto hold = agent::hold_of(ledger_, limits_, order, now_); hold && !subject.is_placed) {
+            ++figures_.held;
+            subject.waits_since.reset();
+            return put_back(i, std::max(hold->until, now_ + 1s));
+        }
+        if (under_way_ >= agent::share_of(kJobs)) {
+            if (!subject.waits_since) subject.waits_since = now_;
+            if (is_out(now_)) subject.was_delayed = true;
+            agenda_.put_back(subject.config.name, end_, agent::pressing_at(subject.record, now_),
+                             {at_the_ca_});
+            return;
+        }
+        note_wait(subject);
         if (is_out(now_)) {
             ++figures_.unreachable;
             fail(subject, {.code = Code::CaUnreachable, .message = "the CA does not answer"});
-            return schedule(i, now_);
+            return go_on(i, now_ + kPatience, Kind::GiveUp);
         }
         if (subject.is_placed) return finish(i);
-        OrderAhead order = agent::order_ahead(subject.config, subject.record, kCa, now_);
         const agent::Admission admission = agent::admit(ledger_, limits_, order, /*over_limit=*/false, now_);
         if (const auto* hold = std::get_if<agent::OrderHold>(&admission)) {
             ++figures_.held;
-            return push(i, std::max(hold->until, now_ + 1s), Kind::Wake);
+            return put_back(i, std::max(hold->until, now_ + 1s));
         }
         subject.counted = order;
-        push(i, now_ + std::get<Seconds>(admission), Kind::Place);
+        go_on(i, now_ + std::get<Seconds>(admission), Kind::Place);
     }
 
     void place(std::size_t i) {
@@ -251,7 +268,7 @@ class Year {
         }
         agent::count_placed(ledger_, limits_, *subject.counted, now_);
         subject.is_placed = true;
-        push(i, now_ + Seconds(5 + static_cast<int>(chance() * 55)), Kind::Finish);
+        go_on(i, now_ + Seconds(5 + static_cast<int>(chance() * 55)), Kind::Finish);
     }
 
     void finish(std::size_t i) {
@@ -296,9 +313,12 @@ class Year {
     void fail(Subject& subject, base::Error error) {
         if (now_ >= outage_begins_ && now_ < outage_ends_) subject.was_delayed = true;
         const agent::GenerationRecord* current = subject.record.wanted();
-        subject.record.issuance = agent::count_failure(
-            subject.record.issuance, std::move(error), agent::Effort::Issuance, now_,
-            current == nullptr ? std::nullopt : std::optional(current->not_after), chance());
+        agent::RetryInput input{.now = now_, .chance = chance()};
+        if (current != nullptr) {
+            input.expiry = current->not_after;
+            input.lifetime = current->not_after - current->not_before;
+        }
+        subject.record.issuance = agent::count_failure(subject.record.issuance, std::move(error), input);
     }
 
     /// As work/renew keeps it, and as its pass prunes it.
@@ -324,13 +344,20 @@ class Year {
                            {.now = now_, .has_open_order = subject.is_placed});
     }
 
-    void push(std::size_t i, Instant at, Kind kind) {
-        Subject& subject = subjects_[i];
-        events_.push({.at = at,
-                      .rank = agent::urgency_rank(subject.record, at),
-                      .certificate = i,
-                      .kind = kind,
-                      .turn = ++subject.turn});
+    /// New, or in somebody's hands until now.
+    void put_back(std::size_t i, Instant at) {
+        const Subject& subject = subjects_[i];
+        const std::string& name = subject.config.name;
+        const Instant pressing = agent::pressing_at(subject.record, now_);
+        if (agenda_.knows(name) && !agenda_.due(name)) return agenda_.put_back(name, at, pressing);
+        if (!agenda_.knows(name)) indices_.emplace(name, i);
+        agenda_.put(name, at, pressing);
+    }
+
+    void note_wait(Subject& subject) {
+        if (!subject.waits_since) return;
+        figures_.longest_wait = std::max(figures_.longest_wait, now_ - *subject.waits_since);
+        subject.waits_since.reset();
     }
 
     /// Sleeps until the planner's next instant. A question to the CA whose answer cannot differ from the last
@@ -356,7 +383,7 @@ class Year {
             }
             at = std::min(at, ask);
         }
-        push(i, std::max(at, now_), Kind::Wake);
+        put_back(i, std::max(at, now_));
     }
 
     [[nodiscard]] bool may_answer_otherwise(const Subject& subject, Instant ask) const {
@@ -371,14 +398,6 @@ class Year {
     Seconds ask_again_in() { return Seconds(static_cast<std::int64_t>(21'600 * (0.8 + 0.4 * chance()))); }
 
     double chance() { return uniform_(random_); }
-
-    static std::vector<std::string> names_of(const Subject& subject) {
-        std::vector<std::string> names;
-        names.reserve(subject.config.names.size());
-        for (const base::Identifier& name : subject.config.names) names.push_back(name.value);
-        std::ranges::sort(names);
-        return names;
-    }
 
     // --- figures
 
@@ -451,6 +470,10 @@ class Year {
     SimulatedCa ca_;
     std::deque<Subject> subjects_;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+    std::size_t under_way_ = 0;  // orders, each in one hand
+    agent::Agenda agenda_;
+    std::map<std::string, std::size_t, std::less<>> indices_;
+    const agent::Places at_the_ca_{{.name = kCa, .most = agent::share_of(kJobs)}};
     std::vector<std::pair<std::size_t, std::int64_t>> to_be_replaced_;
     std::size_t not_replaced_ = 0;
     std::size_t first_new_ = SIZE_MAX;

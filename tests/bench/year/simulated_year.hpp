@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A year of many certificates in seconds: the planner, the backoff, the suggestions of the CA and the ledger,
-// exactly as the agent uses them, over simulated time, against a CA that enforces Let's Encrypt's limits with
-// books of its own.
+// A year of many certificates in seconds: the planner, the backoff, the suggestions of the CA, the ledger,
+// and the agenda with its sixteen hands, exactly as the agent uses them, over simulated time, against a CA
+// that enforces Let's Encrypt's limits with books of its own.
 #pragma once
 
 #include <cstddef>
@@ -47,6 +47,7 @@ struct Figures {
     std::size_t busiest_quiet_hour = 0;
     std::size_t busiest_hour = 0;
     base::Instant busiest_at{};
+    base::Seconds longest_wait{};           // of an order that was due, for a hand
     base::Seconds outage_cleared_in{};      // from its end until nothing was overdue because of it
     base::Seconds revocation_cleared_in{};  // from its begin until the last one was replaced
     base::Seconds added_in{};   // until the last of the new ones was there, but for the one domain

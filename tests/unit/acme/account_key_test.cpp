@@ -61,6 +61,8 @@ TEST_CASE("account key: whether a key is known is not guessed where the CA canno
     for (const auto& [answer, code] :
          {std::pair<Answer, std::string>(fakes::lost(), "ca/unreachable"),
           std::pair<Answer, std::string>(fakes::reply(503), "ca/server-error"),
+          std::pair<Answer, std::string>(fakes::reply(403, "<html>Forbidden</html>"), "ca/refused"),
+          std::pair<Answer, std::string>(fakes::reply(404), "ca/refused"),
           std::pair<Answer, std::string>(fakes::problem(429, "rateLimited"), "ca/rate-limited")}) {
         World world({});
         world.ca.before = [answer = answer](const std::string& path, int) -> std::optional<Answer> {

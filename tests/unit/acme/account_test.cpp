@@ -153,6 +153,24 @@ TEST_CASE("account: bound to an account of the CA's own (RFC 8555 §7.3.4)") {
     }
 }
 
+TEST_CASE("account: a binding names the URL that is asked, also when the CA has moved it") {
+    World world({});
+    world.ca.after = [](const std::string& path, int count, base::HttpResponse answer) -> Answer {
+        if (path == "/dir" && count == 1)
+            answer.body = fakes::with_member(answer.body, "newAccount", R"("https://ca.test/moved")");
+        return answer;
+    };
+    world.ca.before = [](const std::string& path, int) -> std::optional<Answer> {
+        if (path == "/moved") return fakes::reply(404);
+        return std::nullopt;
+    };
+    REQUIRE(find_or_create_account(world.session, new_key(),
+                                   with_binding("c2VjcmV0", acme::MacAlgorithm::Hs256)));
+    CHECK(world.ca.count("/moved") == 1);
+    const auto binding = nlohmann::json::parse(world.ca.payload("/account")).at("externalAccountBinding");
+    CHECK(fakes::header_of(binding).at("url") == fakes::kOrigin + "/account");
+}
+
 TEST_CASE("account: a binding that is wanted, or cannot be used") {
     World world({});
     world.ca.meta = R"({"externalAccountRequired":true})";

@@ -89,9 +89,14 @@ TEST_CASE("accounturi and validationmethods bind the permission to an account an
     CHECK(allows({{"issue", "ca.test; validationmethods=http-01"}, {"issue", "ca2.test"}}));
     CHECK(allows_value("ca.test; other=thing; more=ca"));
     acme::CaaRequest unknown = request();
-    unknown.account_url.clear();
     unknown.method.clear();
-    CHECK_FALSE(judge_caa(set_of({{"issue", "ca.test; accounturi=x; validationmethods=http-01"}}), unknown));
+    CHECK_FALSE(judge_caa(set_of({{"issue", "ca.test; validationmethods=http-01"}}), unknown));
+    // No record can name an account that there is not yet.
+    unknown.account_url.clear();
+    CHECK_FALSE(judge_caa(set_of({{"issue", "ca.test"}}), unknown));
+    const auto refusal = judge_caa(set_of({{"issue", "ca.test; accounturi=x"}}), unknown);
+    REQUIRE(refusal);
+    CHECK(refusal->reason.find("there is no account of ours yet that it could be") != std::string::npos);
 }
 
 TEST_CASE("a value that breaks the grammar allows nobody") {

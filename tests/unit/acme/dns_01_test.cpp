@@ -6,6 +6,7 @@
 #include <mutex>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -83,7 +84,10 @@ struct Stage {
 const tests::Knot& knot() {
     static const std::string address = tests::free_loopback();
     static const tests::Knot server(
-        {{.name = "a.test",
+        {{.name = "cdn.test",
+          .records = "@ NS ns1.a.test.\n* CNAME lb.b.test.\n_acme-challenge.own CNAME "
+                     "own.b.test.\n*._acme-challenge.all CNAME all.b.test.\n"},
+         {.name = "a.test",
           .records = "@ NS ns1\nns1 A " + address +
                      "\n_acme-challenge.www CNAME www.acme.b.test.\n_acme-challenge.far DNAME b.test.\n"
                      "_acme-challenge.loop CNAME _acme-challenge.loop\n"},
@@ -131,6 +135,30 @@ TEST_CASE("dns-01: the value goes to where a delegation leads, into the zone tha
                                   "- www.acme.b.test. b.test. " + value_of("t")});
     const auto circle = stage.solver->present(task("loop.a.test"));
     CHECK(code_of(circle) == "dns/loop");
+}
+
+TEST_CASE("dns-01: a wildcard CNAME of the whole zone is no delegation") {
+    struct Case {
+        std::string_view name;
+        std::string_view want;
+        acme::DnsChallenge challenge = acme::DnsChallenge::Dns01;
+    };
+
+    using enum acme::DnsChallenge;
+    for (const Case& c : {
+             Case{.name = "www.cdn.test", .want = "_acme-challenge.www.cdn.test. cdn.test."},
+             Case{.name = "*.cdn.test", .want = "_acme-challenge.cdn.test. cdn.test."},
+             Case{.name = "own.cdn.test", .want = "own.b.test. b.test."},
+             Case{.name = "www.cdn.test",
+                  .want = "_ujmmovf2vn55tgye._acme-challenge.www.cdn.test. cdn.test.",
+                  .challenge = DnsAccount01},
+             Case{.name = "all.cdn.test", .want = "all.b.test. b.test.", .challenge = DnsAccount01},
+         }) {
+        CAPTURE(c.want);
+        Stage stage(knot().server(), c.challenge);
+        REQUIRE(code_of(stage.solver->present(task(std::string(c.name)))) == "ok");
+        CHECK(stage.log.done == Texts{"+ " + std::string(c.want) + " " + value_of("t")});
+    }
 }
 
 TEST_CASE("dns-01: what a run that died left behind is cleaned up where it was put") {

@@ -2,6 +2,7 @@
 // dns-persist-01: the record to add, what the records found are worth, and what is said where one is missing.
 #include "acme/solvers/dns_persist_01.hpp"
 
+#include <map>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -61,7 +62,9 @@ TEST_CASE("dns-persist-01: what the values found are worth") {
         {{"CA2.Example ;" + ours + ";policy=WildCard"}, State::Good, State::Good},
         {{"ca.example;" + ours + "; POLICY=wildcard; later=1;"}, State::Good, State::Good},
         {{"ca.example; " + ours + "; policy=other"}, State::Good, State::NoWildcard},
-        {{"other.example; " + ours + "; policy=wildcard"}, State::Missing, State::Missing},
+        {{"other.example; " + ours + "; policy=wildcard"}, State::OtherIssuer, State::OtherIssuer},
+        {{"other.example; accounturi=x"}, State::Missing, State::Missing},
+        {{"other.example; accounturi"}, State::Missing, State::Missing},
         {{"ca.example"}, State::OtherAccount, State::OtherAccount},
         {{"ca.example; accounturi=https://ca.example/acct/8"}, State::OtherAccount, State::OtherAccount},
         {{"ca.example; accounturi=HTTPS://ca.example/acct/7"}, State::OtherAccount, State::OtherAccount},
@@ -102,39 +105,76 @@ TEST_CASE(
     fakes::Clock clock;
     std::vector<acme::TxtAnswer> answers;
     std::string asked;
-    std::vector<std::string> told;
     const auto solver = acme::make_dns_persist_solver(
         [&](const std::string& name) -> base::Result<std::vector<acme::TxtAnswer>> {
             asked = name;
             return answers;
         },
-        clock, [&](const std::string& text) { told.push_back(text); });
+        clock);
     CHECK(solver->type() == "dns-persist-01");
+    const auto look = [&](const std::string& name) {
+        const std::vector tasks{task(name)};
+        CHECK(code_of(solver->present(tasks.front())) == "ok");
+        return solver->wait_until_seen(tasks);
+    };
 
-    const auto none = solver->present(task("*.a.example"));
+    const auto none = look("*.a.example");
     CHECK(code_of(none) == "solver/record-missing");
     CHECK(asked == "_validation-persist.a.example.");
     CHECK(contains(none.error().hint, acme::zone_line(acme::record_for(task("*.a.example")))));
 
     const std::string good = acme::record_for(task("a.example")).value;
     answers = {{.server = "ns1.", .values = {good}}, {.server = "ns2.", .values = {}}};
-    const auto half = solver->present(task("a.example"));
+    const auto half = look("a.example");
     CHECK(code_of(half) == "solver/record-missing");
     CHECK(contains(message_of(half), "ns2."));
 
     answers = {{.server = "ns1.", .values = {good}}, {.server = "ns2.", .values = {good}}};
-    CHECK(code_of(solver->present(task("a.example"))) == "ok");
-    CHECK(contains(message_of(solver->present(task("*.a.example"))), "without policy=wildcard"));
-    CHECK(told.empty());
-
-    answers = {{.server = "ns1.", .values = {good + "; persistUntil=" + unix_time(29 * 24h)}}};
-    CHECK(code_of(solver->present(task("a.example"))) == "ok");
-    REQUIRE(told.size() == 1);
-    CHECK(contains(told.front(), "ends at 2026-12-20T12:00:00Z"));
-    answers = {{.server = "ns1.", .values = {good + "; persistUntil=" + unix_time(31 * 24h)}}};
-    CHECK(code_of(solver->present(task("a.example"))) == "ok");
-    CHECK(told.size() == 1);
+    CHECK(code_of(look("a.example")) == "ok");
+    CHECK(contains(message_of(look("*.a.example")), "without policy=wildcard"));
     CHECK(code_of(solver->clean_up(task("a.example"))) == "ok");
+    acme::ChallengeTask nameless = task("a.example");
+    nameless.issuer_domains.clear();
+    CHECK(code_of(solver->present(nameless)) == "solver/present");
+}
+
+TEST_CASE("dns-persist-01: one record serves a wildcard and its parent, and the earliest end counts") {
+    std::map<std::string, std::vector<std::string>> zone;
+    const acme::TxtReader read = [&](const std::string& name) -> base::Result<std::vector<acme::TxtAnswer>> {
+        return std::vector<acme::TxtAnswer>{{.server = "ns1.", .values = zone[name]}};
+    };
+    const std::vector tasks{task("a.example"), task("*.a.example"), task("b.example")};
+    const auto find = [&](acme::IssuerNames names) {
+        return acme::find_persist_records(read, tasks, names, fakes::kNow);
+    };
+
+    const auto none = find(acme::IssuerNames::Known);
+    CHECK(code_of(none) == "solver/record-missing");
+    CHECK(contains(message_of(none), "; and 1 more"));
+    CHECK(none.error().hint ==
+          "add these records to your DNS:  " + acme::zone_line(acme::record_for(task("*.a.example"))) +
+              "  and  " + acme::zone_line(acme::record_for(task("b.example"))));
+
+    const std::string a = acme::record_for(task("*.a.example")).value;
+    const std::string b = acme::record_for(task("b.example")).value;
+    zone["_validation-persist.a.example."] = {a};
+    zone["_validation-persist.b.example."] = {b};
+    const auto endless = find(acme::IssuerNames::Known);
+    REQUIRE(endless);
+    CHECK_FALSE(*endless);
+
+    zone["_validation-persist.a.example."] = {a + "; persistUntil=" + unix_time(72h)};
+    zone["_validation-persist.b.example."] = {b + "; persistUntil=" + unix_time(48h)};
+    const auto end = find(acme::IssuerNames::Known);
+    REQUIRE((end && *end));
+    CHECK((**end == acme::RecordEnd{.name = "_validation-persist.b.example.", .at = fakes::kNow + 48h}));
+
+    // Before a challenge has said which names count, our account is enough; what is missing still is.
+    zone["_validation-persist.b.example."] = {"other.example; accounturi=" + kAccount};
+    CHECK(contains(message_of(find(acme::IssuerNames::Known)), "under another name of the CA"));
+    CHECK(code_of(find(acme::IssuerNames::Supposed)) == "ok");
+    zone["_validation-persist.b.example."] = {"other.example; accounturi=x"};
+    CHECK(code_of(find(acme::IssuerNames::Supposed)) == "solver/record-missing");
 }
 
 TEST_CASE("dns-persist-01: records are read from the authoritative servers, through delegations") {

@@ -20,9 +20,14 @@ namespace {
 
 using Answer = fakes::Ca::Answer;
 
+/// The caller goes on with the same order.
+bool is_kept_open(const base::Result<acme::Issued>& issued) {
+    return !issued && base::class_of(issued.error().code) == base::ErrorClass::Transient;
+}
+
 }  // namespace
 
-TEST_CASE("download: a certificate that is not ours is not taken, and not fetched again") {
+TEST_CASE("download: a certificate that is not ours is not taken, however often it is fetched") {
     using Names = std::vector<base::Identifier>;
     const auto stranger = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
     const auto other_root = test_ca::make_root("Other Root");
@@ -68,7 +73,7 @@ TEST_CASE("download: a certificate that is not ours is not taken, and not fetche
         const auto issued = world.issue();
         CHECK(code_of(issued) == "ca/wrong-certificate");
         CHECK(issued.error().step == "download");
-        CHECK(world.ca.count("/cert/1") == 1);
+        CHECK(world.ca.count("/cert/1") == 3);
     }
 }
 
@@ -89,8 +94,30 @@ TEST_CASE("download: a certificate that arrives damaged is fetched again, three 
             if (path == "/cert/1") return fakes::reply(200, body);
             return std::nullopt;
         };
-        CHECK(code_of(never.issue()) == "ca/wrong-certificate");
+        const auto issued = never.issue();
+        CHECK(code_of(issued) == "ca/protocol");
+        CHECK(is_kept_open(issued));
         CHECK(never.ca.count("/cert/1") == 3);
+    }
+}
+
+TEST_CASE("download: one that a copy of the CA's database does not know yet is fetched again") {
+    base::HttpResponse page = fakes::reply(403, "<html>Forbidden</html>");
+    for (const Answer& refusal :
+         {Answer(page), Answer(fakes::reply(404)), Answer(fakes::problem(404, "malformed", "not found")),
+          Answer(fakes::problem(403, "unauthorized", "not this account's"))}) {
+        CAPTURE(refusal->body);
+        for (const int times : {1, 1000}) {
+            World world({"a.example"});
+            world.ca.before = [&](const std::string& path, int count) -> std::optional<Answer> {
+                if (path == "/cert/1" && count <= times) return refusal;
+                return std::nullopt;
+            };
+            const auto issued = world.issue();
+            CHECK(code_of(issued) == (times == 1 ? "ok" : "ca/protocol"));
+            CHECK(world.ca.count("/cert/1") == (times == 1 ? 2 : 3));
+            CHECK((issued || is_kept_open(issued)));
+        }
     }
 }
 

@@ -51,6 +51,7 @@ struct Name {
 
 struct Order {
     std::vector<Name> names{};
+    std::string profile{};
     std::string chain{};
     bool finalized = false;
     int looks = 0;  // since the last deed
@@ -116,19 +117,44 @@ struct Ca::State {
     }
 
     base::HttpResponse place(const json& payload) {
-        const int number = static_cast<int>(orders.size()) + 1;
-        Order& order = orders[number];
-        for (const json& each : payload.at("identifiers")) {
-            Name name{.identifier = base::parse_identifier(each.at("value").get<std::string>()).value()};
+        Names names;
+        for (const json& each : payload.at("identifiers"))
+            names.push_back(base::parse_identifier(each.at("value").get<std::string>()).value());
+        int number = ca.reuses_orders ? find_open(names) : 0;
+        if (number == 0) {
+            number = static_cast<int>(orders.size()) + 1;
+            make(orders[number], names, payload.value("profile", ""));
+        }
+        base::HttpResponse answer = show(number, /*status=*/201);
+        answer.headers.emplace_back("location", kOrigin + "/order/" + std::to_string(number));
+        return answer;
+    }
+
+    /// The order for these names that is still to be finalized; 0 where there is none.
+    [[nodiscard]] int find_open(const Names& names) const {
+        for (const auto& [number, order] : orders) {
+            const std::string status = status_of(order);
+            if ((status == "pending" || status == "ready") && identifiers_of(order) == names) return number;
+        }
+        return 0;
+    }
+
+    static Names identifiers_of(const Order& order) {
+        Names names;
+        for (const Name& each : order.names) names.push_back(each.identifier);
+        return names;
+    }
+
+    void make(Order& order, const Names& names, const std::string& profile) {
+        order.profile = profile;
+        for (const base::Identifier& identifier : names) {
+            Name name{.identifier = identifier};
             name.token = tokens_given < ca.tokens.size() ? ca.tokens[tokens_given]
                                                          : "token-" + std::to_string(tokens_given);
             ++tokens_given;
             if (ca.reused.contains(name.identifier.value)) name.status = name.challenge_status = "valid";
             order.names.push_back(name);
         }
-        base::HttpResponse answer = show(number, /*status=*/201);
-        answer.headers.emplace_back("location", kOrigin + "/order/" + std::to_string(number));
-        return answer;
     }
 
     /// "/kind/ORDER" or "/kind/ORDER/NAME"
@@ -197,9 +223,7 @@ struct Ca::State {
         const std::unique_ptr<X509_REQ, decltype(&X509_REQ_free)> request(
             d2i_X509_REQ(nullptr, &bytes, static_cast<long>(der.size())), X509_REQ_free);
         if (!request) return problem(400, "badCSR", "no request");
-        std::vector<base::Identifier> names;
-        for (const Name& each : order.names) names.push_back(each.identifier);
-        order.chain = chain_for(X509_REQ_get0_pubkey(request.get()), names);
+        order.chain = chain_for(X509_REQ_get0_pubkey(request.get()), identifiers_of(order));
         order.finalized = true;
         order.looks = 0;
         ++issued;
@@ -220,6 +244,7 @@ struct Ca::State {
         for (std::size_t i = 0; i < order.names.size(); ++i) {
             body["authorizations"].push_back(url("authz", number) + "/" + std::to_string(i));
         }
+        if (!order.profile.empty()) body["profile"] = order.profile;
         if (status_of(order) == "valid") body["certificate"] = url("cert", number);
         return reply(http_status, body.dump());
     }

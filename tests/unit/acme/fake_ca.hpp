@@ -43,6 +43,7 @@ class Ca final : public base::Transport {
     std::string meta = "{}";                        // of the directory
     std::string renewal_info{};                     // of the directory; empty: it has none
     bool gives_nonces = true;                       // with every answer
+    bool reuses_orders = false;                     // one that is open is given again for the same names
     int finalize_looks = 1;                         // looks until a finalized order is valid
     int validation_looks = 0;                       // looks until answered challenges are judged
     std::set<std::string> reused{};                 // names whose authorization is valid from the start

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +64,8 @@ class Solver final : public acme::Solver {
   public:
     [[nodiscard]] std::string_view type() const override { return type_name; }
 
+    [[nodiscard]] bool outlives_us() const override { return outlives; }
+
     base::Result<void> present(const acme::ChallengeTask& task) override {
         const std::scoped_lock lock(mutex_);
         if (!failing.empty() && task.identifier.value == failing) {
@@ -70,6 +74,11 @@ class Solver final : public acme::Solver {
         presented_[task.token] = task.key_authorization;
         last_task_ = task;
         ++presents_;
+        return {};
+    }
+
+    base::Result<void> wait_until_seen(std::span<const acme::ChallengeTask>) override {
+        if (waits) waits();
         return {};
     }
 
@@ -101,6 +110,8 @@ class Solver final : public acme::Solver {
     std::string type_name = "http-01";
     std::string failing{};
     bool cannot_clean_up = false;
+    std::function<void()> waits{};  // until what it has presented is seen
+    bool outlives = true;
 
   private:
     mutable std::mutex mutex_;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/unit/acme/fakes.hpp"
+#include "tests/unit/base/faulty_files.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
 
 using fakes::code_of;
@@ -132,6 +133,46 @@ TEST_CASE("webroot: links and files in the way are refused, and what is behind t
     CHECK(slurp(elsewhere / "t") == "precious");
 }
 
+TEST_CASE("webroot: a directory that is swapped for a link at the last moment leads nowhere else") {
+    tests::TemporaryDirectory elsewhere;
+    const tests::TemporaryDirectory directory;
+    const std::string challenges = directory / ".well-known/acme-challenge";
+    tests::FaultyFiles files;
+    const auto solver = acme::make_webroot_solver(files, directory.path());
+    int swaps = 0;
+    std::string awaited = "open ";
+    files.before_each = [&](const std::string& what) {
+        if (awaited.empty() || !what.starts_with(awaited) || !what.ends_with("/t")) return;
+        fs::rename(challenges, challenges + ".aside" + std::to_string(++swaps));
+        fs::create_directory_symlink(elsewhere.path(), challenges);
+        awaited.clear();
+    };
+    static_cast<void>(solver->present(task("t")));
+    CHECK(swaps == 1);
+    CHECK(fs::is_empty(elsewhere.path()));
+
+    fs::remove(challenges);
+    REQUIRE(solver->present(task("t")));
+    std::ofstream(elsewhere / "t") << "precious";
+    awaited = "unlink ";
+    CHECK(solver->clean_up(task("t")));
+    CHECK(swaps == 2);
+    CHECK(slurp(elsewhere / "t") == "precious");
+    CHECK_FALSE(fs::exists(challenges + ".aside2/t"));
+}
+
+TEST_CASE("webroot: one that is a link itself is the administrator's own word") {
+    const tests::TemporaryDirectory directory;
+    fs::create_directory(directory / "release-7");
+    fs::create_directory_symlink(directory / "release-7", directory / "current");
+    base::SystemFiles files;
+    const auto solver = acme::make_webroot_solver(files, directory / "current");
+    REQUIRE(solver->present(task("t")));
+    CHECK(slurp(directory / "release-7/.well-known/acme-challenge/t") == "authorization");
+    REQUIRE(solver->clean_up(task("t")));
+    CHECK(fs::is_empty(directory / "release-7/.well-known/acme-challenge"));
+}
+
 TEST_CASE("webroot: a webroot that is not there, or may not be written, is said so") {
     base::SystemFiles files;
     const auto missing = acme::make_webroot_solver(files, "/nonexistent/webroot")->present(task("t"));
@@ -141,4 +182,5 @@ TEST_CASE("webroot: a webroot that is not there, or may not be written, is said 
     const auto denied = acme::make_webroot_solver(files, "/proc")->present(task("t"));
     CHECK(code_of(denied) == "solver/present");
     CHECK_FALSE(denied.error().hint.empty());
+    CHECK(contains(message_of(denied), " /proc/.well-known"));
 }

@@ -219,6 +219,39 @@ TEST_CASE("faults: looks that fail for a while are survived, for ever they are n
     CHECK(refused.ca.count("/order/1") == 1);
 }
 
+TEST_CASE("faults: what is not the CA's own word about an order does not end it") {
+    struct Case {
+        std::string_view name;
+        std::string path;
+        Answer answer;
+        int asked;
+    };
+
+    for (const Case& c : {
+             Case{"a page of maintenance", "/order/1", fakes::reply(200, "<html>Back soon</html>"), 5},
+             Case{"a page of a load balancer", "/order/1", fakes::reply(403, "<html>Forbidden</html>"), 5},
+             Case{"an order cut short", "/order/1", fakes::reply(200, R"({"status":"val)"), 5},
+             Case{"an order without end", "/order/1", base::fail(base::Code::NetTooLarge, "1 MiB"), 5},
+             Case{"a copy that lags", "/order/1", fakes::problem(404, "malformed", "no such order"), 5},
+             Case{"an authorization hidden by a page", "/authz/1/0", fakes::reply(403, "<html>"), 1},
+             Case{"a page at finalize", "/finalize/1", fakes::reply(403, "<html>Forbidden</html>"), 3},
+         }) {
+        CAPTURE(c.name);
+        World world({"a.example"});
+        answer_first(world, c.path, 1000, c.answer);
+        const auto issued = world.issue();
+        const bool is_large = !c.answer;
+        CHECK(code_of(issued) == (is_large ? "net/too-large" : "ca/protocol"));
+        CHECK((base::class_of(issued.error().code) == base::ErrorClass::Transient));
+        CHECK(world.ca.count(c.path) == c.asked);
+        world.ca.before = nullptr;
+        world.request.order_url = world.placed.front();
+        CHECK(message_of(world.issue()) == "");
+        CHECK(world.ca.count("/order") == 1);
+        CHECK(world.ca.issued() == 1);
+    }
+}
+
 TEST_CASE("faults: a busy CA is not asked to finalize again before it wants to be") {
     World world({"a.example"});
     base::HttpResponse busy = fakes::reply(503, "");
@@ -228,6 +261,23 @@ TEST_CASE("faults: a busy CA is not asked to finalize again before it wants to b
     CHECK(code_of(issued) == "ca/server-error");
     CHECK(issued.error().retry_at.has_value());
     CHECK(world.ca.count("/finalize/1") == 1);
+}
+
+TEST_CASE("faults: a CA that is busy for a moment is asked to finalize again when that is over") {
+    World world({"a.example"});
+    base::HttpResponse busy = fakes::reply(503, "");
+    busy.headers.emplace_back("retry-after", "30");
+    std::vector<base::Milliseconds> asked;
+    world.ca.before = [&](const std::string& path, int count) -> std::optional<Answer> {
+        if (path != "/finalize/1") return std::nullopt;
+        asked.push_back(world.clock.passed());
+        return count <= 2 ? std::optional<Answer>(busy) : std::nullopt;
+    };
+    CHECK(message_of(world.issue()) == "");
+    REQUIRE(asked.size() == 3);
+    CHECK((asked[1] - asked[0] >= 30s));
+    CHECK((asked[2] - asked[1] >= 30s));
+    CHECK((asked[2] - asked[0] < 62s));
 }
 
 TEST_CASE("faults: more authorizations than names could need") {
@@ -326,7 +376,7 @@ TEST_CASE("faults: http URLs and bodies too large, anywhere") {
     }
     World unbounded({"a.example"});
     answer_first(unbounded, "/cert/1", 1000, fakes::reply(200, std::string(3'000'000, 'x')));
-    CHECK(code_of(unbounded.issue()) == "ca/wrong-certificate");
+    CHECK(code_of(unbounded.issue()) == "ca/protocol");
 }
 
 TEST_CASE("faults: refused at newOrder, name by name") {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -129,6 +130,14 @@ TEST_CASE("issuance: endless processing ends with our patience, and says that no
     CHECK(world.solver.held() == 0);
 }
 
+TEST_CASE("issuance: the time that a solver takes is not the CA's") {
+    World world({"a.example"});
+    world.ca.validation_looks = 3;
+    world.solver.waits = [&world] { world.clock.sleep(900s); };
+    CHECK(message_of(world.issue()) == "");
+    CHECK(world.ca.count("/chall/1/0") == 1);
+}
+
 TEST_CASE("issuance: a status nobody knows is looked at again until our patience ends") {
     World world({"a.example"});
     place_before(world);
@@ -157,7 +166,7 @@ TEST_CASE("issuance: resuming goes on from where the order is") {
         CHECK(world.ca.count("/chall/1/0") == 0);
         CHECK(world.solver.presents() == 1);
     }
-    SUBCASE("valid: nothing but the download, and clearing up what was presented for it") {
+    SUBCASE("valid: nothing but the download") {
         World world({"a.example"});
         const auto first = world.issue();
         REQUIRE(first);
@@ -166,7 +175,7 @@ TEST_CASE("issuance: resuming goes on from where the order is") {
         const auto again = world.issue();
         REQUIRE(again);
         CHECK(again->chain.front().sha256() == first->chain.front().sha256());
-        CHECK(world.ca.log() == Log{"POST /order/1", "POST /authz/1/0", "POST /cert/1"});
+        CHECK(world.ca.log() == Log{"POST /order/1", "POST /cert/1"});
         CHECK(world.solver.presents() == 1);
         CHECK(world.ca.issued() == 1);
     }
@@ -195,6 +204,7 @@ TEST_CASE("issuance: an order that cannot be used any more") {
     };
     for (const Case& c : {
              Case{"404 without a word", fakes::reply(404)},
+             Case{"410 of a load balancer", fakes::reply(410, "<html>Gone</html>")},
              Case{"404 with a problem", fakes::problem(404, "malformed", "no such order")},
              Case{"403 of another account", fakes::problem(403, "unauthorized", "not yours")},
              Case{"invalid", order("invalid", "a.example", "2027-01-01T00:00:00Z")},
@@ -213,13 +223,69 @@ TEST_CASE("issuance: an order that cannot be used any more") {
         CHECK(issued.error().step == "order");
         CHECK(world.ca.count("/order") == 0);
     }
-    World unreachable({"a.example"});
-    unreachable.request.order_url = fakes::kOrigin + "/order/7";
-    unreachable.ca.before = [](const std::string& path, int) -> std::optional<Answer> {
-        if (path == "/order/7") return fakes::lost();
-        return std::nullopt;
+}
+
+TEST_CASE("issuance: an order that cannot be seen is not over") {
+    struct Case {
+        std::string_view name;
+        Answer answer;
+        std::string_view code;
     };
-    CHECK(code_of(unreachable.issue()) == "ca/unreachable");
+
+    for (const Case& c : {
+             Case{"no answer", fakes::lost(), "ca/unreachable"},
+             Case{"a load balancer forbids it", fakes::reply(403, "<html>Forbidden</html>"), "ca/protocol"},
+             Case{"400 without a type", fakes::reply(400, R"({"detail":"no"})"), "ca/protocol"},
+             Case{"a page of maintenance", fakes::reply(200, "<html>Back soon</html>"), "ca/protocol"},
+             Case{"an account that is not known", fakes::problem(404, "accountDoesNotExist"),
+                  "ca/account-missing"},
+         }) {
+        CAPTURE(c.name);
+        World world({"a.example"});
+        world.request.order_url = fakes::kOrigin + "/order/7";
+        world.ca.before = [&c](const std::string& path, int) -> std::optional<Answer> {
+            if (path == "/order/7") return c.answer;
+            return std::nullopt;
+        };
+        CHECK(code_of(world.issue()) == c.code);
+        CHECK(world.ca.count("/order") == 0);
+    }
+}
+
+TEST_CASE("issuance: an order that the CA has given to two leads to one certificate; the other orders anew") {
+    for (const bool comes_first : {true, false}) {
+        CAPTURE(comes_first);
+        World world({"a.example"});
+        world.ca.reuses_orders = true;
+        acme::IssuanceRequest theirs{.key = base::PrivateKey::generate(base::KeyType::EcdsaP256).value()};
+        theirs.names = world.request.names;
+        bool have_come = false;
+        base::Result<acme::Issued> other = base::fail(base::Code::InternalUnexpected, "not asked yet");
+        // Another certificate for the same names, with another type of key, between two steps of ours.
+        const auto come_between = [&] {
+            if (std::exchange(have_come, true)) return;
+            other =
+                acme::issue(world.session, world.account, theirs, {.solver_for = world.effects.solver_for});
+        };
+        if (comes_first) {
+            world.effects.order_placed = [&](const std::string& url) -> base::Result<void> {
+                world.placed.push_back(url);
+                come_between();
+                return {};
+            };
+        } else {
+            world.solver.waits = come_between;
+        }
+        const auto ours = world.issue();
+        CHECK(code_of(ours) == "ca/order-gone");
+        CHECK(contains(message_of(ours), "another key than ours"));
+        CHECK(ours.error().step == "download");
+        REQUIRE(other);
+        CHECK(other->order_url == world.placed.front());
+        REQUIRE(world.issue());
+        CHECK(world.placed.back() == fakes::kOrigin + "/order/2");
+        CHECK(world.ca.issued() == 2);
+    }
 }
 
 TEST_CASE("issuance: whether an order is over is judged by the CA's clock") {
@@ -236,6 +302,30 @@ TEST_CASE("issuance: whether an order is over is judged by the CA's clock") {
             return answer;
         };
         CHECK(code_of(world.issue()) == (is_over ? "ca/order-gone" : "ok"));
+    }
+}
+
+TEST_CASE(
+    "issuance: a clock that is ahead refuses nothing that is valid by the CA's, and the CA no more than "
+    "that") {
+    for (const auto& [date, code] : {std::tuple{"Sat, 22 Aug 2026 10:00:00 GMT", "ok"},
+                                     std::tuple{"Wed, 21 Oct 2026 10:00:00 GMT", "ca/wrong-certificate"},
+                                     std::tuple{"Sat, 21 Nov 2026 12:00:00 GMT", "ca/wrong-certificate"}}) {
+        CAPTURE(date);
+        World world({"a.example"});
+        world.ca.make_chain = [&](EVP_PKEY* key, const fakes::Ca::Names& names) {
+            const base::Instant from = *base::parse_instant("2026-08-22T09:00:00Z");
+            return base::to_pem(
+                {test_ca::issue(
+                     world.ca.intermediate,
+                     {.public_key = key, .names = names, .not_before = from, .not_after = from + 30 * 24h}),
+                 world.ca.intermediate.certificate});
+        };
+        world.ca.after = [&](const std::string&, int, base::HttpResponse answer) -> Answer {
+            answer.headers.emplace_back("date", date);
+            return answer;
+        };
+        CHECK(code_of(world.issue()) == code);
     }
 }
 
@@ -263,6 +353,15 @@ TEST_CASE("issuance: profiles are sent only where they are offered") {
     CHECK(code_of(issued) == "ca/profile-refused");
     CHECK(contains(issued.error().hint, "classic, short"));
     CHECK(wrong.ca.log() == Log{"GET /dir"});
+
+    // A directory that is hours old is no reason to refuse one that has come since.
+    World later({"a.example"});
+    later.request.profile = "short";
+    REQUIRE(later.session.directory());
+    later.ca.meta = world.ca.meta;
+    later.clock.sleep(2h);
+    REQUIRE(later.issue());
+    CHECK(later.ca.count("/dir") == 2);
 
     World none({"a.example"});
     none.request.profile = "short";
@@ -306,6 +405,52 @@ TEST_CASE("issuance: what a solver cannot take away again is told, and stops not
     REQUIRE(world.issue());
     const std::string told = "authorize: a.example: a challenge was left behind: read-only file system";
     CHECK(std::ranges::find(world.progress, told) != world.progress.end());
+}
+
+TEST_CASE("issuance: what outlives us is told of once, before any of it is put up") {
+    World world({"a.example", "b.example"});
+    std::vector<std::string> told;
+    std::vector<std::string> gone;
+    world.effects.about_to_present =
+        [&](const std::vector<acme::ChallengeTask>& tasks) -> base::Result<void> {
+        CHECK(world.solver.presents() == 0);
+        for (const acme::ChallengeTask& task : tasks) told.push_back(task.key_authorization);
+        return {};
+    };
+    world.effects.taken_away = [&](const acme::ChallengeTask& task) {
+        gone.push_back(task.key_authorization);
+    };
+    REQUIRE(world.issue());
+    CHECK(told.size() == 2);
+    std::ranges::sort(told);
+    std::ranges::sort(gone);
+    CHECK(told == gone);
+
+    World unwritable({"a.example"});
+    unwritable.effects.about_to_present = [](const auto&) -> base::Result<void> {
+        return base::fail(base::Code::StateNoSpace, "the disk is full");
+    };
+    CHECK(code_of(unwritable.issue()) == "state/no-space");
+    CHECK(unwritable.solver.presents() == 0);
+    CHECK(unwritable.ca.count("/chall/1/0") == 0);
+}
+
+TEST_CASE("issuance: what goes with the process, and what stays where it is, is not told of as gone") {
+    World listener({"a.example"});
+    listener.solver.outlives = false;
+    listener.effects.about_to_present = [](const auto&) -> base::Result<void> {
+        return base::fail(base::Code::StateNoSpace, "nobody should ask");
+    };
+    listener.effects.taken_away = [](const auto&) { CHECK(false); };
+    CHECK(code_of(listener.issue()) == "ok");
+
+    World stuck({"a.example"});
+    stuck.solver.cannot_clean_up = true;
+    int left_behind = 0;
+    stuck.effects.taken_away = [](const auto&) { CHECK(false); };
+    stuck.effects.left_behind = [&](const auto&, const auto&) { ++left_behind; };
+    CHECK(code_of(stuck.issue()) == "ok");
+    CHECK(left_behind == 1);
 }
 
 TEST_CASE("issue: dns-persist-01 needs no token, and knows the account and the CA's names") {

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // http-01 by a listener of our own, asked over loopback.
+#include <array>
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <ostream>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include "acme/solvers/http_01.hpp"
+#include "acme/solvers/http_answer.hpp"
 #include "acme/solvers/listen_socket.hpp"
 #include "tests/unit/acme/fakes.hpp"
 #include "tests/unit/acme/ports.hpp"
@@ -36,6 +44,25 @@ base::Result<base::HttpResponse> ask(const std::string& origin, const std::strin
                                .trust = {.https_only = false},
                                .connect_deadline = base::Milliseconds(2000),
                                .deadline = base::Milliseconds(5000)});
+}
+
+base::Descriptor connect_to(int port) {
+    base::Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const timeval patience{.tv_sec = 5, .tv_usec = 0};
+    ::setsockopt(socket.number(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    REQUIRE(::connect(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    return socket;
+}
+
+/// Waits for it, for at most five seconds.
+bool is_hung_up(const base::Descriptor& socket) {
+    std::array<char, 1> byte{};
+    const ssize_t got = ::recv(socket.number(), byte.data(), byte.size(), 0);
+    return got == 0 || (got < 0 && errno == ECONNRESET);
 }
 
 const std::string kPath = "/.well-known/acme-challenge/";
@@ -132,6 +159,37 @@ TEST_CASE("listener: a port that somebody has is named, with what to do") {
     const auto foreign = acme::make_listener_solver("192.0.2.1:" + free_port())->present(task("t"));
     CHECK(code_of(foreign) == "solver/present");
     CHECK(contains(message_of(foreign), "no address of this machine"));
+}
+
+TEST_CASE("listener: peers that say little, nothing or far too much keep nobody out") {
+    const int port = tests::free_port();
+    const std::string origin = "127.0.0.1:" + std::to_string(port);
+    const auto solver = acme::make_listener_solver(origin);
+    REQUIRE(solver->present(task("t")));
+    std::vector<base::Descriptor> idle;
+    for (int i = 0; i < 200; ++i) idle.push_back(connect_to(port));
+    CHECK(ask(origin, kPath + "t").value().body == "t.thumb");
+    CHECK(is_hung_up(idle.front()));  // the oldest lost its place to the newer ones
+
+    std::vector<base::Descriptor> slow;
+    for (int i = 0; i < 20; ++i) {
+        slow.push_back(connect_to(port));
+        CHECK(::send(slow.back().number(), "G", 1, MSG_NOSIGNAL) == 1);
+    }
+    CHECK(ask(origin, kPath + "t").value().body == "t.thumb");
+
+    const base::Descriptor endless = connect_to(port);
+    const std::string line = "GET / HTTP/1.1\r\nX: " + std::string(acme::kHttpHeadMax, 'x');
+    CHECK(::send(endless.number(), line.data(), line.size(), MSG_NOSIGNAL) > 0);
+    std::array<char, 64> answer{};
+    const ssize_t got = ::recv(endless.number(), answer.data(), answer.size(), 0);
+    REQUIRE(got > 12);
+    CHECK(std::string_view(answer.data(), 12) == "HTTP/1.1 400");
+
+    const auto began = std::chrono::steady_clock::now();
+    REQUIRE(solver->clean_up(task("t")));
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(1));
+    CHECK(is_hung_up(slow.back()));
 }
 
 TEST_CASE("listener: shared by many certificates at once") {

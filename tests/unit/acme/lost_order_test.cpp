@@ -83,6 +83,20 @@ TEST_CASE("lost order: where it is not found another one is placed") {
     }
 }
 
+TEST_CASE("lost order: one of another profile is another's") {
+    for (const std::string profile : {"short", "classic", ""}) {
+        CAPTURE(profile);
+        World world({"a.example"});
+        world.ca.meta = R"({"profiles":{"classic":"as ever","short":"6 days"}})";
+        world.request.profile = "short";
+        lose_order(world);
+        list(world, {quoted_url("/order/1")});
+        world.request.profile = profile;
+        REQUIRE(world.issue());
+        CHECK(world.ca.count("/order") == (profile == "short" ? 1 : 2));
+    }
+}
+
 TEST_CASE("lost order: one that has led to a certificate is another's, for its key is not ours") {
     World world({"a.example"});
     REQUIRE(world.issue());

@@ -40,7 +40,7 @@ TEST_CASE("problem: what the planner may do about it") {
              Case{urn("badPublicKey"), 400, "ca/account-refused"},
              Case{urn("badSignatureAlgorithm"), 400, "ca/account-refused"},
              Case{urn("badRevocationReason"), 400, "ca/revocation-refused"},
-             Case{urn("malformed"), 409, "ca/key-in-use"},
+             Case{urn("malformed"), 409, "ca/refused"},
              Case{urn("invalidContact"), 400, "ca/account-refused"},
              Case{urn("rejectedIdentifier"), 400, "ca/identifier-refused"},
              Case{urn("unsupportedIdentifier"), 400, "ca/identifier-refused"},
@@ -60,6 +60,13 @@ TEST_CASE("problem: what the planner may do about it") {
         CHECK(base::to_string(error.code) == c.want);
         CHECK(error.problem == c.type);
     }
+}
+
+TEST_CASE("problem: a conflict is about a key where a key is changed, and nowhere else") {
+    const Problem conflict{.type = urn("malformed"), .detail = "d", .status = 409};
+    CHECK(base::to_string(refusal(conflict, {.ca = "x", .changes_key = true}).code) == "ca/key-in-use");
+    CHECK(base::to_string(refusal(conflict, {.ca = "x", .names = 1}).code) == "ca/refused");
+    CHECK(base::to_string(refusal(conflict, {.ca = "x"}).code) == "ca/refused");
 }
 
 TEST_CASE("problem: the names it is about are named, and how many there were") {

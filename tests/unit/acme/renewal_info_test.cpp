@@ -140,6 +140,9 @@ TEST_CASE("issuance: `replaces` is dropped, whatever way a CA refuses it, and no
              Case{"500 serverInternal", fakes::problem(500, "serverInternal"), true, 2},
              Case{"429", fakes::problem(429, "rateLimited"), false, 1},
              Case{"503 with Retry-After", busy, false, 1},
+             Case{"a name that is refused", fakes::problem(400, "rejectedIdentifier"), false, 1},
+             Case{"a name whose CAA forbids it", fakes::problem(403, "caa"), false, 1},
+             Case{"an account without its binding", fakes::problem(403, "externalAccountRequired"), false, 1},
              Case{"the terms have changed", fakes::problem(403, "userActionRequired"), false, 1},
          }) {
         CAPTURE(c.name);
@@ -158,6 +161,22 @@ TEST_CASE("issuance: `replaces` is dropped, whatever way a CA refuses it, and no
         REQUIRE(issued->remarks.size() == 1);
         CHECK(issued->remarks.front().starts_with("ordered without naming what it replaces"));
     }
+}
+
+TEST_CASE("issuance: a refusal of `replaces` is what is told, where it may not be asked without") {
+    World world({"a.example"});
+    world.ca.renewal_info = fakes::kOrigin + "/ari";
+    world.request.replaces = "aki.serial";
+    world.effects.about_to_order = [](bool names_what_it_replaces) -> base::Result<void> {
+        if (names_what_it_replaces) return {};
+        return base::fail(base::Code::CaRateLimited, "nothing was asked");
+    };
+    world.ca.before = [&](const std::string& path, int) -> std::optional<fakes::Ca::Answer> {
+        if (path == "/order") return fakes::problem(409, "alreadyReplaced", "replaced by another order");
+        return std::nullopt;
+    };
+    CHECK(fakes::contains(fakes::message_of(world.issue()), "replaced by another order"));
+    CHECK(world.ca.count("/order") == 1);
 }
 
 TEST_CASE("issuance: `replaces` is sent where the CA has renewal information, and only there") {

@@ -39,6 +39,28 @@ TEST_CASE("retry: Retry-After in both forms, within a week") {
     }
 }
 
+TEST_CASE("retry: a date to come back at is measured by the clock that it was written by") {
+    struct Case {
+        std::string_view retry_after, date;
+        std::optional<base::Seconds> want;
+    };
+
+    for (const Case& c : {
+             Case{"Sat, 21 Nov 2026 15:00:30 GMT", "Sat, 21 Nov 2026 15:00:00 GMT", 30s},
+             Case{"Sat, 21 Nov 2026 09:00:30 GMT", "Sat, 21 Nov 2026 09:00:00 GMT", 30s},
+             Case{"Sat, 21 Nov 2026 12:00:30 GMT", "", 30s},
+             Case{"Sat, 21 Nov 2026 12:00:30 GMT", "yesterday", 30s},
+             Case{"30", "Sat, 21 Nov 2026 15:00:00 GMT", 30s},
+             Case{"", "Sat, 21 Nov 2026 15:00:00 GMT", std::nullopt},
+         }) {
+        CAPTURE(c.retry_after);
+        CAPTURE(c.date);
+        base::HttpResponse answer = fakes::reply(503);
+        answer.headers = {{"retry-after", std::string(c.retry_after)}, {"date", std::string(c.date)}};
+        CHECK((acme::retry_after_of(answer, fakes::kNow) == c.want));
+    }
+}
+
 TEST_CASE("retry: the first look is soon, the later ones as the CA asks, within limits") {
     struct Case {
         unsigned look;

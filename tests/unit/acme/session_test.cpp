@@ -100,6 +100,23 @@ TEST_CASE(
     CHECK(world.ca.count("/moved") == 1);
 }
 
+TEST_CASE("session: a CA whose directory names another dead URL each time is asked at two of them") {
+    World world({});
+    int made = 0;
+    world.ca.before = [&made](const std::string& path, int) -> std::optional<Answer> {
+        if (path.starts_with("/moved")) return reply(404);
+        if (path != "/dir") return std::nullopt;
+        return reply(200, R"({"newNonce":"https://ca.test/nonce","newAccount":"https://ca.test/account",)"
+                          R"("newOrder":"https://ca.test/moved)" +
+                              std::to_string(++made) + "\"}");
+    };
+    CHECK(code_of(world.session.post_to(world.account, &acme::Directory::new_order, kNames, {})) ==
+          "ca/refused");
+    CHECK(world.ca.count("/moved1") == 1);
+    CHECK(world.ca.count("/moved2") == 1);
+    CHECK(world.ca.count("/dir") == 2);
+}
+
 TEST_CASE("session: many requests go at once, each with a nonce of its own") {
     World world({});
     REQUIRE(world.session.post(world.account, kOrder, kNames));
@@ -176,7 +193,17 @@ TEST_CASE("session: a slow CA that rejects every nonce is given up on after 20 s
         return problem(400, "badNonce");
     };
     CHECK(code_of(world.session.post(world.account, kOrder, kNames)) == "ca/bad-nonce");
-    CHECK(world.ca.count("/order") == 3);
+    CHECK(world.ca.count("/order") == 4);
+}
+
+TEST_CASE("session: one nonce that is rejected after a long wait is not the last") {
+    World world({});
+    world.ca.before = [&world](const std::string& path, int count) -> std::optional<Answer> {
+        if (path != "/order" || count > 1) return std::nullopt;
+        world.clock.sleep(30s);
+        return problem(400, "badNonce");
+    };
+    CHECK(message_of(world.session.post(world.account, kOrder, kNames)) == "");
 }
 
 TEST_CASE("session: answers without nonces, or with broken ones") {
@@ -202,6 +229,12 @@ TEST_CASE("session: newNonce by HEAD, else by GET, else an error that names it")
     world.ca.before = first("/nonce", 1, reply(200));
     REQUIRE(world.session.post(world.account, kOrder, kNames));
     CHECK(world.ca.log() == Log{"GET /dir", "HEAD /nonce", "GET /nonce", "POST /order"});
+
+    World refuses({});
+    refuses.ca.gives_nonces = false;
+    refuses.ca.before = first("/nonce", 1, reply(405));
+    REQUIRE(refuses.session.post(refuses.account, kOrder, kNames));
+    CHECK(refuses.ca.log() == Log{"GET /dir", "HEAD /nonce", "GET /nonce", "POST /order"});
 
     World none({});
     none.ca.gives_nonces = false;
@@ -237,6 +270,23 @@ TEST_CASE("session: a hiccup is waited out, unless the CA says that it takes lon
     world.ca.before = first("/order/1", 1, reply(503));
     REQUIRE(world.session.post(world.account, kOrder + "/1", std::nullopt));
 
+    base::HttpResponse brief = reply(503);
+    brief.headers = {{"retry-after", "4"}};
+    for (const std::string path : {"/order/1", "/moment"}) {
+        CAPTURE(path);
+        world.ca.clear_log();
+        world.ca.before = [&](const std::string& asked, int count) -> std::optional<Answer> {
+            if (asked != path) return std::nullopt;
+            return count == 1 ? Answer(brief) : Answer(reply(200));
+        };
+        const base::Milliseconds before = world.clock.passed();
+        const bool is_signed = path == "/order/1";
+        CHECK((is_signed ? world.session.post(world.account, fakes::kOrigin + path, std::nullopt)
+                         : world.session.fetch(fakes::kOrigin + path)));
+        CHECK((world.clock.passed() - before == 4s));
+    }
+    world.ca.clear_log();
+
     base::HttpResponse busy = reply(503, "<html>");
     busy.headers = {{"retry-after", "90"}};
     world.ca.before = first("/order/1", 99, busy);
@@ -244,7 +294,7 @@ TEST_CASE("session: a hiccup is waited out, unless the CA says that it takes lon
     CHECK(code_of(posted) == "ca/server-error");
     const auto in_90_s = world.clock.now() + 90s;
     CHECK((posted.error().retry_at == in_90_s));
-    CHECK(world.ca.count("/order/1") == 3);
+    CHECK(world.ca.count("/order/1") == 1);
 }
 
 TEST_CASE("session: rate limits say until when, refusals say why") {

@@ -153,6 +153,21 @@ TEST_CASE("tls-alpn-01: the certificate holds one name and the digest in a criti
     }
 }
 
+TEST_CASE("tls-alpn-01: what a CA would take for the answer, and what not") {
+    const auto key = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
+    const auto made = [&](const acme::ChallengeTask& of) {
+        return acme::make_alpn_certificate(key, of.identifier, of.key_authorization, fakes::kNow).value();
+    };
+    for (const std::string name : {"a.example", "192.0.2.1"}) {
+        const auto right = task(name);
+        CHECK(acme::is_alpn_answer(made(right), right));
+        CHECK_FALSE(acme::is_alpn_answer(made(task("b.example")), right));
+        CHECK_FALSE(acme::is_alpn_answer(made(task(name, "u")), right));
+        const auto plain = base::self_sign(key, {right.identifier}, fakes::kNow, fakes::kNow + 1h).value();
+        CHECK_FALSE(acme::is_alpn_answer(plain, right));
+    }
+}
+
 TEST_CASE("tls-alpn-01: shows its certificate to acme-tls/1 alone, by name, while something is presented") {
     base::SystemClock clock;
     const int port = tests::free_port();
@@ -221,6 +236,49 @@ TEST_CASE("tls-alpn-01: of two orders for one name the newer is shown, then the 
     CHECK(base::hex(shown()) == "0420" + base::sha256_hex("new.thumb"));
     REQUIRE(solver->clean_up(task("a.example", "new")));
     CHECK(base::hex(shown()) == "0420" + base::sha256_hex("old.thumb"));
+}
+
+TEST_CASE("tls-alpn-01: two orders for one name are shown one after the other, however they overlap") {
+    base::SystemClock clock;
+    const int port = tests::free_port();
+    const auto solver = acme::make_tls_alpn_solver("127.0.0.1:" + std::to_string(port), clock);
+    const auto shown = [&](const std::string& name) {
+        return base::hex(acme_extension(shake(port, name, kAcme).certificate.value()).value);
+    };
+    const std::vector<acme::ChallengeTask> first{task("a.example", "one"), task("b.example", "two")};
+    const std::vector<acme::ChallengeTask> second{task("b.example", "three"), task("a.example", "four")};
+    for (const auto& each : first) REQUIRE(solver->present(each));
+    REQUIRE(solver->wait_until_seen(first));
+    for (const auto& each : second) REQUIRE(solver->present(each));
+    CHECK(shown("a.example") == "0420" + base::sha256_hex("one.thumb"));
+    CHECK(shown("b.example") == "0420" + base::sha256_hex("two.thumb"));
+
+    std::atomic<bool> is_seen = false;
+    std::thread waiting([&] {
+        (void)solver->wait_until_seen(second);
+        is_seen = true;
+    });
+    REQUIRE(solver->clean_up(first[0]));
+    // Half is none: the other name is still shown for the first order.
+    CHECK(shown("b.example") == "0420" + base::sha256_hex("two.thumb"));
+    CHECK_FALSE(is_seen);
+    REQUIRE(solver->clean_up(first[1]));
+    waiting.join();
+    CHECK(shown("a.example") == "0420" + base::sha256_hex("four.thumb"));
+    CHECK(shown("b.example") == "0420" + base::sha256_hex("three.thumb"));
+}
+
+TEST_CASE("tls-alpn-01: a turn that never comes is not waited for without end") {
+    fakes::Clock clock;
+    const auto solver = acme::make_tls_alpn_solver("127.0.0.1:" + std::to_string(tests::free_port()), clock);
+    const std::vector<acme::ChallengeTask> first{task("a.example", "one")};
+    const std::vector<acme::ChallengeTask> second{task("a.example", "two")};
+    REQUIRE(solver->present(first[0]));
+    REQUIRE(solver->wait_until_seen(first));
+    CHECK(clock.slept().empty());
+    REQUIRE(solver->present(second[0]));
+    REQUIRE(solver->wait_until_seen(second));
+    CHECK(clock.passed() == 660s);
 }
 
 TEST_CASE("tls-alpn-01: silent and talkative strangers do not keep a CA out") {

@@ -4,8 +4,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <ostream>
 #include <sstream>
+#include <thread>
 
 #include <doctest/doctest.h>
 #include <spdlog/sinks/ostream_sink.h>
@@ -136,6 +138,38 @@ TEST_CASE("accounts: of two that register at once one waits, and finds what the 
     CHECK(stage.ca.accounts.known.size() == 1);
 }
 
+TEST_CASE("accounts: a CA that does not answer keeps nobody waiting for another one") {
+    Stage stage;
+    const tests::TemporaryDirectory directory;
+    base::SystemFiles files;
+    const auto store = agent::FileStore::open_read_only(files, directory / "state");
+    spdlog::logger log("test", std::make_shared<spdlog::sinks::ostream_sink_st>(stage.said));
+    acme::Session session({.name = "fake", .directory = fakes::kOrigin + "/dir"}, stage.ca, stage.clock);
+    agent::CaConfig other = ca_config();
+    other.name = "other";
+    std::unique_ptr<agent::Accounts> accounts;
+    std::optional<base::Result<acme::Account>> meanwhile;
+    std::promise<void> opened;
+    std::jthread thread;
+    bool has_waited = true;
+    // While the first is asked, whose answer takes its time, another thread opens the other.
+    const auto session_of = [&](const agent::CaConfig& ca) -> acme::Session& {
+        if (ca.name == "fake" && !thread.joinable()) {
+            thread = std::jthread([&] {
+                meanwhile = accounts->open(other);
+                opened.set_value();
+            });
+            has_waited = opened.get_future().wait_for(10s) != std::future_status::ready;
+        }
+        return session;
+    };
+    accounts = std::make_unique<agent::Accounts>(*store, stage.clock, log, session_of);
+    CHECK(accounts->open(ca_config()));
+    thread.join();
+    CHECK_FALSE(has_waited);
+    CHECK((meanwhile && *meanwhile));
+}
+
 TEST_CASE("accounts: one that is gone while its certificates are there is not replaced in silence") {
     Stage stage;
     const std::string url = Run(stage)->open(ca_config()).value().url;
@@ -263,6 +297,34 @@ TEST_CASE("accounts: a CA that says yes to a new key and changes nothing is not 
     CHECK_FALSE(std::filesystem::exists(stage.place() + "/account.key.next"));
 }
 
+TEST_CASE("accounts: a new key is kept, whatever hides for a moment that the CA has taken it") {
+    struct Case {
+        std::string_view name;
+        base::HttpResponse answer;
+        std::string_view code;
+    };
+
+    for (const Case& c : {
+             Case{"a page of a load balancer", fakes::reply(403, "<html>Forbidden</html>"), "ca/refused"},
+             Case{"nothing there", fakes::reply(404), "ca/refused"},
+             Case{"a copy that knows neither key", fakes::problem(400, "malformed", "JWS verification error"),
+                  "ca/refused"},
+         }) {
+        CAPTURE(c.name);
+        Stage stage;
+        const acme::Account before = Run(stage)->open(ca_config()).value();
+        stage.ca.before = answer_at("/account/1", c.answer);
+        const auto changed = Run(stage)->change_key(ca_config(), base::KeyType::EcdsaP256);
+        CHECK(code_of(changed) == c.code);
+        CHECK(contains(changed.error().hint, "both keys are kept"));
+        CHECK_FALSE(Run(stage)->open(ca_config()));
+        CHECK(std::filesystem::exists(stage.place() + "/account.key.next"));
+        stage.ca.before = nullptr;
+        CHECK(knows(stage, Run(stage)->open(ca_config()).value()));
+        CHECK_FALSE(knows(stage, before));
+    }
+}
+
 TEST_CASE("accounts: a next key that the CA knows nothing of, or as another account's, is dropped") {
     for (const bool is_others : {false, true}) {
         Stage stage;
@@ -321,6 +383,20 @@ TEST_CASE("accounts: lost by the CA, one is registered with the same key, and a 
     CHECK(account->url != before);
     CHECK(contains(stage.said.str(), "the CA has lost our account " + before));
     CHECK(Run(stage)->open(ca_config()).value().url == account->url);
+
+    // What is lost is kept, for records that name it, until somebody says so.
+    const auto lost = [&] {
+        Run run(stage);
+        const auto stored = run.store().account("fake", ca_config().directory).value();
+        return stored && stored->lost ? stored->lost->url : "";
+    };
+    CHECK(lost() == before);
+    stage.ca.accounts.known = {{8, {}}};
+    REQUIRE(Run(stage)->find_again(ca_config()));
+    CHECK(lost() == before);
+    REQUIRE(Run(stage)->forget_loss(ca_config()));
+    CHECK(lost().empty());
+    REQUIRE(Run(stage)->forget_loss(ca_config()));
 }
 
 TEST_CASE("accounts: one that was closed stays closed, and a new one is made only when somebody says so") {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/plan/agenda.hpp"
 
+#include <functional>
+#include <ostream>
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 using agent::Agenda;
@@ -16,19 +21,25 @@ constexpr Instant at(std::int64_t seconds) {
     return Instant(Seconds(1'800'000'000 + seconds));
 }
 
+/// The name of the one that is taken; "" for none.
+std::string take(Agenda& agenda, Instant now) {
+    const auto due = agenda.take_due(now);
+    return due ? due->certificate : "";
+}
+
 }  // namespace
 
-TEST_CASE("agenda: what has been due for longest comes first, what is not due not at all") {
+TEST_CASE("agenda: of what is due the most pressing comes first, what is not due not at all") {
     Agenda agenda;
     CHECK_FALSE(agenda.next());
-    agenda.put("b", at(20));
-    agenda.put("a", at(10));
-    agenda.put("c", at(30));
+    agenda.put("b", at(20), at(500));
+    agenda.put("a", at(10), at(600));
+    agenda.put("c", at(30), at(0));
     CHECK(agenda.next() == at(10));
-    CHECK_FALSE(agenda.take_due(at(9)));
-    CHECK(agenda.take_due(at(20)) == "a");
-    CHECK(agenda.take_due(at(20)) == "b");
-    CHECK_FALSE(agenda.take_due(at(20)));
+    CHECK(take(agenda, at(9)).empty());
+    CHECK(take(agenda, at(20)) == "b");
+    CHECK(take(agenda, at(20)) == "a");
+    CHECK(take(agenda, at(20)).empty());
     CHECK(agenda.next() == at(30));
     CHECK(agenda.at_work() == 2);
 }
@@ -36,20 +47,20 @@ TEST_CASE("agenda: what has been due for longest comes first, what is not due no
 TEST_CASE("agenda: what is being worked on is not due, whatever is heard of it, until it is put back") {
     Agenda agenda;
     agenda.put("a", at(0));
-    REQUIRE(agenda.take_due(at(0)) == "a");
+    REQUIRE(take(agenda, at(0)) == "a");
     CHECK_FALSE(agenda.due("a"));
     SUBCASE("nothing has happened meanwhile") {
         agenda.put_back("a", at(100));
         CHECK(agenda.due("a") == at(100));
-        CHECK_FALSE(agenda.take_due(at(99)));
+        CHECK(take(agenda, at(99)).empty());
     }
     SUBCASE("something has: it is due at once") {
         agenda.put("a", at(50));
-        CHECK_FALSE(agenda.take_due(at(60)));
+        CHECK(take(agenda, at(60)).empty());
         agenda.put_back("a", at(100));
-        CHECK(agenda.take_due(at(1)) == "a");
+        CHECK(take(agenda, at(1)) == "a");
         agenda.put_back("a", at(100));
-        CHECK_FALSE(agenda.take_due(at(99)));
+        CHECK(take(agenda, at(99)).empty());
     }
     SUBCASE("it is gone") {
         agenda.drop("a");
@@ -74,18 +85,91 @@ TEST_CASE("agenda: another instant takes the place of the one before") {
 
 TEST_CASE("agenda: the wall clock may be anything: asleep for an hour, ninety days forwards, and back") {
     Agenda agenda;
-    agenda.put("soon", at(60));
-    agenda.put("renewal", at(30 * kDay));
+    agenda.put("soon", at(60), at(0));
+    agenda.put("renewal", at(30 * kDay), at(1));
     SUBCASE("an hour asleep: what came due is due, once") {
-        CHECK(agenda.take_due(at(3600)) == "soon");
-        CHECK_FALSE(agenda.take_due(at(3600)));
+        CHECK(take(agenda, at(3600)) == "soon");
+        CHECK(take(agenda, at(3600)).empty());
     }
     SUBCASE("ninety days forwards and back: nothing is lost, nothing comes earlier than it was put") {
-        REQUIRE(agenda.take_due(at(90 * kDay)) == "soon");
-        REQUIRE(agenda.take_due(at(90 * kDay)) == "renewal");
+        REQUIRE(take(agenda, at(90 * kDay)) == "soon");
+        REQUIRE(take(agenda, at(90 * kDay)) == "renewal");
         agenda.put_back("soon", at(120));
         agenda.put_back("renewal", at(30 * kDay));
-        CHECK_FALSE(agenda.take_due(at(0)));
+        CHECK(take(agenda, at(0)).empty());
         CHECK(agenda.next() == at(120));
     }
+}
+
+TEST_CASE("agenda: among thousands that are due at once the one that is about to expire is the first") {
+    struct Case {
+        std::string_view name;
+        std::function<void(Agenda&, const std::string&, std::int64_t)> make_due;
+    };
+
+    const std::vector<Case> cases{
+        {.name = "as at a start, all of them known",
+         .make_due = [](Agenda& agenda, const std::string& one,
+                        std::int64_t pressing) { agenda.put(one, Instant{}, at(pressing)); }},
+        {.name = "after a reload: what was known of them still holds",
+         .make_due =
+             [](Agenda& agenda, const std::string& one, std::int64_t pressing) {
+                 agenda.put(one, at(-100), at(pressing));
+                 agenda.put(one, Instant{});
+             }},
+        {.name = "it has come due last",
+         .make_due =
+             [](Agenda& agenda, const std::string& one, std::int64_t pressing) {
+                 agenda.put(one, at(pressing < 0 ? 0 : -1000), at(pressing));
+             }},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.name);
+        Agenda agenda;
+        for (int i = 0; i < 5000; ++i) c.make_due(agenda, "a" + std::to_string(i), 30 * kDay - i);
+        c.make_due(agenda, "z", -60);
+        CHECK(take(agenda, at(0)) == "z");
+        CHECK(take(agenda, at(0)) == "a4999");
+    }
+}
+
+TEST_CASE("agenda: one that nobody has looked into comes before all, and stays as pressing as it was found") {
+    Agenda agenda;
+    agenda.put("expired", at(0), Instant{});
+    agenda.put("new", at(0));
+    CHECK(agenda.take_due(at(0)) == agent::Due{.certificate = "new", .pressing_at = agent::kNotKnown});
+    agenda.put_back("new", at(0), at(7));
+    CHECK(take(agenda, at(0)) == "expired");
+    CHECK(agenda.take_due(at(0)) == agent::Due{.certificate = "new", .pressing_at = at(7)});
+    agenda.put_back("new", at(0));  // nobody could look
+    CHECK(agenda.pressing_at("new") == at(7));
+}
+
+TEST_CASE(
+    "agenda: what waits for a place is due when that is free, the most pressing first, and by its instant") {
+    const agent::Places service{{.name = "service", .most = 1}};
+    const agent::Places ca{{.name = "ca", .most = 8}};
+    bool is_service_free = false;
+    const auto is_free = [&](const agent::Places& places) { return places == service && is_service_free; };
+    Agenda agenda;
+    for (const char* name : {"a", "b", "c"}) agenda.put(name, at(0));
+    for (int i = 0; i < 3; ++i) REQUIRE(agenda.take_due(at(0)));
+    agenda.put_back("a", at(100), at(20), {service});
+    agenda.put_back("b", at(300), at(10), {ca, service});
+    agenda.put_back("c", at(200), at(30));
+    CHECK(agenda.due("a") == Instant{});  // a start that knows nothing of places looks into it at once
+    CHECK(agenda.next() == at(100));
+    CHECK_FALSE(agenda.take_due(at(50), is_free));
+    is_service_free = true;
+    CHECK(agenda.take_due(at(50), is_free) ==
+          agent::Due{.certificate = "b", .pressing_at = at(10), .called_up_for = service});
+    CHECK(agenda.take_due(at(50), is_free)->certificate == "a");
+    CHECK_FALSE(agenda.take_due(at(50), is_free));
+    agenda.put_back("a", at(100), at(20), {service});
+    is_service_free = false;
+    CHECK(agenda.take_due(at(100), is_free) == agent::Due{.certificate = "a", .pressing_at = at(20)});
+    agenda.put_back("a", at(150), at(20), {service});
+    agenda.drop("a");
+    is_service_free = true;
+    CHECK_FALSE(agenda.take_due(at(150), is_free));
 }

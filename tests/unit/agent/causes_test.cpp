@@ -40,7 +40,7 @@ class Fleet {
     void renew_newest() { records_.back().generations.push_back(fixtures::generation(4, 1h)); }
 
     [[nodiscard]] agent::Overview overview() const {
-        agent::Overview overview{.now = kNow};
+        agent::Overview overview{.agent = {.is_running = true, .since = kNow - 19 * 24h}, .now = kNow};
         for (std::size_t i = 0; i < configs_.size(); ++i)
             overview.certificates.push_back(
                 agent::status_of(configs_[i], records_[i], /*has_open_order=*/false, 1h, kNow));
@@ -150,7 +150,7 @@ TEST_CASE("causes: what is printed of 3, 40 and 4,000 certificates, in 80 column
   git.ada.se    in 31 days   1/1      renews in 24 h
   www.ada.se    in 74 days   1/1      renews in 44 days
 
-3 certificates, 1 needs attention.
+3 certificates, 1 needs attention. Looked 5 min ago; agent running since 2 Nov.
 )"},
             Golden{"3, wide", of_three, 120, 24,
                    R"(  CERTIFICATE   CA            GEN   EXPIRES               SERVED   LOOKED      NEXT
@@ -160,7 +160,7 @@ TEST_CASE("causes: what is printed of 3, 40 and 4,000 certificates, in 80 column
   git.ada.se    letsencrypt   3     in 31 days (22 Dec)   1/1      5 min ago   renews in 24 h
   www.ada.se    letsencrypt   3     in 74 days (3 Feb)    1/1      5 min ago   renews in 44 days
 
-3 certificates, 1 needs attention.
+3 certificates, 1 needs attention. Looked 5 min ago; agent running since 2 Nov.
 )"},
             Golden{"40, narrow", of_forty, 80, 24,
                    R"(40 certificates   36 ok   2 working   1 attention   1 held      looked 5 min ago
@@ -175,6 +175,7 @@ TEST_CASE("causes: what is printed of 3, 40 and 4,000 certificates, in 80 column
 
 NEXT  shop.example.com in 5 h · host-45.example.com in 2 days
 ALL   renewd status --all
+AGENT running since 2 Nov
 )"},
             Golden{
                 "40, wide", of_forty, 120, 24,
@@ -190,6 +191,7 @@ ALL   renewd status --all
 
 NEXT  shop.example.com in 5 h · host-45.example.com in 2 days · host-44.example.com in 3 days · 37 more within 60 days
 ALL   renewd status --all
+AGENT running since 2 Nov
 )"},
             Golden{"4,000, narrow", of_four_thousand, 80, 24,
                    R"(4,000 certificates   3,921 ok   22 working   45 attention   12 held
@@ -209,6 +211,7 @@ ALL   renewd status --all
 
 EXPIRE   <3 d 0   <7 d 4   <14 d 23   <30 d 18   later 3,955
 RENEW    today 14   tomorrow 0   this week 349   busiest 16 Dec: 68
+AGENT    running since 2 Nov
 )"},
             Golden{
                 "4,000, wide", of_four_thousand, 120, 24,
@@ -223,6 +226,7 @@ RENEW    today 14   tomorrow 0   this week 349   busiest 16 Dec: 68
 
 EXPIRE   <3 d 0   <7 d 4   <14 d 23   <30 d 18   later 3,955
 RENEW    today 14   tomorrow 0   this week 349   busiest 16 Dec: 68
+AGENT    running since 2 Nov
 )"},
         }) {
         CAPTURE(c.name);

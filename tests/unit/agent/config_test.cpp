@@ -144,6 +144,14 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
              Case{"an unknown CA", cert + "ca = \"letsencript\"\n",
                   "there is no [ca.letsencript]; did you mean \"letsencrypt\"?"},
              Case{"plain http", "[ca.bad]\ndirectory = \"http://ca.test/dir\"\n", "must be an https:// URL"},
+             Case{"a limit that there is not", "[ca.letsencrypt]\nlimits = { new-order = 3000 }\n",
+                  "[config/unknown-key] renewd.toml:10:12: unknown key \"new-order\" in [ca.letsencrypt] "
+                  "limits; did you mean \"new-orders\"?"},
+             Case{"a limit that lets nothing through", "[ca.letsencrypt]\nlimits = { new-orders = 0 }\n",
+                  "accepted: 1 to 1000000"},
+             Case{"limits that nobody knows",
+                  "[ca.other]\ndirectory = \"https://ca.test/dir\"\nlimits = { new-orders = 300 }\n",
+                  "\"limits\" in [ca.other]: what this CA limits is not known to renewd"},
              Case{"a name that leaves the state directory", "[certificate.\"../../etc\"]\n",
                   "cannot name a certificate"},
              Case{"a target's name with a slash",
@@ -196,6 +204,8 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
                   cert + "[[certificate.\"example.com\".target]]\nname = \"w\"\ndeployer = "
                          "\"nginx\"\ninclude = \"/a\"\n",
                   "belong together"},
+             Case{"a verification that outlasts the way back", tgt + "verify_for = \"41m\"\n",
+                  "is longer than what was there before can be kept ready; accepted: up to \"40m\""},
              Case{"a shell line for argv", tgt + "reload = \"systemctl reload nginx\"\n",
                   "a program and its arguments as a list"},
              Case{"no such deployer",
@@ -231,6 +241,29 @@ TEST_CASE("config: what is wrong is told with its place, its key and what would 
         CAPTURE(problems);
         CHECK(problems.find(c.wanted) != std::string::npos);
     }
+}
+
+TEST_CASE("config: the numbers of limits that a CA has agreed on with its subscriber") {
+    const Files files;
+    files.write(
+        "renewd.toml",
+        std::string(kGround) + "[ca.letsencrypt]\nlimits = { new-orders = 3000, failures-in-a-row = 9 }\n");
+    CAPTURE(files.problems());
+    const auto config = files.read();
+    REQUIRE(config);
+    const auto limits = config->cas.at("letsencrypt").known_limits();
+    const auto usual = agent::limits_of("https://acme-v02.api.letsencrypt.org/directory");
+    REQUIRE(limits.size() == usual.size());
+    const auto of = [](std::span<const agent::CaLimit> all, std::string_view id) {
+        return *std::ranges::find(all, id, &agent::CaLimit::id);
+    };
+    CHECK(agent::words_of(of(limits, "new-orders")) == "3,000 new orders in 3 h");
+    CHECK(of(limits, "new-orders").per == of(usual, "new-orders").per);
+    CHECK(of(limits, "failures-in-a-row").per == std::chrono::days(9));
+    CHECK(of(limits, "same-names").most == of(usual, "same-names").most);
+    CHECK(config->cas.at("letsencrypt-staging").known_limits().data() ==
+          agent::limits_of("https://acme-staging-v02.api.letsencrypt.org/directory").data());
+    CHECK(config->cas.at("test").known_limits().empty());
 }
 
 TEST_CASE("config: all problems are told at once") {

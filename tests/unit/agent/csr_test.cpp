@@ -209,11 +209,11 @@ TEST_CASE("csr: the store keeps the request in the key's place, and never a priv
                                  .started_at = kNow,
                                  .request_der = certificate.request->der};
     REQUIRE(store->begin_order("example.com", order));
-    const auto open = store->open_order("example.com").value();
-    REQUIRE(open);
-    CHECK(open->ordered_for == order.ordered_for);
-    CHECK(open->request_der == order.request_der);
-    CHECK(open->key_pem.empty());
+    const auto open = store->open_orders("example.com").value();
+    REQUIRE(open.size() == 1);
+    CHECK(open[0].ordered_for == order.ordered_for);
+    CHECK(open[0].request_der == order.request_der);
+    CHECK(open[0].key_pem.empty());
 
     const auto root = test_ca::make_root("Root");
     const base::Chain chain{test_ca::issue(root, {.public_key = key().handle(), .names = certificate.names}),
@@ -240,8 +240,8 @@ TEST_CASE("csr: the store keeps the request in the key's place, and never a priv
     CHECK_FALSE(holds_private_key(state));
 
     REQUIRE(store->begin_order("example.com", order));
-    std::filesystem::remove(state + "/certificates/example.com/next/request.der");
-    const auto damaged = store->open_order("example.com");
+    std::filesystem::remove(state + "/certificates/example.com/next-letsencrypt/request.der");
+    const auto damaged = store->open_orders("example.com");
     REQUIRE_FALSE(damaged);
     CHECK(base::to_string(damaged.error().code) == "state/corrupt");
 }

@@ -10,6 +10,7 @@
 #include "agent/plan/plan.hpp"
 #include "agent/work/deploy.hpp"
 #include "agent/work/look.hpp"
+#include "deployers/limits.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 
 using namespace std::chrono_literals;
@@ -48,6 +49,21 @@ agent::TargetPlan planned(const agent::Record& record, Instant now, const agent:
 }
 
 }  // namespace
+
+TEST_CASE(
+    "deploy: what a target has is among its earlier generations, and never more than an installation takes") {
+    std::vector<int> many;
+    for (int number = 1; number < 200; ++number) many.push_back(number);
+    const agent::TargetRecord held{.installed = 7, .serving = 3};
+    CHECK(agent::earlier_on_target(many, {}, 200, 3) == std::vector<int>{198, 199});
+    CHECK(agent::earlier_on_target(many, held, 200, 3) == std::vector<int>{3, 7, 198, 199});
+    const std::vector<int> chosen = agent::earlier_on_target(many, held, 200, 1000);
+    CHECK(chosen.size() == deployers::kListMax - 1);
+    CHECK(chosen.at(0) == 3);
+    CHECK(chosen.at(1) == 7);
+    CHECK(chosen.at(2) == 139);
+    CHECK(chosen.back() == 199);
+}
 
 TEST_CASE("drift: every place is looked at once in each interval, and all of them evenly over it") {
     std::map<std::int64_t, int> by_minute;
@@ -167,14 +183,39 @@ TEST_CASE("drift: what had not been seen serving has not drifted") {
     CHECK_FALSE(record.targets[0].drift.seen_at);
     CHECK(record.targets[0].failure);
     record = fixtures::well();
-    agent::note_look(record, fixtures::certificate(), "web",
-                     {.code = base::Code::VerifyUnresolved, .message = "example.com does not resolve"},
-                     {.now = kNow, .verify_every = 1h, .was_serving = true});
-    CHECK_FALSE(record.targets[0].drift.seen_at);
-    CHECK(record.targets[0].failure);
-    record = fixtures::well();
     record.generations.push_back(fixtures::generation(4));  // not installed yet
     look(record, kNow);
     CHECK_FALSE(record.targets[0].drift.seen_at);
     CHECK_FALSE(record.targets[0].failure);
+}
+
+TEST_CASE("drift: that a target has come to serve what is wanted is an event, that it goes on so is none") {
+    const auto told = [](const agent::Record& record) {
+        std::vector<std::string> events;
+        for (const agent::PendingHook& hook : record.hooks) events.push_back(hook.event + " " + hook.target);
+        return events;
+    };
+    using Events = std::vector<std::string>;
+    agent::Record record = fixtures::well();
+    record.hooks.clear();
+    record.targets[0].installed = 2;
+    record.targets[0].serving = 2;
+    const auto serving = fixtures::seen(Verdict::Serving, "leaf3");
+    agent::note_outcome(record, "web", record.targets[0].fingerprint,
+                        {.installed = true, .wrote = true, .served = true, .endpoints = serving}, 3,
+                        {.now = kNow, .chance = 0.5});
+    CHECK(told(record) == Events{"deployed web", "verified web"});
+    agent::note_verdicts(record, "web", serving, kNow + 1h);
+    CHECK(record.hooks.size() == 2);
+    agent::note_verdicts(record, "web", fixtures::seen(Verdict::Stale, "leaf2"), kNow + 2h);
+    CHECK(record.hooks.size() == 2);
+    agent::note_verdicts(record, "web", serving, kNow + 3h);
+    CHECK(told(record) == Events{"deployed web", "verified web", "verified web"});
+    // Served, but not by us yet: it is not installed.
+    record = fixtures::well();
+    record.hooks.clear();
+    record.targets[0].installed = 2;
+    record.targets[0].serving = 2;
+    agent::note_verdicts(record, "web", serving, kNow);
+    CHECK(record.hooks.empty());
 }

@@ -37,7 +37,7 @@ mode_t mode_of(const std::string& path) {
 TEST_CASE("store: nothing is remembered of what was never seen") {
     Home home;
     CHECK_FALSE(home.store().load("example.com").value().has_value());
-    CHECK_FALSE(home.store().open_order("example.com").value().has_value());
+    CHECK(home.store().open_orders("example.com").value().empty());
     CHECK(home.store().certificates().value().empty());
 }
 
@@ -110,16 +110,16 @@ TEST_CASE("store: an order becomes a generation, private and complete") {
     agent::OpenOrder placed = material.order;
     placed.url = "https://ca.test/order/1";
     REQUIRE(home.store().order_placed("example.com", placed));
-    const auto open = home.store().open_order("example.com").value();
-    REQUIRE(open);
-    CHECK(open->url == placed.url);
-    CHECK(open->key_pem.reveal() == material.order.key_pem.reveal());
-    CHECK(mode_of(home.path("next")) == 0700);
-    CHECK(mode_of(home.path("next/privkey.pem")) == 0600);
+    const auto open = home.store().open_orders("example.com").value();
+    REQUIRE(open.size() == 1);
+    CHECK(open[0].url == placed.url);
+    CHECK(open[0].key_pem.reveal() == material.order.key_pem.reveal());
+    CHECK(mode_of(home.path("next-letsencrypt")) == 0700);
+    CHECK(mode_of(home.path("next-letsencrypt/privkey.pem")) == 0600);
 
     CHECK(home.store().next_number("example.com").value() == 1);
     REQUIRE(home.store().complete("example.com", material.generation(1), material.chain));
-    CHECK_FALSE(home.store().open_order("example.com").value().has_value());
+    CHECK(home.store().open_orders("example.com").value().empty());
     CHECK(std::filesystem::read_symlink(home.path("live")) == "1");
     CHECK(mode_of(home.path("1/privkey.pem")) == 0600);
     const auto generation = home.store().generation("example.com", 1);
@@ -153,10 +153,68 @@ TEST_CASE("store: an order whose key is gone is told, not ordered anew in silenc
     const Material material;
     const auto lease = home.store().lease("example.com").value();
     REQUIRE(home.store().begin_order("example.com", material.order));
-    std::filesystem::remove(home.path("next/privkey.pem"));
-    const auto open = home.store().open_order("example.com");
+    std::filesystem::remove(home.path("next-letsencrypt/privkey.pem"));
+    const auto open = home.store().open_orders("example.com");
     REQUIRE_FALSE(open);
     CHECK(base::to_string(open.error().code) == "state/corrupt");
+}
+
+TEST_CASE("store: an order at one CA leaves that at another alone, and both are over with a generation") {
+    Home home;
+    const Material first;
+    const Material second;
+    const auto lease = home.store().lease("example.com").value();
+    agent::OpenOrder other = second.order;
+    other.ordered_for.ca = "other";
+    REQUIRE(home.store().begin_order("example.com", first.order));
+    REQUIRE(home.store().begin_order("example.com", other));
+    other.url = "https://other.test/order/1";
+    REQUIRE(home.store().order_placed("example.com", other));
+    REQUIRE(home.store().begin_order("example.com", first.order));  // anew
+    const auto open = home.store().open_orders("example.com").value();
+    REQUIRE(open.size() == 2);
+    CHECK(open[0].ordered_for.ca == "letsencrypt");
+    CHECK(open[0].key_pem.reveal() == first.order.key_pem.reveal());
+    CHECK(open[0].url.empty());
+    CHECK(open[1].ordered_for.ca == "other");
+    CHECK(open[1].key_pem.reveal() == second.order.key_pem.reveal());
+    CHECK(open[1].url == other.url);
+
+    agent::GenerationRecord generation = second.generation(1);
+    generation.ordered_for.ca = "other";
+    REQUIRE(home.store().complete("example.com", generation, second.chain));
+    CHECK(home.store().open_orders("example.com").value().empty());
+    CHECK(home.store().generation("example.com", 1).value().key_pem.reveal() ==
+          second.order.key_pem.reveal());
+    REQUIRE(home.store().begin_order("example.com", first.order));
+    REQUIRE(home.store().begin_order("example.com", other));
+    REQUIRE(home.store().drop_orders("example.com"));
+    CHECK(home.store().open_orders("example.com").value().empty());
+}
+
+TEST_CASE("store: the one order of an earlier renewd is gone on with from where it is") {
+    for (const bool is_completed : {true, false}) {
+        CAPTURE(is_completed);
+        Home home;
+        const Material material;
+        const auto lease = home.store().lease("example.com").value();
+        REQUIRE(home.store().begin_order("example.com", material.order));
+        std::filesystem::rename(home.path("next-letsencrypt"), home.path("next"));
+        agent::OpenOrder placed = material.order;
+        placed.url = "https://ca.test/order/1";
+        REQUIRE(home.store().order_placed("example.com", placed));
+        CHECK_FALSE(std::filesystem::exists(home.path("next-letsencrypt")));
+        REQUIRE(home.store().open_orders("example.com").value().size() == 1);
+        CHECK(home.store().open_orders("example.com").value()[0].url == placed.url);
+        if (is_completed) {
+            REQUIRE(home.store().complete("example.com", material.generation(1), material.chain));
+            CHECK(home.store().generation("example.com", 1));
+        } else {
+            REQUIRE(home.store().begin_order("example.com", material.order));
+            CHECK(home.store().open_orders("example.com").value().size() == 1);
+        }
+        CHECK_FALSE(std::filesystem::exists(home.path("next")));
+    }
 }
 
 TEST_CASE("store: pruning keeps what is named, and what nobody can read") {
@@ -184,13 +242,16 @@ TEST_CASE("store: what a killed run left half-written is swept up by the next wr
         const auto lease = home.store().lease("example.com").value();
     }
     home.write(".record.json.renewd-123-1", "half");
-    std::filesystem::create_directory(home.path("next"));
-    home.write("next/.chain.pem.renewd-123-2", "half");
+    for (const std::string next : {"next", "next-other"}) {
+        std::filesystem::create_directory(home.path(next));
+        home.write(next + "/.chain.pem.renewd-123-2", "half");
+    }
     {
         const auto lease = home.store().lease("example.com").value();
     }
     CHECK_FALSE(std::filesystem::exists(home.path(".record.json.renewd-123-1")));
     CHECK_FALSE(std::filesystem::exists(home.path("next/.chain.pem.renewd-123-2")));
+    CHECK_FALSE(std::filesystem::exists(home.path("next-other/.chain.pem.renewd-123-2")));
 }
 
 TEST_CASE("store: an account is kept for its directory URL, key first") {

@@ -42,7 +42,7 @@ class House {
 
     [[nodiscard]] agent::Forecast forecast(int days = 90, const std::string& directory = kLetsEncrypt) {
         return agent::forecast({.subjects = subjects_,
-                                .directories = {{"letsencrypt", directory}},
+                                .limits = {{"letsencrypt", agent::limits_of(directory)}},
                                 .now = kNow,
                                 .days = days,
                                 .chance = [] { return 0.5; }});

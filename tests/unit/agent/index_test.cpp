@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include "base/text.hpp"
+#include "tests/unit/base/faulty_files.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
 
 using agent::Index;
@@ -17,7 +19,10 @@ namespace {
 
 Index three() {
     return {
-        {"*.example.com", {.due = Instant(Seconds(1'800'000'000)), .fingerprint = 1}},
+        {"*.example.com",
+         {.due = Instant(Seconds(1'800'000'000)),
+          .fingerprint = 1,
+          .pressing_at = Instant(Seconds(1'850'000'000))}},
         {"a.example.com", {.due = Instant(Seconds(1'900'000'000)), .fingerprint = 18446744073709551615ULL}},
         {"b.example.com", {.due = Instant(Seconds(-1)), .fingerprint = 0}}};
 }
@@ -40,6 +45,13 @@ TEST_CASE("index: what was written is read, and nothing else") {
         CHECK_MESSAGE(!agent::parse_index(text.substr(0, i)), "cut at ", i);
     }
     CHECK(agent::parse_index(agent::to_text({})) == Index{});
+}
+
+TEST_CASE("index: one of before it said how pressing a certificate is, is read") {
+    const auto read = agent::parse_index(base::sealed("renewd index 1\na.example.com 1800000000 7\n"));
+    REQUIRE(read);
+    CHECK(*read == Index{{"a.example.com", {.due = Instant(Seconds(1'800'000'000)), .fingerprint = 7}}});
+    CHECK_FALSE(agent::parse_index(base::sealed("renewd index 1\na.example.com 1800000000 7 soon\n")));
 }
 
 TEST_CASE("index: whoever changes a certificate notes it first; what is noted is planned anew") {
@@ -91,6 +103,23 @@ TEST_CASE("index: a damaged one is as good as none") {
     REQUIRE(index.save(three()));
     append(directory / "index", "x");
     CHECK(index.load().empty());
+}
+
+TEST_CASE("index: a disk without room for a note stops nobody, and nothing is believed that is not noted") {
+    std::size_t went = 0;
+    for (std::size_t at = 1;; ++at) {
+        const tests::TemporaryDirectory directory;
+        base::SystemFiles system;
+        const IndexFile index(system, directory.path());
+        REQUIRE(index.save(three()));
+        tests::FaultyFiles files(tests::Fault::Fail, at, base::Code::StateNoSpace);
+        const auto noted = IndexFile(files, directory.path()).note_change("a.example.com");
+        if (!files.struck()) break;
+        CAPTURE(files.calls().back());
+        if (noted) CHECK_FALSE(index.load().contains("a.example.com"));
+        if (noted && index.load().empty()) ++went;
+    }
+    CHECK(went > 0);
 }
 
 TEST_CASE("index: without an agent the notes do not grow for ever") {

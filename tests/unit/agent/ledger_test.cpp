@@ -324,6 +324,16 @@ TEST_CASE("ledger: what has come back is forgotten, and what a clock years ahead
     CHECK(ledger.buckets().empty());
 }
 
+TEST_CASE("ledger: a CA's wish that we wait ends when little is left of what is held") {
+    Ledger ledger;
+    OrderAhead order = order_for({"a.example"});
+    agent::learn_refusal(ledger, {}, order, refusal("slowly please", 168h), kNow);
+    CHECK(agent::hold_of(ledger, {}, order, kNow + 2h)->until == kNow + 168h);
+    order.latest = kNow + 72h;
+    CHECK(agent::hold_of(ledger, {}, order, kNow + 2h)->until == kNow + 72h);
+    CHECK_FALSE(agent::hold_of(ledger, {}, order, kNow + 72h));
+}
+
 TEST_CASE("ledger: what an order is, by configuration and record") {
     agent::CertificateConfig config = fixtures::certificate();
     agent::Record record = fixtures::well();
@@ -348,6 +358,19 @@ TEST_CASE("ledger: what an order is, by configuration and record") {
     CHECK(agent::urgency_rank({}, kNow) == doctest::Approx(0.1));
     record.generations[0].revoked_at = kNow;
     CHECK(agent::urgency_rank(record, kNow) == 0);
+    CHECK(agent::pressing_at(record, kNow) == base::Instant{});
+}
+
+TEST_CASE("ledger: time is short from the last tenth of a life on") {
+    CHECK(agent::pressing_at({}, kNow) == kNow);
+    agent::Record record = fixtures::well();
+    for (const auto& [age, life] :
+         {std::pair(24h * 60, 24h * 90), std::pair(80h, 160h), std::pair(24h * 100, 24h * 90)}) {
+        record.generations = {generation(3, age, life)};
+        const base::Instant at = agent::pressing_at(record, kNow);
+        CHECK(at == kNow - age + life * 9 / 10);
+        CHECK(agent::urgency_rank(record, at) == doctest::Approx(0.1));
+    }
 }
 
 TEST_CASE("ledger: generations are the proof of past orders") {

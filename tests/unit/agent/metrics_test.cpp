@@ -53,6 +53,7 @@ TEST_CASE("metrics: a certificate that is well, and one of whose targets an old 
                         .limits = {{.ca = "letsencrypt", .limit = "new-orders", .left = 299}},
                         .free_bytes = 1'000'000,
                         .last_pass = kNow,
+                        .store_ok = false,
                         .config_ok = false});
     CHECK(family(text, "renewd_served_not_after_seconds") ==
           "renewd_served_not_after_seconds{certificate=\"example.com\",target=\"web\",host=\"\"} 1797854400\n"
@@ -75,6 +76,7 @@ TEST_CASE("metrics: a certificate that is well, and one of whose targets an old 
           "renewd_attempts_total{step=\"verify\",result=\"failed\"} 12\n");
     CHECK(family(text, "renewd_last_pass_seconds") == "renewd_last_pass_seconds 1795262400\n");
     CHECK(family(text, "renewd_config_ok") == "renewd_config_ok 0\n");
+    CHECK(family(text, "renewd_store_ok") == "renewd_store_ok 0\n");
     CHECK(family(text, "renewd_store_free_bytes") == "renewd_store_free_bytes 1000000\n");
     CHECK(family(text, "renewd_ca_limit_remaining") ==
           "renewd_ca_limit_remaining{ca=\"letsencrypt\",limit=\"new-orders\"} 299\n");
@@ -137,4 +139,12 @@ TEST_CASE("metrics: the file is for all to read, and the next process counts on"
     CHECK(family(text, "renewd_attention").empty());
     CHECK(family(text, "renewd_last_pass_seconds").empty());
     CHECK(agent::attempts_in("renewd_attempts_total{step=\"x\n\nrenewd_attempts_total 3\n").empty());
+}
+
+TEST_CASE("metrics: verdicts that are told by one word are one series") {
+    agent::Record record = fixtures::well();
+    record.endpoints = {{.endpoint = "https://a.example", .verdict = Verdict::Unreachable},
+                        {.endpoint = "https://b.example", .verdict = Verdict::NotLooked}};
+    const agent::CertificateFigures figures = figures_of(fixtures::certificate(), record);
+    CHECK(figures.verdicts.at("unreachable") == 2);
 }

@@ -194,52 +194,8 @@ TEST_CASE(
     record.residue = {{.solver = "dns", .failure = failure(base::Code::ProviderFailed)}};
     CHECK(plan(certificate(), record).clean_up_at == kNow + 300s);
     CHECK(plan(certificate(), record, {.retry_now = true}).clean_up_at == kNow);
-}
-
-TEST_CASE("plan: another CA of the list is asked when the first has failed three times, or time is short") {
-    struct Case {
-        std::string_view name;
-        base::Code code;
-        int ca_failures;
-        base::Seconds age;  // of 90 days
-        std::size_t cas;
-        bool want;
-    };
-
-    for (const Case& c : {
-             Case{"first failure", base::Code::CaUnreachable, 1, 61 * 24h, 2, false},
-             Case{"third failure", base::Code::CaServerError, 3, 61 * 24h, 2, true},
-             Case{"a limit of the CA", base::Code::CaRateLimited, 3, 61 * 24h, 2, true},
-             Case{"time is short", base::Code::CaUnreachable, 1, 70 * 24h, 2, true},
-             Case{"our own trouble", base::Code::CaValidationFailed, 9, 89 * 24h, 2, false},
-             Case{"our own trouble with DNS", base::Code::DnsNotPropagated, 9, 89 * 24h, 2, false},
-             Case{"nobody else to ask", base::Code::CaUnreachable, 9, 89 * 24h, 1, false},
-         }) {
-        CAPTURE(c.name);
-        agent::CertificateConfig certificate = fixtures::certificate();
-        if (c.cas == 2) certificate.ca.emplace_back("other");
-        agent::Record record = well();
-        record.generations = {generation(3, c.age)};
-        CHECK(agent::may_ask_another_ca(certificate, record, {.code = c.code}, c.ca_failures, kNow) ==
-              c.want);
-    }
-    // Before the first generation there is no lifetime to run short of.
-    agent::CertificateConfig certificate = fixtures::certificate();
-    certificate.ca.emplace_back("other");
-    const agent::Record fresh{.name = "example.com"};
-    CHECK_FALSE(agent::may_ask_another_ca(certificate, fresh, {.code = base::Code::CaUnreachable}, 2, kNow));
-    CHECK(agent::may_ask_another_ca(certificate, fresh, {.code = base::Code::CaUnreachable}, 3, kNow));
-}
-
-TEST_CASE(
-    "plan: a generation of the second CA is kept until it is due, and another list of CAs is a change") {
-    agent::CertificateConfig certificate = fixtures::certificate();
-    certificate.ca.emplace_back("other");
-    agent::Record record = well();
-    record.generations.back().ordered_for = agent::wanted_order(certificate, "other");
-    CHECK(plan(certificate, record).renewal.reason == RenewalReason::Lifetime);
-    certificate.ca.pop_back();
-    CHECK(plan(certificate, record).renewal.reason == RenewalReason::ConfigChanged);
+    record.residue.push_back({.solver = "dns"});  // that run was killed
+    CHECK(plan(certificate(), record).clean_up_at == kNow);
 }
 
 TEST_CASE("plan: a limit that the CA has named holds even somebody who waits, and says until when") {
@@ -250,6 +206,17 @@ TEST_CASE("plan: a limit that the CA has named holds even somebody who waits, an
     REQUIRE(p.renewal.held_until);
     CHECK(*p.renewal.held_until == kNow + 300s);
     CHECK_FALSE(p.renewal_due(kNow));
+    // At a CA that somebody has named it is another's wish.
+    CHECK(plan(certificate(), record, {.by_hand = true, .elsewhere = true}).renewal_due(kNow));
+}
+
+TEST_CASE(
+    "plan: an order that the CA is at work on is looked at for somebody who waits, whatever it has said") {
+    agent::Record record{.name = "example.com"};
+    record.issuance = failure(base::Code::CaOrderPending);
+    record.issuance->error.retry_at = kNow + 24h;
+    CHECK(plan(certificate(), record, {.by_hand = true}, /*has_open_order=*/true).renewal_due(kNow));
+    CHECK(plan(certificate(), record, {}, /*has_open_order=*/true).renewal.at == kNow + 300s);
 }
 
 TEST_CASE("plan: what a target needs; wanted, installed and serving are separate facts") {

@@ -4,7 +4,9 @@
 #include <ostream>
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
+#include "base/encoding.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 
 using namespace std::chrono_literals;
@@ -38,7 +40,12 @@ agent::Record full() {
                                 .token = "token",
                                 .key_authorization = "token.thumbprint",
                                 .account_url = "https://ca.test/account/1"},
-                       .failure = failure(base::Code::ProviderFailed)}};
+                       .failure = failure(base::Code::ProviderFailed)},
+                      {.solver = "web",
+                       .task = {.identifier = base::parse_identifier("www.example.com").value(),
+                                .token = "other",
+                                .key_authorization = "other.thumbprint",
+                                .account_url = "https://ca.test/account/1"}}};
     record.suggestion = agent::Suggestion{.generation = 3,
                                           .start = kNow,
                                           .end = kNow + 1h,
@@ -50,6 +57,10 @@ agent::Record full() {
         .seen_at = kNow - 1min, .repairs = {kNow - 2h, kNow - 1h, kNow - 5min}, .is_contested = true};
     record.pause =
         agent::Pause{.since = kNow - 1h, .until = kNow + 24h, .by = "ada", .reason = "ledger migration"};
+    record.standing = agent::StandingRecords{
+        .looked_at = kNow,
+        .end = acme::RecordEnd{.name = "_validation-persist.example.com.", .at = kNow + 24h},
+        .failure = failure(base::Code::SolverRecordMissing)};
     record.hurried_by_ca = 2;
     record.warned = {.generation = 3, .stage = 1};
     record.hooks = {{.event = "failed",
@@ -73,6 +84,15 @@ TEST_CASE("record: what is written is read again, to the last field") {
         REQUIRE(read);
         CHECK(*read == record);
     }
+}
+
+TEST_CASE("record: what is not UTF-8 in others' words is replaced, and the record is read again") {
+    agent::Record record = well();
+    record.issuance = failure(base::Code::CaRateLimited, 1);
+    record.issuance->error.message = "it says \xff\xc3(";
+    const auto read = agent::parse_record(agent::to_text(record));
+    REQUIRE(read);
+    CHECK(read->issuance->error.message == "it says \xef\xbf\xbd\xef\xbf\xbd(");
 }
 
 TEST_CASE("record: a file that cannot be trusted is told from one of a later version") {
@@ -123,4 +143,23 @@ TEST_CASE("record: an open order never carries its key") {
     CHECK(read->ordered_for == order.ordered_for);
     CHECK(read->url == order.url);
     CHECK(read->started_at == order.started_at);
+}
+
+TEST_CASE(
+    "record: whether an open order may exist without its URL is kept, and known of an earlier renewd's") {
+    agent::OpenOrder order{.ordered_for = agent::wanted_order(certificate(), "letsencrypt"),
+                           .started_at = kNow};
+    const auto earlier = [](const agent::OpenOrder& written) {
+        auto document = nlohmann::json::parse(agent::to_text(written));
+        document["order"].erase("is_asked_for");
+        document["digest"] = base::sha256_hex(document["order"].dump());
+        return agent::parse_order(document.dump()).value();
+    };
+    for (const bool is_asked_for : {false, true}) {
+        order.is_asked_for = is_asked_for;
+        CHECK(agent::parse_order(agent::to_text(order)).value().is_asked_for == is_asked_for);
+    }
+    CHECK(earlier(order).is_asked_for);
+    order.account = "https://ca.test/acct/1";  // its URL was known, and has been forgotten
+    CHECK_FALSE(earlier(order).is_asked_for);
 }

@@ -27,6 +27,8 @@ TEST_CASE("retry: the steps of each class, in the middle of their jitter") {
              Case{"unreachable, first", Effort::Issuance, Code::CaUnreachable, 1, 60s},
              Case{"unreachable, third", Effort::Issuance, Code::CaUnreachable, 3, 375s},
              Case{"unreachable, for ever", Effort::Issuance, Code::CaUnreachable, 1000, 6h},
+             Case{"unreadable, third", Effort::Issuance, Code::CaProtocol, 3, 375s},
+             Case{"too large, first", Effort::Issuance, Code::NetTooLarge, 1, 60s},
              Case{"refused, first", Effort::Issuance, Code::CaValidationFailed, 1, 1min},
              Case{"refused, second", Effort::Issuance, Code::CaIdentifierRefused, 2, 10min},
              Case{"refused, third", Effort::Issuance, Code::CaRefused, 3, 100min},
@@ -72,6 +74,9 @@ TEST_CASE("retry: an instant that the CA names is kept to, up to seven days") {
              Case{"a century", Code::CaRateLimited, 100 * 8766h, 7 * 24h},
              Case{"an overloaded server: not before", Code::CaServerError, 1h, 1h},
              Case{"an overloaded server: not sooner than ours", Code::CaServerError, 1s, 60s},
+             Case{"an overloaded server: a day at most", Code::CaServerError, 48h, 24h},
+             Case{"an order that the CA is at work on: as it wants", Code::CaOrderPending, 20min, 20min},
+             Case{"an order that the CA is at work on: an hour at most", Code::CaOrderPending, 72h, 1h},
          }) {
         CAPTURE(c.name);
         const base::Error error{.code = c.code, .retry_at = kNow + c.asked};
@@ -79,16 +84,47 @@ TEST_CASE("retry: an instant that the CA names is kept to, up to seven days") {
     }
 }
 
+TEST_CASE("retry: a CA that asks for more time than is left is not waited for to the end") {
+    struct Case {
+        std::string_view name;
+        Code code;
+        base::Seconds left;  // of 160 hours; 168 are asked for
+        bool has_another_ca;
+        base::Seconds delay;
+    };
+
+    for (const Case& c : {
+             Case{"a limit: until the last twentieth", Code::CaRateLimited, 80h, false, 72h},
+             Case{"a limit in it: a quarter of what is left", Code::CaRateLimited, 8h, false, 2h},
+             Case{"a limit at the end", Code::CaRateLimited, 5min, false, 10min},
+             Case{"a limit after it", Code::CaRateLimited, -5h, false, 10min},
+             Case{"another CA: until it may be asked", Code::CaRateLimited, 80h, true, 40h + 1s},
+             Case{"another CA was asked, too", Code::CaRateLimited, 20h, true, 12h},
+             Case{"an overloaded server", Code::CaServerError, 80h, false, 400min},
+             Case{"an overloaded server, with another CA", Code::CaServerError, 44h, true, 220min},
+             Case{"an overloaded server, just before another's turn", Code::CaServerError, 41h, true,
+                  1h + 1s},
+             Case{"an order that the CA is at work on", Code::CaOrderPending, 80h, false, 1h},
+         }) {
+        CAPTURE(c.name);
+        const base::Error error{.code = c.code, .retry_at = kNow + 168h};
+        CHECK(agent::next_attempt({.error = &error,
+                                   .now = kNow,
+                                   .expiry = kNow + c.left,
+                                   .lifetime = 160h,
+                                   .has_another_ca = c.has_another_ca}) -
+                  kNow ==
+              c.delay);
+    }
+}
+
 TEST_CASE("retry: failures of one code are counted on, another code begins anew") {
-    const auto first =
-        agent::count_failure(std::nullopt, {.code = Code::CaUnreachable}, Effort::Issuance, kNow, {}, 0.5);
+    const auto first = agent::count_failure(std::nullopt, {.code = Code::CaUnreachable}, {.now = kNow});
     CHECK(first.count == 1);
-    const auto second =
-        agent::count_failure(first, {.code = Code::CaUnreachable}, Effort::Issuance, kNow + 60s, {}, 0.5);
+    const auto second = agent::count_failure(first, {.code = Code::CaUnreachable}, {.now = kNow + 60s});
     CHECK(second.count == 2);
     CHECK(second.since == kNow);
-    const auto other =
-        agent::count_failure(second, {.code = Code::CaRefused}, Effort::Issuance, kNow + 120s, {}, 0.5);
+    const auto other = agent::count_failure(second, {.code = Code::CaRefused}, {.now = kNow + 120s});
     CHECK(other.count == 1);
     CHECK(other.since == kNow + 120s);
 }

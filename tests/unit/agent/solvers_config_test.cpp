@@ -98,6 +98,14 @@ public = false
     CHECK((files.read().value().solvers.at("dns").propagation.mode == acme::Propagation::Authoritative));
 }
 
+TEST_CASE("solvers: where `credentials` says that they come from elsewhere, no keys are required") {
+    const std::string route53 = "[solver.aws]\ntype = \"dns-01\"\nprovider = \"route53\"\n";
+    CHECK(problems_of(route53 + "credentials = \"instance\"\n").empty());
+    const std::string problems = problems_of(route53);
+    CHECK(problems.find("\"access_key_id\" is missing") != std::string::npos);
+    CHECK(problems.find("\"secret_access_key_file\" is missing") != std::string::npos);
+}
+
 TEST_CASE("solvers: a type takes the names it can prove") {
     const std::string address = "[certificate.x]\nnames = [\"192.0.2.10\", \"2001:db8::1\"]\n";
     CHECK(problems_of(address).empty());

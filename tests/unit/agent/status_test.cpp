@@ -168,7 +168,7 @@ TEST_CASE("status: a public name that does not resolve, or answers wrongly, is t
                "example.com: https://v6.example.com at [2001:db8::7]:443: no route from here"},
           Case{"several",
                {{.endpoint = "https://example.com"}, two, elsewhere},
-               "verify/unresolved",
+               "verify/foreign",
                "example.com: https://example.com does not resolve (and 2 more)"}}) {
         CAPTURE(c.name);
         record.endpoints = c.seen;
@@ -246,6 +246,23 @@ TEST_CASE("status: a configuration that is not in force, and since when the othe
     CHECK(agent::to_table(overview, {})
               .find("! the configuration is not in force: renewd.toml:3:1: no; the "
                     "one of 20 Nov 2026 11:00 UTC is\n") != std::string::npos);
+}
+
+TEST_CASE("status: the last line says who looks after it all, and whether all is well") {
+    const agent::CertificateConfig certificate = fixtures::certificate();
+    const agent::Overview well_kept{.certificates = {status_of(certificate, well())}, .now = kNow};
+    const auto last_line = [](const agent::Overview& overview) {
+        const std::string table = agent::to_table(overview, {});
+        return table.substr(table.rfind('\n', table.size() - 2) + 1);
+    };
+    CHECK(last_line(well_kept) == "1 certificate, all well. Looked 5 min ago; no agent runs.\n");
+    agent::Overview overview = well_kept;
+    overview.agent = {.is_running = true, .since = kNow - 2h};
+    CHECK(last_line(overview) == "1 certificate, all well. Looked 5 min ago; agent running since 10:00.\n");
+    overview = well_kept;
+    overview.store.errors = {{.code = base::Code::StateUnwritable, .message = "it is read-only"}};
+    CHECK(last_line(overview) == "1 certificate, well but for what is said above. Looked 5 min ago.\n");
+    CHECK(last_line({.now = kNow}) == "0 certificates, all well. No agent runs.\n");
 }
 
 TEST_CASE("status: a target that nobody looks at is unverified, and that is said, but is no failure") {

@@ -176,6 +176,12 @@ TEST_CASE(
                       r.ca_failures = 2;
                   },
                   {"second CA  other: asked after 3 failures that are letsencrypt's own (2 so far)"}},
+             Case{"a CA that takes its time",
+                  [](auto& c, auto& r) {
+                      c.ca = {"letsencrypt", "other"};
+                      r.issuance = failure(Code::CaOrderPending, 3);
+                  },
+                  {"second CA  other: asked with less than a quarter of the lifetime left"}},
              Case{"and enough of it",
                   [](auto& c, auto& r) {
                       c.ca = {"letsencrypt", "other"};

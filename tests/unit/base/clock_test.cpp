@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.hpp"
 
+#include <csignal>
 #include <ostream>
+#include <vector>
 
 #include <doctest/doctest.h>
+#include <sys/time.h>
+
+#include "base/patience.hpp"
 
 using base::Instant;
 using base::Seconds;
@@ -106,4 +111,49 @@ TEST_CASE("clock: the system's two times go forward") {
     CHECK(clock.steady() - before >= base::Milliseconds(2));
     CHECK(clock.now() >= wall);
     CHECK(wall > at(1'700'000'000));
+}
+
+TEST_CASE("clock: a sleep that a signal breaks into is slept to its end") {
+    struct sigaction handler{};
+    handler.sa_handler = [](int) {};
+    struct sigaction before{};
+    REQUIRE(::sigaction(SIGALRM, &handler, &before) == 0);
+    const itimerval soon{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = 2'000}};
+    base::SystemClock clock;
+    const base::Steady begun = clock.steady();
+    REQUIRE(::setitimer(ITIMER_REAL, &soon, nullptr) == 0);
+    clock.sleep(base::Milliseconds(20));
+    CHECK(clock.steady() - begun >= base::Milliseconds(20));
+    (void)::sigaction(SIGALRM, &before, nullptr);
+}
+
+TEST_CASE(
+    "clock: what is told while it is waited for takes as long as it was to take, whoever sets the clock") {
+    struct SetClock final : base::Clock {
+        [[nodiscard]] Instant now() const override {
+            return at(1'800'000'000) + std::chrono::floor<Seconds>(passed) + set_by;
+        }
+
+        [[nodiscard]] base::Steady steady() const override { return base::Steady{} + passed; }
+
+        void sleep(base::Milliseconds duration) override {
+            passed += duration;
+            set_by = jump;
+        }
+
+        base::Milliseconds passed{0};
+        Seconds set_by{0};
+        Seconds jump{0};
+    };
+
+    for (const Seconds jump : {Seconds(0), Seconds(-3600), Seconds(3600)}) {
+        CAPTURE(jump.count());
+        SetClock clock;
+        clock.jump = jump;
+        std::vector<std::int64_t> told;
+        base::wait_told(clock, clock.now() + Seconds(3), [&](Seconds left) { told.push_back(left.count()); });
+        CHECK(told == std::vector<std::int64_t>{3, 2, 1});
+        CHECK(clock.passed == base::Milliseconds(3000));
+        base::wait_told(clock, clock.now(), [&](Seconds) { FAIL("it is over"); });
+    }
 }

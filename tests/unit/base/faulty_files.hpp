@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <mutex>
 #include <string>
@@ -41,6 +42,9 @@ class FaultyFiles final : public base::Files {
 
     /// No write takes more than this.
     void set_write_max(std::size_t size) { write_max_ = size; }
+
+    /// Called with each call, as calls() has it, before it is made: what somebody else does in between.
+    std::function<void(const std::string& what)> before_each{};
 
     /// The fault has come.
     [[nodiscard]] bool struck() const { return calls_.size() >= at_; }
@@ -134,6 +138,7 @@ class FaultyFiles final : public base::Files {
     /// Counts a call and does it, unless it is the one, or the process is dead already.
     template <class SystemCall>
     auto call(std::string what, SystemCall system_call) -> decltype(system_call()) {
+        if (before_each) before_each(what);
         const std::size_t number = count(std::move(what));
         if (number < at_ || (number > at_ && fault_ == Fault::Fail)) return system_call();
         if (fault_ == Fault::Fail) return base::fail(code_, "injected at call " + std::to_string(number));

@@ -8,6 +8,7 @@
 #include <future>
 #include <ostream>
 #include <set>
+#include <tuple>
 
 #include <doctest/doctest.h>
 
@@ -47,8 +48,14 @@ constexpr std::string_view kServer = R"(
 
 /// A CA of the test's own, a server under it, and the file that names the CA as trusted.
 struct Site {
-    explicit Site(const std::string& server = std::string(kServer))
-        : nginx(server, certificate.pem(), key.to_pem().value().reveal()) {
+    explicit Site(const std::string& server = std::string(kServer),
+                  base::Instant not_before = test_ca::kAuthorityFrom,
+                  base::Instant not_after = test_ca::kAuthorityUntil)
+        : certificate(test_ca::issue(root, {.public_key = key.handle(),
+                                            .names = {base::parse_identifier("127.0.0.1").value()},
+                                            .not_before = not_before,
+                                            .not_after = not_after})),
+          nginx(server, certificate.pem(), key.to_pem().value().reveal()) {
         std::ofstream(roots) << root.certificate.pem();
     }
 
@@ -58,8 +65,7 @@ struct Site {
 
     test_ca::Authority root = test_ca::make_root("Test Root");
     base::PrivateKey key = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
-    base::Certificate certificate = test_ca::issue(
-        root, {.public_key = key.handle(), .names = {base::parse_identifier("127.0.0.1").value()}});
+    base::Certificate certificate;
     tests::TemporaryDirectory directory;
     std::string roots = directory / "roots.pem";
     Nginx nginx;
@@ -266,6 +272,22 @@ TEST_CASE("http: who is not trusted, and what to do about it") {
     HttpRequest other_name = site.request("/seen");
     other_name.url.replace(other_name.url.find("127.0.0.1"), 9, "localhost");
     check_error(transport.exchange(other_name), "net/untrusted", "localhost port ");
+}
+
+TEST_CASE("http: a certificate of another time may be the fault of our clock") {
+    const base::Instant past = test_ca::kAuthorityFrom + std::chrono::days(90);
+    const base::Instant future = test_ca::kAuthorityUntil - std::chrono::days(90);
+    CurlTransport transport("renewd/test");
+    for (const auto& [from, until, cause] :
+         {std::tuple{test_ca::kAuthorityFrom, past, "certificate has expired"},
+          std::tuple{future, test_ca::kAuthorityUntil, "certificate is not yet valid"}}) {
+        CAPTURE(std::string(cause));
+        const Site site(std::string(kServer), from, until);
+        const auto answer = transport.exchange(site.request("/seen"));
+        check_error(answer, "net/untrusted", cause);
+        const std::string today = base::format_instant(base::SystemClock().now()).substr(0, 10);
+        CHECK(answer.error().hint.find("this machine's clock shows " + today) != std::string::npos);
+    }
 }
 
 TEST_CASE("http: TLS that ends badly is told apart from TLS that is cut off") {

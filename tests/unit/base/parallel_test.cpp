@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <ostream>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -71,4 +72,17 @@ TEST_CASE("parallel: alone, or one at a time, on the calling thread") {
     });
     CHECK(where == std::vector<std::thread::id>(4, here));
     CHECK(order == std::vector<std::size_t>{0, 1, 2});
+}
+
+TEST_CASE("parallel: what one throws is thrown when all others are done") {
+    for (const std::size_t at_once : {std::size_t{1}, std::size_t{4}}) {
+        std::atomic<int> done = 0;
+        CHECK_THROWS_WITH(base::in_parallel(20, at_once,
+                                            [&](std::size_t index) {
+                                                if (index == 3) throw std::runtime_error("a bug");
+                                                ++done;
+                                            }),
+                          "a bug");
+        CHECK(done == 19);
+    }
 }

@@ -2,7 +2,10 @@
 // Real programs, behaving badly: what they get from us, what we take from them, and how they are ended.
 #include "base/process.hpp"
 
+#include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <ostream>
 
 #include <doctest/doctest.h>
@@ -57,14 +60,43 @@ std::chrono::milliseconds elapsed_since(base::Steady start) {
 
 }  // namespace
 
-TEST_CASE("process: a service that its restart leaves running is left alone, where that is wanted") {
+TEST_CASE("process: a service that its restart leaves running is left alone, and can print on") {
+    // SIGPIPE would end it before the file is there.
+    const TemporaryDirectory directory;
+    const std::string done_file = directory / "done";
+    const std::string daemon = "(trap '' HUP; while [ ! -e '" + (directory / "go") +
+                               "' ]; do sleep 0.05; done; echo more; echo more >&2; touch '" + done_file +
+                               "') & echo started";
+    const base::Steady begun = base::SystemClock().steady();
     const base::Completed done =
-        base::run({.argv = {"/bin/sh", "-c", "sleep 60 & echo $!"}, .may_leave_daemons = true}).value();
+        base::run({.argv = {"/bin/sh", "-c", daemon}, .may_leave_daemons = true}).value();
     CHECK(done.ok());
-    const auto daemon = static_cast<pid_t>(std::stol(done.out));
-    REQUIRE(daemon > 1);
-    CHECK(::kill(daemon, 0) == 0);
-    CHECK(::kill(daemon, SIGKILL) == 0);
+    CHECK(done.out == "started\n");
+    CHECK(elapsed_since(begun) < Milliseconds(5'000));
+    std::ofstream(directory / "go").close();
+    base::SystemClock clock;
+    for (int i = 0; i < 400 && !std::filesystem::exists(done_file); ++i) clock.sleep(Milliseconds(25));
+    CHECK(std::filesystem::exists(done_file));
+}
+
+TEST_CASE("process: what may leave daemons prints as others do, up to a bound") {
+    const auto run_script = [](const std::string& script) {
+        return base::run({.argv = {"/bin/sh", "-c", script}, .may_leave_daemons = true, .output_max = 100})
+            .value();
+    };
+    const base::Completed both = run_script("echo one; echo two >&2; echo three >/dev/stderr; exit 3");
+    CHECK(both.exit_code == 3);
+    CHECK(both.out == "one\n");
+    CHECK(both.err.ends_with("three\n"));
+    CHECK_FALSE(both.truncated);
+    const base::Completed much = run_script("yes | head -c 100000; echo ended >&2");
+    CHECK(much.out.size() == 100);
+    CHECK(much.truncated);
+    CHECK(much.err == "ended\n");
+    // Somebody who never stops meets the bound long before the deadline.
+    const base::Completed endless = run_script("yes 2>/dev/null; echo ended >&2");
+    CHECK(endless.ok());
+    CHECK(endless.err == "ended\n");
 }
 
 TEST_CASE("process: how it ended, in values and in words") {

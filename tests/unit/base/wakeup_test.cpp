@@ -13,7 +13,7 @@
 #include "base/process.hpp"
 
 using base::Milliseconds;
-using base::Wakeup;
+using base::SystemWakeup;
 using base::Woken;
 
 namespace {
@@ -21,9 +21,9 @@ namespace {
 constexpr auto kSoon = Milliseconds(5);
 constexpr auto kFar = Milliseconds(60'000);
 
-Wakeup wakeup() {
+SystemWakeup wakeup() {
     base::block_signals({SIGHUP, SIGUSR1});
-    auto opened = Wakeup::open({SIGHUP, SIGUSR1});
+    auto opened = SystemWakeup::open({SIGHUP, SIGUSR1});
     REQUIRE(opened);
     return std::move(*opened);
 }
@@ -31,7 +31,7 @@ Wakeup wakeup() {
 }  // namespace
 
 TEST_CASE("wakeup: a span of the boot clock passes") {
-    Wakeup alarm = wakeup();
+    SystemWakeup alarm = wakeup();
     const Woken woken = alarm.wait(std::nullopt, kSoon);
     CHECK(woken.span_passed);
     CHECK_FALSE(woken.instant_came);
@@ -40,7 +40,7 @@ TEST_CASE("wakeup: a span of the boot clock passes") {
 }
 
 TEST_CASE("wakeup: an instant that has passed wakes at once, one of long ago too") {
-    Wakeup alarm = wakeup();
+    SystemWakeup alarm = wakeup();
     const base::SystemClock clock;
     for (const base::Instant at : {clock.now(), clock.now() - base::Seconds(3600), base::Instant{},
                                    base::Instant{} - base::Seconds(1)}) {
@@ -51,7 +51,7 @@ TEST_CASE("wakeup: an instant that has passed wakes at once, one of long ago too
 }
 
 TEST_CASE("wakeup: what is called before and while it waits is heard, once") {
-    Wakeup alarm = wakeup();
+    SystemWakeup alarm = wakeup();
     alarm.call();
     alarm.call();
     CHECK(alarm.wait(std::nullopt, kFar).was_called);
@@ -61,7 +61,7 @@ TEST_CASE("wakeup: what is called before and while it waits is heard, once") {
 }
 
 TEST_CASE("wakeup: signals are received instead of handled, all that have come") {
-    Wakeup alarm = wakeup();
+    SystemWakeup alarm = wakeup();
     (void)::kill(::getpid(), SIGHUP);
     (void)::kill(::getpid(), SIGUSR1);
     Woken woken = alarm.wait(std::nullopt, kFar);
@@ -75,7 +75,7 @@ TEST_CASE("wakeup: signals are received instead of handled, all that have come")
 }
 
 TEST_CASE("wakeup: programs that are spawned get the signals that are blocked here") {
-    const Wakeup alarm = wakeup();
+    const SystemWakeup alarm = wakeup();
     const auto done = base::run({.argv = {"sh", "-c", "kill -HUP $$; echo survived"}});
     REQUIRE(done);
     CHECK(done->signal == SIGHUP);
@@ -83,7 +83,7 @@ TEST_CASE("wakeup: programs that are spawned get the signals that are blocked he
 }
 
 TEST_CASE("wakeup: a visitor is announced until he is listened to") {
-    Wakeup alarm = wakeup();
+    SystemWakeup alarm = wakeup();
     std::array<int, 2> ends{};
     REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
     const base::Descriptor ours(ends[0]);

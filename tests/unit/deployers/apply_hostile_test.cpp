@@ -48,7 +48,7 @@ TEST_CASE("apply: words that are none") {
     const FakeService service;
     HelperSocket helper(tests::open_gate(), {.patience = base::Seconds{2}});
     const auto installation = service.installation("1");
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle = deployers::to_bundle(installation).reveal();
     const std::string sum = base::sha256_hex(bundle);
     const std::string work = deployers::work_directory(installation);
 
@@ -98,7 +98,7 @@ TEST_CASE("apply: paths that the bundle's own rules refuse") {
     const FakeService service;
     HelperSocket helper(tests::open_gate(), {.patience = base::Seconds{2}});
     const auto installation = service.installation("1");
-    std::string bundle = deployers::to_bundle(installation);
+    std::string bundle = deployers::to_bundle(installation).reveal();
     const std::string from = service.cert();
     const std::string to = service.tls() + "/../cert";
     bundle.replace(bundle.find(from), from.size(), to);
@@ -115,7 +115,7 @@ TEST_CASE("apply: a peer that stops in the middle") {
     const FakeService service;
     HelperSocket helper(tests::open_gate(), {.patience = base::Seconds{1}});
     const auto installation = service.installation("1");
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle = deployers::to_bundle(installation).reveal();
     const std::string head = install_line(installation, bundle.size(), base::sha256_hex(bundle),
                                           deployers::work_directory(installation));
     SUBCASE("says nothing") {
@@ -143,7 +143,7 @@ TEST_CASE("apply: the deadline holds against a peer that never says how it ends"
     auto installation = service.installation("1");
     installation.deadline = base::Seconds{2};
     installation.test = {};
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle = deployers::to_bundle(installation).reveal();
     const std::string said = converse(helper,
                                       install_line(installation, bundle.size(), base::sha256_hex(bundle),
                                                    deployers::work_directory(installation)) +
@@ -158,7 +158,7 @@ TEST_CASE("apply: words after an installation that are none end it, and what is 
     const FakeService service;
     HelperSocket helper(tests::open_gate());
     const auto installation = service.installation("1");
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle = deployers::to_bundle(installation).reveal();
     const std::string said = converse(helper,
                                       install_line(installation, bundle.size(), base::sha256_hex(bundle),
                                                    deployers::work_directory(installation)) +

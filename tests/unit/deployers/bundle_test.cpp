@@ -37,14 +37,14 @@ Installation example() {
 
 /// Everything of it as one text, secrets too: tests may.
 std::string describe(const Installation& installation) {
-    return deployers::to_bundle(installation);
+    return deployers::to_bundle(installation).reveal();
 }
 
 }  // namespace
 
 TEST_CASE("bundle: there and back") {
     Installation installation = example();
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle = deployers::to_bundle(installation).reveal();
     CHECK(
         bundle.starts_with("renewd-bundle 1\nid example.com/web\ndeadline 100\ncommand-deadline 20\ntest "
                            "3\nnginx\n-t\n\nreload 3\n"));
@@ -59,7 +59,7 @@ TEST_CASE("bundle: there and back") {
 
 TEST_CASE("bundle: cut anywhere, or changed anywhere, it is refused or the same") {
     Installation installation = example();
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle = deployers::to_bundle(installation).reveal();
     for (std::size_t at = 0; at < bundle.size(); ++at) {
         CAPTURE(at);
         CHECK_FALSE(deployers::parse_bundle(bundle.substr(0, at)).has_value());
@@ -166,6 +166,12 @@ TEST_CASE("installation: the rules") {
              Case{.name = "a version elsewhere",
                   .words = "name of a version",
                   .spoil = [](Installation& i) { i.versions_kept = {"../x"}; }},
+             Case{.name = "a digest of somebody else's file",
+                  .words = "/etc/shadow is in a known set, and no file of this target",
+                  .spoil =
+                      [](Installation& i) {
+                          i.known[0].push_back({.path = "/etc/shadow", .sha256 = std::string(64, 'a')});
+                      }},
              Case{.name = "no time",
                   .words = "deadline",
                   .spoil = [](Installation& i) { i.deadline = base::Seconds{0}; }},

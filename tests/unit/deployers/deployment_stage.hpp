@@ -69,7 +69,6 @@ struct Stage {
     Stage() {
         server.serve(world().earlier);
         request.earlier = {{.sha256 = world().earlier.sha256()}};
-        request.earlier_not_after = world().earlier.leaf().not_after();
         request.installation = {.id = "example.com/web",
                                 .published = {{.path = "/etc/tls/a.pem", .content = base::Secret("a")}},
                                 .test = {"nginx", "-t"},

@@ -53,7 +53,10 @@ class FakeService {
                "\\\"values\\\" mismatch\"; exit 1; }\n"
                "[ ! -e picky ] || ! grep -q \"$(cat picky)\" tls/cert || { echo not this one; exit 1; }\n"
                "echo test is successful\n");
-        script("reload", "[ ! -e stubborn ] || { echo no; exit 7; }\n");
+        script("reload",
+               "[ ! -e stubborn ] || { echo no; exit 7; }\n"
+               "[ ! -e daemon ] || { (until [ -e go ]; do sleep 0.05; done; echo more; touch went_on) & echo "
+               "begun; }\n");
         script("restart", "");
     }
 
@@ -69,13 +72,18 @@ class FakeService {
 
     void forget_log() const { std::filesystem::remove(directory_ / "log"); }
 
-    /// Makes it behave: "broken", "slow", "picky" (with the text it does not like), "stubborn".
+    /// Makes it behave: "broken", "slow", "picky" (with the text it does not like), "stubborn",
+    /// "daemon" (its reload leaves one running, which prints on once there is a file "go").
     void be(const std::string& what, const std::string& detail = "x") const {
         spill(directory_ / what, detail);
     }
 
+    [[nodiscard]] bool is(const std::string& what) const {
+        return std::filesystem::exists(directory_ / what);
+    }
+
     void be_well() const {
-        for (const char* what : {"broken", "slow", "picky", "stubborn"})
+        for (const char* what : {"broken", "slow", "picky", "stubborn", "daemon"})
             std::filesystem::remove(directory_ / what);
     }
 

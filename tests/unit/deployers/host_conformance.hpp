@@ -13,6 +13,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/file.hpp"
 #include "deployers/hosts/host.hpp"
@@ -143,6 +144,67 @@ inline void leaves_a_broken_service_alone(const MakeHost& make_host) {
     CHECK(service.names() == Names{"cert", "key"});
 }
 
+/// An include file is there and names a version; whether that is there, too, decides who has to mend it.
+inline void repairs_a_damaged_version(const MakeHost& make_host) {
+    const FakeService service;
+    const std::string versions = service.tls() + "/v";
+    const auto key_of = [&](const std::string& number) {
+        return versions + "/" + number + "-0000000" + number + "/privkey.pem";
+    };
+    const auto version = [&](const std::string& number) {
+        Installation plan = service.installation(number);
+        plan.published.pop_back();
+        plan.staged = {{.path = key_of(number), .content = base::Secret("key " + number)}};
+        plan.versions = versions;
+        plan.versions_kept = {"1-00000001", "2-00000002"};
+        plan.test = {"/bin/sh", "-c",
+                     "n=$(tail -c 1 " + service.cert() + "); [ ! -e " + service.path() +
+                         "/broken ] && [ \"$(cat " + versions +
+                         "/$n-0000000$n/privkey.pem)\" = \"key $n\" ]"};
+        return plan;
+    };
+    REQUIRE(install(make_host, version("1"))->commit().has_value());
+    Installation next = version("2");
+    next.known = {deployers::digests_of({.published = {version("1").staged[0], version("1").published[0]}})};
+    SUBCASE("gone, and the next one is wanted") {
+        std::filesystem::remove(key_of("1"));
+        CHECK(install(make_host, next)->report().outcome == InstallOutcome::Installed);
+    }
+    SUBCASE("damaged, and the next one is wanted") {
+        spill(key_of("1"), "", 0600);
+        CHECK(install(make_host, next)->report().outcome == InstallOutcome::Installed);
+    }
+    SUBCASE("gone, and it is wanted itself") {
+        std::filesystem::remove(key_of("1"));
+        CHECK(install(make_host, version("1"))->report().outcome == InstallOutcome::Installed);
+        CHECK(slurp(key_of("1")) == "key 1");
+    }
+    SUBCASE("whole: the service is broken without us") {
+        service.be("broken");
+        CHECK(install(make_host, next)->report().outcome == InstallOutcome::ServiceBroken);
+        CHECK(install(make_host, version("1"))->report().outcome == InstallOutcome::ServiceBroken);
+    }
+}
+
+/// Whatever stands there, a rehearsal leaves it so.
+inline void rehearses(const MakeHost& make_host) {
+    const FakeService service;
+    service.hold("1");
+    const auto rehearsed = make_host()->rehearse(service.installation("2"));
+    REQUIRE(rehearsed.has_value());
+    CHECK(rehearsed->outcome == InstallOutcome::Unchanged);
+    CHECK(rehearsed->test_before.output == "test is successful");
+    service.be("broken");
+    const auto broken = make_host()->rehearse(service.installation("2"));
+    REQUIRE(broken.has_value());
+    CHECK(broken->outcome == InstallOutcome::ServiceBroken);
+    CHECK(broken->test_before.exit_code == 3);
+    CHECK(slurp(service.key()) == "key 1");
+    CHECK(attributes(service.key()) == "0640 0:1");
+    CHECK(service.log() == "test certificate 1\ntest certificate 1\n");
+    CHECK(service.names() == Names{"cert", "key"});
+}
+
 /// What a run leaves that is cut off after `renamed` of its renames from generation 1 to generation 2.
 inline void leave_interrupted(const FakeService& service, int renamed) {
     const Installation installation = service.installation("2");
@@ -244,9 +306,57 @@ inline void restores(const MakeHost& make_host) {
     CHECK(restored->test_after.ran);
     CHECK(restored->test_after.ok() == had);
     CHECK(restored->reload.ran);
-    CHECK(service.log() == (had ? "test certificate 1\nrestart certificate 1\n" : "test\nrestart\n"));
+    CHECK(service.log() == (had ? "test certificate 1\nrestart certificate 1\n" : "test\nreload\n"));
     CHECK(attributes(service.key()) == (had ? "0640 0:1" : "nothing"));
     CHECK(service.names() == (had ? Names{"cert", "key"} : Names{}));
+}
+
+/// Something else is broken by now: what runs with it would not come up again.
+inline void restarts_nothing_that_would_not_start(const MakeHost& make_host) {
+    const FakeService service;
+    service.hold("1");
+    const auto session = install(make_host, service.installation("2", {"1"}));
+    REQUIRE(session->report().outcome == InstallOutcome::Installed);
+    service.forget_log();
+    service.be("broken");
+    const auto restored = session->restore();
+    REQUIRE(restored.has_value());
+    CHECK(restored->outcome == InstallOutcome::Restored);
+    CHECK(restored->test_after.exit_code == 3);
+    CHECK(restored->reload.ran);
+    CHECK(slurp(service.key()) == "key 1");
+    CHECK(service.log() == "test certificate 1\nreload certificate 1\n");
+}
+
+/// A restore that fails must not cost what it was to bring back.
+inline void keeps_what_cannot_be_put_back(const MakeHost& make_host) {
+    const FakeService service;
+    service.hold("1");
+    const Installation installation = service.installation("2", {"1"});
+    const std::string elsewhere = service.path() + "/elsewhere";
+    {
+        const auto session = install(make_host, installation);
+        REQUIRE(session->report().outcome == InstallOutcome::Installed);
+        service.forget_log();
+        std::filesystem::rename(service.cert(), elsewhere);
+        std::filesystem::create_symlink(elsewhere, service.cert());
+        const auto failed = session->restore();
+        REQUIRE(failed.has_value());
+        CHECK(failed->outcome == InstallOutcome::WriteFailed);
+        CHECK(failed->message.find(service.cert()) != std::string::npos);
+        CHECK(failed->message.ends_with("; the next run tries again"));
+        CHECK(service.log() == "");
+    }
+    CHECK(slurp(service.key()) == "key 1");  // the one that can come back does
+    std::filesystem::rename(elsewhere, service.cert());
+    const auto again = install(make_host, installation);
+    CHECK(again->report().outcome == InstallOutcome::Installed);
+    CHECK(again->report().interrupted_before);
+    REQUIRE(again->restore().has_value());
+    CHECK(slurp(service.cert()) == "certificate 1");
+    CHECK(slurp(service.key()) == "key 1");
+    CHECK(attributes(service.key()) == "0640 0:1");
+    CHECK(service.names() == Names{"cert", "key"});
 }
 
 inline void keeps_what_is_proven(const MakeHost& make_host) {
@@ -303,6 +413,27 @@ inline void reports_what_a_reload_says(const MakeHost& make_host) {
 }
 
 /// All of it.
+/// Neither held up by it, nor the end of it.
+inline void lets_daemons_print_on(const MakeHost& make_host) {
+    const FakeService service;
+    base::SystemClock clock;
+    service.be("daemon");
+    const base::Steady begun = clock.steady();
+    {
+        auto installation = service.installation("1");
+        installation.command_deadline = base::Seconds{60};
+        installation.deadline = base::Seconds{300};
+        const auto session = install(make_host, installation);
+        CHECK(session->report().reload.ok());
+        CHECK(session->report().reload.output == "begun");
+        REQUIRE(session->commit().has_value());
+    }
+    CHECK(clock.steady() - begun < base::Seconds{60});
+    service.be("go");
+    for (int i = 0; i < 400 && !service.is("went_on"); ++i) clock.sleep(base::Milliseconds{25});
+    CHECK(service.is("went_on"));
+}
+
 inline void check_conformance(const MakeHost& make_host) {
     SUBCASE("installs where nothing was") {
         installs_where_nothing_was(make_host);
@@ -322,11 +453,23 @@ inline void check_conformance(const MakeHost& make_host) {
     SUBCASE("leaves a broken service alone") {
         leaves_a_broken_service_alone(make_host);
     }
+    SUBCASE("rehearses") {
+        rehearses(make_host);
+    }
+    SUBCASE("repairs a damaged version") {
+        repairs_a_damaged_version(make_host);
+    }
     SUBCASE("goes on after an interruption") {
         goes_on_after_an_interruption(make_host);
     }
     SUBCASE("restores") {
         restores(make_host);
+    }
+    SUBCASE("restarts nothing that would not start") {
+        restarts_nothing_that_would_not_start(make_host);
+    }
+    SUBCASE("keeps what cannot be put back") {
+        keeps_what_cannot_be_put_back(make_host);
     }
     SUBCASE("keeps what is proven") {
         keeps_what_is_proven(make_host);
@@ -336,6 +479,9 @@ inline void check_conformance(const MakeHost& make_host) {
     }
     SUBCASE("reports what a reload says") {
         reports_what_a_reload_says(make_host);
+    }
+    SUBCASE("lets daemons print on") {
+        lets_daemons_print_on(make_host);
     }
     SUBCASE("survives bad commands") {
         survives_bad_commands(make_host);

@@ -81,6 +81,41 @@ TEST_CASE("local host: a call that fails anywhere leaves one whole generation") 
     CHECK(struck > 50);
 }
 
+TEST_CASE("local host: a restore that fails anywhere loses nothing of what it was to bring back") {
+    std::map<std::size_t, FakeService> services;
+    std::size_t at = 1;
+    long kept = 0;
+    long untidy = 0;
+    const std::size_t struck = tests::at_every_call(
+        Fault::Fail,
+        [&](FaultyFiles& files) {
+            const FakeService& service = services[at];
+            service.hold("1");
+            const auto session = deployers::make_local_host(files)->install(quiet_installation(service));
+            if (!session || session.value()->report().outcome != InstallOutcome::Installed) return;
+            const auto restored = session.value()->restore();
+            const bool is_back = restored && restored->outcome == InstallOutcome::Restored;
+            if (is_back) CHECK(tests::slurp(service.cert()) == "certificate 1");
+            if (is_back) CHECK(tests::slurp(service.key()) == "key 1");
+            if (!is_back) kept += 1;
+            if (is_back && !restored->message.empty()) untidy += 1;
+        },
+        [&](FaultyFiles& failed, std::size_t number) {
+            CAPTURE(number);
+            CAPTURE(failed.calls().back());
+            base::SystemFiles files;
+            const auto session = deployers::make_local_host(files)->install(quiet_installation(services[at]));
+            REQUIRE(session.has_value());
+            REQUIRE(session.value()->restore().has_value());
+            CHECK(tests::slurp(services[at].key()) == "key 1");
+            check_pair(services[at], "1");
+            services.erase(at++);
+        });
+    CHECK(struck > 80);
+    CHECK(kept > 5);
+    CHECK(untidy > 0);
+}
+
 TEST_CASE("local host: what dies at any call is repaired by the next run, and can still be taken back") {
     for (const Fault fault : {Fault::Kill, Fault::PowerCut}) {
         std::map<std::size_t, FakeService> services;
@@ -109,6 +144,11 @@ TEST_CASE("local host: what dies at any call is repaired by the next run, and ca
             });
         CHECK(struck > 50);
     }
+}
+
+TEST_CASE("local host: locks are where only their user can make them") {
+    CHECK(deployers::lock_directory(0, "/var/lib/renewd/locks") == "/run/renewd-locks");
+    CHECK(deployers::lock_directory(997, "/var/lib/renewd/locks") == "/var/lib/renewd/locks");
 }
 
 TEST_CASE("local host: one transaction of a service at a time") {

@@ -11,8 +11,12 @@
 
 #include <doctest/doctest.h>
 
+#include "base/dns.hpp"
+#include "tests/unit/base/dns_messages.hpp"
+#include "tests/unit/base/hostile_name_server.hpp"
 #include "tests/unit/deployers/fake_clock.hpp"
 #include "tests/unit/deployers/identities.hpp"
+#include "tests/unit/deployers/no_descriptors.hpp"
 #include "tests/unit/deployers/printed_verdict.hpp"
 #include "tests/unit/deployers/tls_server.hpp"
 
@@ -215,14 +219,27 @@ TEST_CASE("observe: an old server's small parameters do not hide its certificate
     CHECK(seen.chain.front().sha256() == world().rsa.sha256());
 }
 
-TEST_CASE("resolve: every address once, always in one order") {
-    CHECK(deployers::resolve("192.0.2.7") == std::vector<std::string>{"192.0.2.7"});
-    CHECK(deployers::resolve("2001:db8::7") == std::vector<std::string>{"2001:db8::7"});
-    const std::vector<std::string> local = deployers::resolve("localhost");
-    REQUIRE(std::ranges::count(local, "127.0.0.1") == 1);
-    CHECK(local.front() == "127.0.0.1");
-    // A name that needs no name server to be wrong.
-    CHECK(deployers::resolve("no..such").empty());
+TEST_CASE("observe: a certificate that nobody has proved to hold the key of has not been shown") {
+    TlsServer server;
+    for (const bool insists : {false, true}) {
+        CAPTURE(insists);
+        server.serve_without_signature(world().rsa, insists);
+        const Observation seen = observe(endpoint_of(server), server.ip(), server.port(), kPatient);
+        CAPTURE(seen.detail);
+        CHECK(seen.kind == (insists ? Kind::HandshakeFailed : Kind::Handshake));
+    }
+}
+
+TEST_CASE("observe: what this machine is short of is no news of the service") {
+    TlsServer server;
+    server.serve(world().wanted);
+    Observation seen;
+    {
+        const tests::NoDescriptors none;
+        seen = observe(endpoint_of(server), server.ip(), server.port(), kPatient);
+    }
+    CHECK(seen.kind == Kind::NotLooked);
+    CHECK(seen.detail == "this machine could not look: Too many open files");
 }
 
 TEST_CASE("look: each endpoint is judged alone, by its own name, as often as it wants") {
@@ -247,7 +264,8 @@ TEST_CASE("look: each endpoint is judged alone, by its own name, as often as it 
     endpoints[1].connections = 2;
     endpoints[3].sni = "www.example.org";
     endpoints[3].connections = 1;
-    const std::vector<EndpointVerdict> seen = look(endpoints, w.expectation(), w.anchors, clock, kImpatient);
+    const std::vector<EndpointVerdict> seen =
+        look(endpoints, w.expectation(), {w.anchors, clock}, kImpatient);
     REQUIRE(seen.size() == endpoints.size());
     const std::vector<Verdict> want = {Verdict::Serving,     Verdict::Stale,
                                        Verdict::Unreachable, Verdict::NameMismatch,
@@ -271,11 +289,37 @@ TEST_CASE("look: with DNS every address of the host counts") {
     FakeClock clock;
     const Endpoint endpoint{
         .text = "https://localhost", .host = "localhost", .port = server.port(), .sni = "www.example.com"};
-    const std::vector<EndpointVerdict> seen = look({endpoint}, w.expectation(), w.anchors, clock, kPatient);
+    const std::vector<EndpointVerdict> seen = look({endpoint}, w.expectation(), {w.anchors, clock}, kPatient);
     REQUIRE(seen.size() == 1);
-    REQUIRE(seen[0].addresses.size() == deployers::resolve("localhost").size());
+    REQUIRE(seen[0].addresses.size() == deployers::resolve("localhost", {}).found.size());
     CHECK(seen[0].addresses[0].address == server.address());
     CHECK(seen[0].addresses[0].verdict == Verdict::Serving);
+}
+
+TEST_CASE("look: a family of addresses that nobody tells of is not passed over") {
+    const World& w = world();
+    TlsServer server;
+    server.serve(w.wanted);
+    FakeClock clock;
+    const tests::HostileNameServer half([](const std::string& question, bool) {
+        return tests::asks_for(question, base::DnsType::A)
+                   ? std::vector{tests::answer_to(question, tests::address_record<4>({127, 0, 0, 1}))}
+                   : std::vector<std::string>{};
+    });
+    const base::Dns dns({half.server()}, 250ms);
+    const Endpoint endpoint{
+        .text = "https://www.example.com", .host = "www.example.com", .port = server.port()};
+    const std::vector<EndpointVerdict> seen =
+        look({endpoint}, w.expectation(), {w.anchors, clock, {.dns = &dns}}, kPatient);
+    CHECK(seen[0].verdict == Verdict::Unresolved);
+    REQUIRE(seen[0].addresses.size() == 2);
+    CHECK(seen[0].addresses[0].address == "www.example.com AAAA");
+    CHECK(seen[0].addresses[0].verdict == Verdict::Unresolved);
+    CHECK(seen[0].addresses[1].address == server.address());
+    CHECK(seen[0].addresses[1].verdict == Verdict::Serving);
+    CHECK(deployers::describe(seen).starts_with(
+        "1 of 1 address serves what it should; www.example.com AAAA: no DNS resolver answers"));
+    CHECK_FALSE(deployers::all_serving(seen));
 }
 
 TEST_CASE("look: workers that do not agree are told by their number") {
@@ -285,7 +329,7 @@ TEST_CASE("look: workers that do not agree are told by their number") {
     FakeClock clock;
     Endpoint endpoint = endpoint_of(server);
     endpoint.connections = 5;
-    const std::vector<EndpointVerdict> seen = look({endpoint}, w.expectation(), w.anchors, clock, kPatient);
+    const std::vector<EndpointVerdict> seen = look({endpoint}, w.expectation(), {w.anchors, clock}, kPatient);
     CHECK(seen[0].verdict == Verdict::Stale);
     CHECK(
         seen[0].addresses[0].error.starts_with("2 of 5 connections: still serves the one that expires in "));
@@ -298,7 +342,7 @@ TEST_CASE("look_until_served: quickly at first, then more slowly, and once more 
     FakeClock clock;
     int looks = 0;
     const std::vector<EndpointVerdict> seen = look_until_served(
-        {endpoint_of(server)}, w.expectation(), w.anchors, clock, 4s, [&](const auto& verdicts) {
+        {endpoint_of(server)}, w.expectation(), {w.anchors, clock}, 4s, [&](const auto& verdicts) {
             CHECK(verdicts[0].verdict == Verdict::Stale);
             ++looks;
             return true;
@@ -317,7 +361,7 @@ TEST_CASE("look_until_served: ends when all agree, when told to, and when nothin
     SUBCASE("when all agree: one old answer among three does not count") {
         server.serve_in_turn({w.wanted, w.wanted, w.earlier});
         int looks = 0;
-        const auto seen = look_until_served({endpoint_of(server)}, w.expectation(), w.anchors, clock, 60s,
+        const auto seen = look_until_served({endpoint_of(server)}, w.expectation(), {w.anchors, clock}, 60s,
                                             [&](const auto&) {
                                                 if (++looks == 3) server.serve(w.wanted);
                                                 return true;
@@ -328,37 +372,37 @@ TEST_CASE("look_until_served: ends when all agree, when told to, and when nothin
     SUBCASE("at once, and still a moment later") {
         server.serve(w.wanted);
         CHECK(all_serving(
-            look_until_served({endpoint_of(server)}, w.expectation(), w.anchors, clock, 60s, {})));
+            look_until_served({endpoint_of(server)}, w.expectation(), {w.anchors, clock}, 60s, {})));
         CHECK(clock.pauses == std::vector<base::Milliseconds>{200ms});
     }
     SUBCASE("an old worker that comes up once more between two good looks begins the count anew") {
         server.serve_in_turn({w.wanted, w.wanted, w.wanted, w.earlier, w.wanted, w.wanted, w.wanted, w.wanted,
                               w.wanted, w.wanted, w.wanted, w.wanted, w.wanted, w.wanted});
         const auto seen =
-            look_until_served({endpoint_of(server)}, w.expectation(), w.anchors, clock, 60s, {});
+            look_until_served({endpoint_of(server)}, w.expectation(), {w.anchors, clock}, 60s, {});
         CHECK(all_serving(seen));
         CHECK(clock.pauses == std::vector<base::Milliseconds>{200ms, 100ms, 200ms});
     }
     SUBCASE("when told to") {
-        const auto seen = look_until_served({endpoint_of(server)}, w.expectation(), w.anchors, clock, 60s,
+        const auto seen = look_until_served({endpoint_of(server)}, w.expectation(), {w.anchors, clock}, 60s,
                                             [](const auto&) { return false; });
         CHECK(seen[0].verdict == Verdict::Unreachable);
         CHECK(clock.pauses.empty());
     }
     SUBCASE("without a callback, at the end of the patience") {
         const auto seen =
-            look_until_served({endpoint_of(server)}, w.expectation(), w.anchors, clock, 100ms, {});
+            look_until_served({endpoint_of(server)}, w.expectation(), {w.anchors, clock}, 100ms, {});
         CHECK(seen[0].verdict == Verdict::Unreachable);
         CHECK(clock.passed == 100ms);
     }
     SUBCASE("no route will come by waiting") {
         const Endpoint elsewhere{.text = "x", .host = "a.example", .port = 443, .address = "224.0.0.1"};
-        const auto seen = look_until_served({elsewhere}, w.expectation(), w.anchors, clock, 60s, {});
+        const auto seen = look_until_served({elsewhere}, w.expectation(), {w.anchors, clock}, 60s, {});
         CHECK(seen[0].verdict == Verdict::NotReachableFromHere);
         CHECK(clock.pauses.empty());
     }
     SUBCASE("no endpoint: nobody looks") {
-        CHECK(look_until_served({}, w.expectation(), w.anchors, clock, 60s, {}).empty());
+        CHECK(look_until_served({}, w.expectation(), {w.anchors, clock}, 60s, {}).empty());
         CHECK(clock.pauses.empty());
     }
 }

@@ -151,7 +151,7 @@ TEST_CASE("receiver: other sides that are none") {
 TEST_CASE("receiver: a bundle that is not the one announced is not opened") {
     const FakeService service;
     const auto installation = service.installation("1");
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle(deployers::to_bundle(installation).reveal());
     const std::string work = deployers::work_directory(installation);
     const std::string digest = base::sha256_hex(bundle);
 
@@ -203,10 +203,135 @@ TEST_CASE("receiver: a bundle that is not the one announced is not opened") {
     }
 }
 
+TEST_CASE("receiver: a full disk is told as one") {
+    const FakeService service;
+    service.hold("1");
+    const Busybox busybox;
+    const auto installation = service.installation("2", {"1"});
+    SUBCASE("while the files arrive") {
+        busybox.replace("head", "echo head: No space left on device >&2; exit 1\n");
+        const auto session = make_host(busybox.receiver("/bin/sh"))->install(installation);
+        REQUIRE(session.has_value());
+        CHECK(session.value()->report().outcome == tests::InstallOutcome::WriteFailed);
+        CHECK(session.value()->report().message.find("No space left on device") != std::string::npos);
+        CHECK(service.log() == "");
+    }
+    SUBCASE("while they are taken apart") {
+        busybox.replace(
+            "head", "ln -s /dev/full " + deployers::work_directory(installation) + "/run/test 2>/dev/null\n");
+        const auto session = make_host(busybox.receiver("/bin/sh"))->install(installation);
+        REQUIRE(session.has_value());
+        CHECK(session.value()->report().outcome == tests::InstallOutcome::WriteFailed);
+        CHECK(session.value()->report().message.find("is the disk full?") != std::string::npos);
+        CHECK(service.log() == "");
+    }
+    SUBCASE("and does not look like a test that fails") {
+        busybox.replace("env", "mkdir -p " + deployers::work_directory(installation) + "/run/code\n");
+        const auto session = make_host(busybox.receiver("/bin/sh"))->install(installation);
+        REQUIRE(session.has_value());
+        CHECK(session.value()->report().outcome == tests::InstallOutcome::Installed);
+        CHECK(session.value()->report().test_before.exit_code == 0);
+        return;
+    }
+    CHECK(tests::slurp(service.key()) == "key 1");
+    CHECK(service.names() == tests::Names{"cert", "key"});
+}
+
+TEST_CASE("receiver: a broken service is left alone although nobody hears of it") {
+    const FakeService service;
+    service.hold("1");
+    service.be("broken");
+    const auto installation = service.installation("2", {"1"});
+    const std::string bundle(deployers::to_bundle(installation).reveal());
+    tests::spill(service.path() + "/request",
+                 "renewd-1 install " + std::to_string(bundle.size()) + " " + base::sha256_hex(bundle) +
+                     " 20 " + deployers::work_directory(installation) + "\n" + bundle,
+                 0600);
+    tests::run_or_throw({"/bin/sh", "-c",
+                         "/bin/sh -c \"$0\" renewd <" + service.path() + "/request >/dev/full 2>/dev/null",
+                         std::string(deployers::receiver_script())});
+    CHECK(service.log() == "test certificate 1\n");
+    CHECK(tests::slurp(service.key()) == "key 1");
+    CHECK(service.names() == tests::Names{"cert", "key"});
+}
+
+TEST_CASE("receiver: what others put beside the files does not keep them from being tidied up") {
+    const FakeService service;
+    service.hold("1");
+    auto installation = service.installation("2", {"1"});
+    installation.versions = service.tls() + "/v";
+    installation.staged = {
+        {.path = installation.versions + "/2-00000002/privkey.pem", .content = base::Secret("key 2")}};
+    installation.test = {
+        "/bin/sh", "-c",
+        "! grep -q 2 " + service.cert() + " || { touch " + installation.versions + "/theirs; exit 1; }"};
+    const auto session = make_shell("exec /bin/sh -c \"$0\" renewd")->install(installation);
+    REQUIRE(session.has_value());
+    CHECK(session.value()->report().outcome == tests::InstallOutcome::TestFailed);
+    CHECK(session.value()->report().message == "");
+    CHECK(service.names() == tests::Names{"cert", "key", "v", "v/theirs"});
+}
+
+TEST_CASE("receiver: a copy of what was there before is durable before the journal speaks of it") {
+    const FakeService service;
+    service.hold("1");
+    const Busybox busybox;
+    const std::string log = service.path() + "/synced";
+    busybox.replace("ln", "exit 1\n");
+    busybox.replace("sync", "echo \"$@\" >>" + log + "\n");
+    const auto installation = service.installation("2", {"1"});
+    const auto session = make_host(busybox.receiver("/bin/sh"))->install(installation);
+    REQUIRE(session.has_value());
+    const std::string synced = tests::slurp(log);
+    const std::string work = deployers::work_directory(installation);
+    for (const std::string& path : {service.cert(), service.key()})
+        CHECK(synced.find(deployers::old_name(work, path)) < synced.find("journal.disk"));
+    CHECK(session.value()->restore().value().outcome == tests::InstallOutcome::Restored);
+    CHECK(tests::attributes(service.key()) == "0640 0:1");
+}
+
+TEST_CASE("receiver: clears up nothing where it is not the one at work") {
+    const FakeService service;
+    const auto installation = service.installation("1");
+    const std::string bundle(deployers::to_bundle(installation).reveal());
+    std::string work = deployers::work_directory(installation);
+    std::string magic = "renewd-1";
+    std::string words = "another deployment to this target is under way";
+    base::SystemFiles files;
+    const std::string locks = deployers::lock_directory(::geteuid());
+    (void)files.make_directory(locks, 0700);
+    const auto held = base::Lock::take(files, locks + "/" + deployers::target_lock_name(work));
+    REQUIRE(held.has_value());
+    SUBCASE("another run holds the lock") {}
+    SUBCASE("no working directory") {
+        work = service.tls() + "/any";
+        words = "no directory to work in";
+    }
+    SUBCASE("no number") {
+        magic = "renewd-1 x";
+        words = "no number where one was due";
+    }
+    SUBCASE("another version") {
+        magic = "renewd-0";
+        words = "this receiver speaks version 1";
+    }
+    std::filesystem::create_directories(work + "/run");
+    tests::spill(work + "/run/bundle", "theirs");
+    base::Conversation receiver = talk();
+    REQUIRE(receiver
+                .send(magic + " install " + std::to_string(bundle.size()) + " " + base::sha256_hex(bundle) +
+                      " 1 " + work + "\n" + bundle)
+                .has_value());
+    const base::Completed ended = receiver.finish(base::Milliseconds{15'000});
+    CHECK(ended.out.find(words) != std::string::npos);
+    CHECK(tests::slurp(work + "/run/bundle") == "theirs");
+    CHECK(service.log() == "");
+}
+
 TEST_CASE("receiver: gives up at its deadline what it waits for, and leaves nothing") {
     const FakeService service;
     const auto installation = service.installation("1");
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle(deployers::to_bundle(installation).reveal());
     base::Conversation receiver = talk();
     REQUIRE(receiver
                 .send("renewd-1 install " + std::to_string(bundle.size()) + " " + base::sha256_hex(bundle) +

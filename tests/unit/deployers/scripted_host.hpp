@@ -26,6 +26,7 @@ class ScriptedHost final : public deployers::Host {
     // What the service does about it.
     std::function<void()> on_install{}, on_reload{}, on_restore{};
 
+    base::Seconds deadline{};          // that the last installation came with
     std::vector<std::string> calls{};  // "install", "inspect", "reload", "restore", "commit", "gone"
 
     base::Result<std::vector<deployers::FileDigest>> inspect(
@@ -34,8 +35,15 @@ class ScriptedHost final : public deployers::Host {
         return found;
     }
 
-    base::Result<std::unique_ptr<deployers::Session>> install(
+    base::Result<deployers::InstallReport> rehearse(
         const deployers::Installation& /*installation*/) override {
+        calls.emplace_back("rehearse");
+        return report;
+    }
+
+    base::Result<std::unique_ptr<deployers::Session>> install(
+        const deployers::Installation& installation) override {
+        deadline = installation.deadline;
         calls.emplace_back("install");
         if (on_install) on_install();
         if (install_error) return base::Failure(*install_error);

@@ -61,7 +61,7 @@ TEST_CASE("ssh: options that always hold") {
 TEST_CASE("ssh: with pinned keys the user's own files are not read, without they are") {
     const auto argv = deployers::ssh_argv(pinned(), "/s/known_hosts", "COMMAND");
     CHECK(has(argv, "-F"));
-    CHECK(has_option(argv, "UserKnownHostsFile=/s/known_hosts"));
+    CHECK(has_option(argv, "UserKnownHostsFile=\"/s/known_hosts\""));
     CHECK(has_option(argv, "GlobalKnownHostsFile=/dev/null"));
     CHECK(has_option(argv, "HostKeyAlias=web1.example.com"));
     const auto unpinned = deployers::ssh_argv({.name = "w", .host = "h"}, "", "COMMAND");

@@ -22,7 +22,8 @@ using tests::sshd;
 class Account {
   public:
     Account() : name_("renewd-test-" + std::to_string(::getpid())) {
-        tests::run_or_throw({"useradd", "-r", "-M", "-d", "/nonexistent", "-s", "/bin/sh", "-p", "*", name_});
+        tests::run_or_throw({"useradd", "-r", "-M", "-d", home_.path(), "-s", "/bin/sh", "-p", "*", name_});
+        tests::run_or_throw({"chown", name_, home_.path()});
     }
 
     Account(const Account&) = delete;
@@ -42,6 +43,8 @@ class Account {
 
     [[nodiscard]] const std::string& name() const { return name_; }
 
+    [[nodiscard]] const std::string& home() const { return home_.path(); }
+
     [[nodiscard]] SshDestination destination(bool sudo) const {
         SshDestination destination = sshd().destination();
         destination.user = name_;
@@ -57,6 +60,7 @@ class Account {
 
   private:
     std::string name_;
+    tests::TemporaryDirectory home_;
 };
 
 base::Error refusal(const SshDestination& destination) {
@@ -86,7 +90,7 @@ base::Conversation start_doomed(const std::string& seconds) {
 }
 
 std::string request_for(const deployers::Installation& installation) {
-    const std::string bundle = deployers::to_bundle(installation);
+    const std::string bundle = deployers::to_bundle(installation).reveal();
     return "renewd-1 install " + std::to_string(bundle.size()) + " " + base::sha256_hex(bundle) + " " +
            std::to_string(installation.deadline.count()) + " " + deployers::work_directory(installation) +
            "\n" + bundle;
@@ -254,5 +258,11 @@ TEST_CASE("ssh host: an ordinary account in a directory of its own") {
     const std::string owner = tests::run_or_throw({"stat", "-c", "%U %a", service.key()});
     CHECK(owner == account.name() + " 400\n");
     CHECK(service.names() == tests::Names{"cert", "key"});
-    std::filesystem::remove_all("/tmp/renewd-locks-" + std::to_string(base::user_id(account.name()).value()));
+    // Nobody else can have made it first.
+    CHECK(std::filesystem::is_directory(account.home() + "/.renewd-locks"));
+    tests::run_or_throw({"chown", "root", account.home() + "/.renewd-locks"});
+    const auto elsewhere = host->install(installation);
+    REQUIRE_FALSE(elsewhere.has_value());
+    CHECK(base::to_string(elsewhere.error().code) == "deploy/unsafe-path");
+    CHECK(elsewhere.error().message.find(account.home() + "/.renewd-locks") != std::string::npos);
 }

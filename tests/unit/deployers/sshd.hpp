@@ -81,7 +81,7 @@ class Sshd {
                 .port = port_,
                 .identity_file = directory_ / "user",
                 .host_keys = {host_key_},
-                .scratch_directory = directory_ / "scratch"};
+                .scratch_directory = directory_ / "scratch 100%h \"of\" \\it"};
     }
 
     [[nodiscard]] const std::string& path() const { return directory_.path(); }

@@ -24,6 +24,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/clock.hpp"
 #include "base/file.hpp"
 #include "tests/unit/deployers/identities.hpp"
 
@@ -95,6 +96,24 @@ class TlsServer {
         SSL_CTX_set_min_proto_version(contexts.front().get(), version);
         SSL_CTX_set_max_proto_version(contexts.front().get(), version);
         switch_to(Mode::Serve, std::move(contexts));
+    }
+
+    /// TLS 1.2 with a key exchange that signs nothing; `insists`: and breaking off without a client's
+    /// certificate, before the server has proved to hold its key.
+    void serve_without_signature(const Identity& identity, bool insists) {
+        std::vector<ContextPtr> contexts;
+        contexts.push_back(context_of({identity}));
+        SSL_CTX* context = contexts.front().get();
+        SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+        SSL_CTX_set_cipher_list(context, "kRSA");
+        if (insists) SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+        switch_to(Mode::Serve, std::move(contexts));
+    }
+
+    /// As serve(), but each handshake begins only after this long.
+    void serve_slowly(const Identity& identity, base::Milliseconds delay) {
+        serve(identity);
+        in_loop([&] { delay_ = delay; });
     }
 
     void refuse() { switch_to(Mode::Refuse, {}); }
@@ -176,6 +195,7 @@ class TlsServer {
             contexts_ = std::move(contexts);
             held_.clear();
             turn_ = 0;
+            delay_ = {};
             if (mode == Mode::Refuse) {
                 listener_.close();
             } else if (!listener_.is_open()) {
@@ -254,6 +274,7 @@ class TlsServer {
     }
 
     void shake_hands(const base::Descriptor& client) {
+        base::SystemClock().sleep(delay_);
         const timeval patience{.tv_sec = 2, .tv_usec = 0};
         setsockopt(client.number(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         const SslPtr ssl(SSL_new(contexts_[turn_++ % contexts_.size()].get()));
@@ -281,6 +302,7 @@ class TlsServer {
     std::vector<ContextPtr> contexts_;
     std::vector<base::Descriptor> held_;
     std::size_t turn_ = 0;
+    base::Milliseconds delay_{};
     Seen seen_;
     bool stopped_ = false;
     std::thread thread_;  // last: it uses all of the above

@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include "base/encoding.hpp"
+#include "deployers/limits.hpp"
 #include "tests/unit/deployers/deployment_stage.hpp"
 
 namespace {
@@ -48,6 +49,19 @@ TEST_CASE("deploy: the new one is installed and seen everywhere") {
     CHECK(stage.host.calls == Calls{"install", "commit", "gone"});
     CHECK(stage.progress == Calls{"write", "verify"});
     CHECK(outcome.remarks.empty());
+}
+
+TEST_CASE("deploy: the executor stays until what was there before can be put back") {
+    Stage stage;
+    stage.request.verify_for = 10min;
+    stage.server.refuse();
+    stage.host.report.reload = says(1, "not active");
+    (void)stage.run();
+    CHECK(stage.host.deadline > 10min + 10min / 4 + 6 * stage.request.installation.command_deadline);
+    CHECK(stage.host.deadline == deployers::executor_deadline(30s, 10min));
+    CHECK(deployers::executor_deadline(30s, 60s) < 10min);
+    CHECK(deployers::executor_deadline(30s, deployers::kVerifyForMax) < deployers::kDeadlineMax);
+    CHECK(deployers::executor_deadline(deployers::kDeadlineMax, 1h) == deployers::kDeadlineMax);
 }
 
 TEST_CASE("deploy: files that were there already are reloaded and seen, not written") {

@@ -2,6 +2,7 @@
 // deploy(): what the endpoints show after the installation, and what is done about it.
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/unit/deployers/deployment_stage.hpp"
+#include "tests/unit/deployers/no_descriptors.hpp"
 
 namespace {
 
@@ -73,7 +75,6 @@ TEST_CASE("deploy: at the end the old one is still served") {
     SUBCASE("somebody else's, at a first deployment, is the old one too") {
         stage.server.serve(world().strange);
         stage.request.earlier.clear();
-        stage.request.earlier_not_after.reset();
         check_error(stage.run(), "verify/foreign", "verify", "not ours: for example.com",
                     "renewd verify example.com");
     }
@@ -129,7 +130,6 @@ TEST_CASE("deploy: a service that dies of the new certificate gets the old one b
     SUBCASE("it was somebody else's before our first") {
         stage.server.serve(world().strange);
         stage.request.earlier.clear();
-        stage.request.earlier_not_after.reset();
         stage.host.on_restore = stage.serving(world().strange);
     }
     SUBCASE("it dies just before the end of the patience") {
@@ -185,22 +185,76 @@ TEST_CASE("deploy: a short absence is a restart, not a death") {
     CHECK(stage.host.calls == Calls{"install", "commit", "gone"});
 }
 
-TEST_CASE("deploy: never back to an expired certificate") {
+TEST_CASE("deploy: never back to an expired or revoked certificate") {
+    static const Identity expired = world().ours.issue({"example.com"}, kNow - 1h);
     Stage stage;
     stage.host.on_install = stage.refusing();
-    SUBCASE("an earlier generation") {
-        stage.request.earlier_not_after = kNow;
+    SUBCASE("an earlier generation, although the newest one before ours is valid") {
+        stage.server.serve(expired);
+        stage.request.earlier.insert(stage.request.earlier.begin(), {.sha256 = expired.sha256()});
+    }
+    SUBCASE("an earlier generation that was revoked") {
+        stage.request.revoked = {world().earlier.sha256()};
     }
     SUBCASE("somebody else's") {
         stage.server.serve(world().strange_expired);
-        stage.request.earlier_not_after.reset();
     }
     const DeploymentOutcome outcome = stage.run();
     check_error(outcome, "verify/unreachable", "verify",
-                "connection refused; the one before has expired, so it is not put back",
+                "connection refused; the one before has expired or is revoked, so it is not put back",
                 "renewd verify example.com");
     CHECK(outcome.installed);
     CHECK(stage.host.calls == Calls{"install", "commit", "gone"});
+}
+
+TEST_CASE("deploy: what was served here comes back, whatever has become of generations that were not") {
+    static const Identity expired = world().ours.issue({"example.com"}, kNow - 1h);
+    static const Identity revoked = world().ours.issue({"example.com"});
+    Stage stage;
+    stage.host.on_install = stage.refusing();
+    stage.host.on_restore = stage.serving(world().earlier);
+    stage.request.earlier.push_back({.sha256 = expired.sha256()});
+    stage.request.earlier.push_back({.sha256 = revoked.sha256()});
+    stage.request.revoked = {revoked.sha256()};
+    check_error(stage.run(), "deploy/restored", "deploy", "is back and is served again",
+                "renewd deploy example.com");
+    CHECK(stage.host.calls == Calls{"install", "restore", "gone"});
+}
+
+TEST_CASE("deploy: where nothing was written nothing is put back, and the service is started again") {
+    Stage stage;
+    stage.server.serve(world().wanted);
+    stage.host.report.outcome = InstallOutcome::Unchanged;
+    stage.host.on_install = stage.refusing();
+    SUBCASE("and serves again") {
+        stage.host.on_restore = stage.serving(world().wanted);
+        const DeploymentOutcome outcome = stage.run();
+        CHECK_FALSE(outcome.error);
+        CHECK(outcome.installed);
+        CHECK_FALSE(outcome.wrote);
+        CHECK(outcome.served);
+        REQUIRE(outcome.remarks.size() == 1);
+        CHECK(
+            outcome.remarks[0].ends_with("connection refused; no file had been changed, so the service was "
+                                         "started again"));
+    }
+    SUBCASE("in vain") {
+        const DeploymentOutcome outcome = stage.run();
+        check_error(
+            outcome, "verify/unreachable", "verify",
+            "connection refused; no file had been changed, and starting the service again did not help",
+            "renewd verify example.com");
+        CHECK(outcome.installed);
+        CHECK_FALSE(outcome.served);
+    }
+    SUBCASE("but what an interrupted run had written goes back") {
+        stage.host.report.interrupted_before = true;
+        stage.host.on_restore = stage.serving(world().wanted);
+        const DeploymentOutcome outcome = stage.run();
+        check_error(outcome, "deploy/restored", "deploy", "is back", "renewd deploy example.com");
+        CHECK_FALSE(outcome.installed);
+    }
+    CHECK(stage.host.calls == Calls{"install", "restore", "gone"});
 }
 
 TEST_CASE("deploy: putting back can go wrong as well") {
@@ -223,6 +277,24 @@ TEST_CASE("deploy: putting back can go wrong as well") {
         stage.host.restore_answer = InstallReport{.outcome = InstallOutcome::WriteFailed};
         check_error(stage.run(), "deploy/outcome-unknown", "deploy", "but: the host does not say why",
                     "see whether the service runs");
+    }
+    SUBCASE("what comes back cannot be synced: a remark") {
+        stage.host.restore_answer =
+            InstallReport{.outcome = InstallOutcome::Restored, .message = "I/O error"};
+        stage.host.on_restore = stage.serving(world().earlier);
+        const DeploymentOutcome outcome = stage.run();
+        check_error(outcome, "deploy/restored", "deploy", "What was there before is back and is served again",
+                    "renewd deploy example.com");
+        REQUIRE(outcome.remarks.size() == 1);
+        CHECK(outcome.remarks[0].ends_with("the next deployment does it: I/O error"));
+    }
+    SUBCASE("it does not pass its test any more, and is not restarted") {
+        stage.request.installation.restart = {"systemctl", "restart", "nginx"};
+        stage.host.restore_answer =
+            InstallReport{.outcome = InstallOutcome::Restored, .test_after = says(1, "unknown directive")};
+        check_error(stage.run(), "deploy/restored", "deploy",
+                    "; the service was not restarted, for nginx -t fails: exit 1: unknown directive",
+                    "start the service");
     }
     SUBCASE("the service stays down") {
         const DeploymentOutcome outcome = stage.run();
@@ -294,6 +366,31 @@ TEST_CASE("deploy: other ways of not being served, by their names") {
     CHECK(outcome.installed);
     CHECK_FALSE(outcome.served);
     CHECK(stage.host.count("commit") == 1);
+    CHECK(stage.host.count("restore") == 0);
+}
+
+TEST_CASE("deploy: a service that was slow before is missed as any other") {
+    Stage stage;
+    stage.server.serve_slowly(world().earlier, 2200ms);
+    stage.host.on_install = stage.refusing();
+    stage.host.on_restore = stage.serving(world().earlier);
+    check_error(stage.run(), "deploy/restored", "deploy", "is back and is served again",
+                "renewd deploy example.com");
+}
+
+TEST_CASE("deploy: what this machine is short of takes no certificate back") {
+    Stage stage;
+    std::optional<tests::NoDescriptors> none;
+    stage.host.on_install = [&] {
+        stage.server.serve(world().wanted);
+        none.emplace();
+    };
+    const DeploymentOutcome outcome = stage.run();
+    none.reset();
+    check_error(outcome, "verify/unreachable", "verify", "this machine could not look: Too many open files",
+                "LimitNOFILE");
+    CHECK(outcome.installed);
+    CHECK_FALSE(outcome.served);
     CHECK(stage.host.count("restore") == 0);
 }
 

@@ -216,6 +216,16 @@ TEST_CASE("verdict: no handshake, and handshakes that do not agree") {
          .expectation = expectation,
          .want = Verdict::NotReachableFromHere,
          .says = "no route"},
+        {.name = "this machine was short of something, once",
+         .seen = {good, fails(Kind::NotLooked, "this machine could not look: Too many open files")},
+         .expectation = expectation,
+         .want = Verdict::NotLooked,
+         .says = "1 of 2 connections: this machine could not look"},
+        {.name = "what was seen counts for more than what was not",
+         .seen = {stale, fails(Kind::NotLooked, "this machine could not look: Too many open files")},
+         .expectation = expectation,
+         .want = Verdict::Stale,
+         .says = "1 of 2 connections: still serves"},
         {.name = "a handshake without a certificate",
          .seen = {shows({})},
          .expectation = expectation,
@@ -281,6 +291,15 @@ TEST_CASE("verdict: an endpoint is as bad as its worst address") {
              Combination{.name = "no route does not make it better",
                          .addresses = {Verdict::NotReachableFromHere, Verdict::Stale},
                          .want = Verdict::Stale},
+             Combination{.name = "addresses that nobody knows may be anywhere",
+                         .addresses = {Verdict::Unresolved, Verdict::Serving},
+                         .want = Verdict::Unresolved},
+             Combination{.name = "what was seen is told before what was not",
+                         .addresses = {Verdict::Unresolved, Verdict::Stale, Verdict::NotLooked},
+                         .want = Verdict::Stale},
+             Combination{.name = "no look is no serving",
+                         .addresses = {Verdict::Serving, Verdict::NotLooked},
+                         .want = Verdict::NotLooked},
              Combination{.name = "no route at all",
                          .addresses = {Verdict::NotReachableFromHere, Verdict::NotReachableFromHere},
                          .want = Verdict::NotReachableFromHere},
@@ -305,9 +324,25 @@ TEST_CASE("verdict: all serving means everybody, and somebody") {
               (verdict == Verdict::Serving));
 }
 
+TEST_CASE("verdict: that nobody could look says nothing of the service") {
+    const auto shows = [](std::vector<Verdict> verdicts) {
+        std::vector<AddressVerdict> addresses;
+        for (const Verdict verdict : verdicts) addresses.push_back(at("192.0.2.7:443", verdict));
+        return deployers::shows_a_fault({deployers::combine("a", {at("192.0.2.1:443", Verdict::Serving)}),
+                                         deployers::combine("b", std::move(addresses))});
+    };
+    CHECK_FALSE(shows({}));
+    CHECK_FALSE(shows({Verdict::Serving, Verdict::NotReachableFromHere, Verdict::Unresolved}));
+    CHECK_FALSE(shows({Verdict::NotLooked}));
+    CHECK(shows({Verdict::Unresolved, Verdict::Stale}));
+    CHECK(shows({Verdict::NotLooked, Verdict::Unreachable}));
+}
+
 TEST_CASE("verdict: names are read as they are written") {
     for (const Verdict verdict : kAllVerdicts) CHECK(deployers::parse_verdict(to_string(verdict)) == verdict);
     CHECK(to_string(Verdict::NotReachableFromHere) == "not_reachable_from_here");
+    // For whoever reads it, a look that could not be taken is one that reached nobody.
+    CHECK(to_string(Verdict::NotLooked) == "unreachable");
     CHECK_FALSE(deployers::parse_verdict("Serving"));
     CHECK_FALSE(deployers::parse_verdict(""));
 }
@@ -358,6 +393,7 @@ TEST_CASE("verdict: each has its error code and says what to do next") {
              Told{.verdict = Verdict::NotReachableFromHere,
                   .code = "verify/unreachable",
                   .hint = "address=IP"},
+             Told{.verdict = Verdict::NotLooked, .code = "verify/unreachable", .hint = "LimitNOFILE"},
              Told{.verdict = Verdict::Unresolved, .code = "verify/unresolved", .hint = "address=IP"},
          }) {
         CAPTURE(c.code);

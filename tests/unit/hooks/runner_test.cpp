@@ -53,7 +53,7 @@ hooks::Event renewed() {
 base::Result<void> run_all(const Directory& directory, base::Seconds timeout = base::Seconds(10)) {
     base::SystemFiles files;
     const auto found = TRY(hooks::find_hooks(files, directory.path(), "renewed"));
-    const hooks::HookReport report = hooks::run_hooks(found, renewed(), timeout);
+    const hooks::HookReport report = hooks::run_hooks(files, found, renewed(), timeout);
     if (report.error) return tl::make_unexpected(*report.error);
     return {};
 }
@@ -120,7 +120,8 @@ TEST_CASE("runner: what hooks print is kept for the history, without what a term
     directory.add("renewed/20", "echo three >&2");
     base::SystemFiles files;
     const auto found = hooks::find_hooks(files, directory.path(), "renewed").value();
-    CHECK(hooks::run_hooks(found, renewed(), base::Seconds(10)).output == "one\ntwo ?[31mred\nthree\n");
+    CHECK(hooks::run_hooks(files, found, renewed(), base::Seconds(10)).output ==
+          "one\ntwo ?[31mred\nthree\n");
 }
 
 TEST_CASE("runner: a hook that hangs is ended with everything it started") {
@@ -140,4 +141,48 @@ TEST_CASE("runner: a file that others can change is not run") {
     REQUIRE_FALSE(result);
     CHECK(result.error().hint.find("chmod go-w") != std::string::npos);
     CHECK_FALSE(std::filesystem::exists(directory.path() + "/ran"));
+}
+
+TEST_CASE("runner: a name is any bytes, and a message is one line of text") {
+    const Directory directory;
+    directory.add("renewed/10-\xff\n\033[31m", "exit 3");
+    const auto failed = run_all(directory);
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().message ==
+          "hook " + directory.path() + "/renewed/10-???[31m at event renewed: exit 3");
+}
+
+TEST_CASE("runner: what is judged is the whole way, and what is judged is what is run") {
+    const Directory directory;
+    const std::string log = " >> '" + directory.path() + "/log'";
+    directory.add("open/inner/tool", "echo \"$0\"" + log);
+    std::filesystem::create_directories(directory.path() + "/renewed");
+    std::filesystem::create_symlink("../open/inner/tool", directory.path() + "/renewed/10");
+    REQUIRE(run_all(directory));
+    CHECK(directory.read("log") == directory.path() + "/open/inner/tool\n");
+    for (const std::string changeable : {"/open", "/open/inner", "/renewed", "/open/inner/tool"}) {
+        CAPTURE(changeable);
+        const std::string path = directory.path() + changeable;
+        REQUIRE(::chmod(path.c_str(), 0775) == 0);
+        const auto result = run_all(directory);
+        REQUIRE_FALSE(result);
+        CHECK(result.error().message.starts_with("hook " + directory.path() +
+                                                 "/renewed/10 at event renewed: "));
+        CHECK(result.error().message.ends_with(path + " can be changed by others"));
+        CHECK(result.error().hint == "chmod go-w " + path);
+        REQUIRE(::chmod(path.c_str(), 0755) == 0);
+    }
+    CHECK(directory.read("log") == directory.path() + "/open/inner/tool\n");
+}
+
+TEST_CASE("runner: a hook is judged when its turn comes, not when the first one begins") {
+    const Directory directory;
+    directory.add("renewed/10", "chmod 0777 '" + directory.path() + "/renewed/20'");
+    directory.add("renewed/20", "touch '" + directory.path() + "/ran'");
+    directory.add("renewed/30", "touch '" + directory.path() + "/last'");
+    const auto result = run_all(directory);
+    REQUIRE_FALSE(result);
+    CHECK(result.error().message.ends_with("/renewed/20 can be changed by others"));
+    CHECK_FALSE(std::filesystem::exists(directory.path() + "/ran"));
+    CHECK(std::filesystem::exists(directory.path() + "/last"));
 }

@@ -56,6 +56,39 @@ TEST_CASE("route53: with zone_id no zones are listed; region and session token a
                             &std::pair<std::string, std::string>::first) != request.headers.end());
 }
 
+TEST_CASE("cloud: of several zones of one name it is the one in DNS, or none is guessed") {
+    const auto zone_of = [](const CloudWorld& world) {
+        const std::string& url = world.api.requests.back().url;
+        const std::size_t at = url.find("/Z");
+        return at == std::string::npos ? url : url.substr(at + 1, url.find('/', at + 1) - at - 1);
+    };
+    for (const std::string zone : {"example.com.", ""}) {  // as DNS has named it, and looked for in all pages
+        CAPTURE(zone);
+        CloudWorld world("cloudflare");
+        world.api.zones = {"example.com", "example.com"};
+        world.api.pending_zones = {"Z1"};
+        REQUIRE(message_of(world.provider->present(txt("cloudflare", "one", zone))) == "");
+        CHECK(zone_of(world) == "Z2");
+        world.api.pending_zones = {"Z1", "Z2"};
+        world.api.zones.pop_back();
+        REQUIRE(message_of(world.provider->present(txt("cloudflare", "two", zone))) == "");
+        CHECK(zone_of(world) == "Z1");
+    }
+    for (const std::string name : {"cloudflare", "route53"}) {
+        for (const std::string zone : {"example.com.", ""}) {
+            CAPTURE(name);
+            CAPTURE(zone);
+            CloudWorld world(name);
+            world.api.zones = {"example.com", "other.example", "example.com"};
+            const auto done = world.provider->present(txt(name, "one", zone));
+            CHECK(code_of(done) == "provider/no-zone");
+            CHECK(contains(message_of(done), "Z1, Z3"));
+            CHECK(contains(done.error().hint, name == "route53" ? "zone_id" : "Zone Resources"));
+            CHECK(world.api.txts.empty());
+        }
+    }
+}
+
 TEST_CASE("route53: a value of somebody else's with quotes and ampersands is written back as it was") {
     CloudWorld world("route53");
     world.api.add(kName, "v=x &amp; y &lt;z&gt;", 300);

@@ -55,6 +55,7 @@ class DnsApi final : public base::Transport {
     std::string endpoint{};
     std::vector<std::string> zones{};  // a zone's id is "Z" or the number of its place, counted from 1
     std::vector<std::string> private_zones{};
+    std::vector<std::string> pending_zones{};  // ids of zones whose domain is not delegated to the API
     std::vector<Txt> txts{};
     int pending = 1;                         // looks at a change before it is done
     std::function<void()> before_failure{};  // what somebody else does meanwhile

@@ -52,8 +52,9 @@ Page page_of(const DnsApi& api, std::size_t page, std::size_t size) {
 Page asked_page(const DnsApi& api, const Asked& asked) {
     if (!asked.query.contains("name")) return page_of(api, number(asked, "page"), number(asked, "per_page"));
     Page out;
-    const auto found = std::ranges::find(api.zones, asked.query.at("name"));
-    if (found != api.zones.end()) out.places.push_back(static_cast<std::size_t>(found - api.zones.begin()));
+    for (std::size_t i = 0; i < api.zones.size(); ++i) {
+        if (api.zones[i] == asked.query.at("name")) out.places.push_back(i);
+    }
     return out;
 }
 
@@ -65,6 +66,9 @@ json cloudflare(DnsApi& api, const Asked& asked) {
         for (const std::size_t i : page.places) {
             item["id"] = "Z" + std::to_string(i + 1);
             item["name"] = api.zones[i];
+            const bool is_pending =
+                std::ranges::find(api.pending_zones, "Z" + std::to_string(i + 1)) != api.pending_zones.end();
+            item["status"] = is_pending ? "pending" : "active";
             answer["result"].push_back(item);
         }
         const std::size_t at = asked.query.contains("page") ? number(asked, "page") : 1;
@@ -291,9 +295,10 @@ json route53(DnsApi& api, const Asked& asked) {
         };
         for (const std::string& name : api.private_zones) show("P1", name, /*is_private=*/true);
         if (asked.name() == "zones_by_name") {
-            const auto found = std::ranges::find(api.zones, asked.query.at("dnsname"));
-            if (found != api.zones.end())
-                show("Z" + std::to_string(found - api.zones.begin() + 1), *found, false);
+            for (std::size_t i = 0; i < api.zones.size(); ++i) {
+                if (api.zones[i] == asked.query.at("dnsname"))
+                    show("Z" + std::to_string(i + 1), api.zones[i], false);
+            }
             return replaced(answer, "$ITEMS", items);
         }
         const bool is_first = !asked.query.contains("marker");

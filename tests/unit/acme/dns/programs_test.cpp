@@ -110,6 +110,38 @@ TEST_CASE("programs: the environment is ours and the solver's; nothing is inheri
     CHECK(code_of(exec->present(record())) == "config/secret-exposed");
 }
 
+TEST_CASE("programs: a secret of several lines is not shown either, neither whole nor line by line") {
+    const std::string secret = "first-line-of-it\n" + std::string(600, 'k') + "\nlast-line-of-it";
+    const Stage stage;
+    static_cast<void>(stage.add("secret", "", 0600));
+    std::ofstream(stage / "secret") << secret << "\n";
+    const auto failing = [&](const std::string& script) {
+        acme::ProviderSettings settings = {.solver = "dns",
+                                           .texts = {{"name", "mine"}},
+                                           .argvs = {{"program", {stage.add("renewd-dns-mine", script)}}}};
+        settings.secret_environment = {{"KEY",
+                                        {.kind = base::SecretSource::Kind::File,
+                                         .name = stage / "secret",
+                                         .key = "environment.KEY_file"}}};
+        std::string said;
+        for (const auto& kind : {acme::exec_kind(), acme::plugin_kind()})
+            said += message_of(stage.make(kind, settings).value()->present(record())) + "\n";
+        return said;
+    };
+    for (const std::string script :
+         {R"(printf 'Traceback:\n  key = %s\n' "$KEY" >&2; exit 1)",
+          R"(printf 'bad key "%s"' "$KEY"; exit 1)",
+          R"(printf '{"ok":false,"message":"key '; printf '%s' "$KEY" | tr '\n' ' ';)"
+          R"( printf '"}'; cat >/dev/null)"}) {
+        CAPTURE(script);
+        const std::string said = failing(script);
+        CHECK_FALSE(has(said, "first-line"));
+        CHECK_FALSE(has(said, "last-line"));
+        CHECK_FALSE(has(said, "kkkkkkkk"));
+    }
+    CHECK(has(failing(R"(printf 'bad key "%s"' "$KEY"; exit 1)"), R"(bad key "[KEY]")"));
+}
+
 TEST_CASE("programs: a failure is told with the last that was said, printable and bounded") {
     const Stage stage;
     const auto present = [&](const std::string& script, const std::string& timeout = "10s") {

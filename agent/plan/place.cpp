@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/plan/place.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace agent {
+
+namespace {
+
+/// Host and reload command; empty where nothing is reloaded.
+std::string service_of(const TargetConfig& target) {
+    if (target.parameters.reload.empty()) return {};
+    std::string service = target.host;
+    for (const std::string& word : target.parameters.reload) service += '\n' + word;
+    return service;
+}
+
+/// Another machine hangs as a whole; on this one, it is a service that does.
+std::string trouble_of(const TargetConfig& target) {
+    if (!target.host.empty()) return "host " + target.host;
+    const std::string service = service_of(target);
+    return service.empty() ? "this machine" : "service " + service;
+}
+
+}  // namespace
+
+std::size_t share_of(std::size_t jobs) {
+    const std::size_t left_for_others = std::max<std::size_t>(1, jobs / 4);
+    return jobs > 1 ? jobs - left_for_others : 1;
+}
+
+Places places_at_ca(const AgentConfig& agent, const std::string& ca) {
+    return {{.name = "CA " + ca, .most = share_of(agent.jobs)}};
+}
+
+Places places_to_look(const AgentConfig& agent, const TargetConfig& target) {
+    return {{.name = trouble_of(target), .most = share_of(agent.jobs)}};
+}
+
+Places places_to_look_at_names(const AgentConfig& agent) {
+    return {{.name = "public names", .most = share_of(agent.jobs)}};
+}
+
+Places places_to_deploy(const AgentConfig& agent, const TargetConfig& target) {
+    Places places = places_to_look(agent, target);
+    std::string service = service_of(target);
+    if (!service.empty()) places.push_back({.name = "reload " + std::move(service), .most = 1});
+    return places;
+}
+
+}  // namespace agent
