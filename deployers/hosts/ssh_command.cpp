@@ -38,7 +38,7 @@ void add_options(std::vector<std::string>& argv, std::initializer_list<std::stri
 }
 
 /// As ssh_config(5) has it for a file: in quotes, since words end at a space, and without tokens.
-std::string quoted(std::string_view path) {
+std::string in_quotes(std::string_view path) {
     std::string text = "\"";
     for (const char character : path) {
         if (character == '"' || character == '\\') text += '\\';
@@ -57,7 +57,7 @@ std::vector<std::string> ssh_argv(const SshDestination& destination, const std::
     if (pinned) {
         argv.insert(argv.end(), {"-F", "/dev/null"});
         // The alias is the host's own name: with an id of ours, host certificates would not match.
-        add_options(argv, {"UserKnownHostsFile=" + quoted(known_hosts), "GlobalKnownHostsFile=/dev/null",
+        add_options(argv, {"UserKnownHostsFile=" + in_quotes(known_hosts), "GlobalKnownHostsFile=/dev/null",
                            "HostKeyAlias=" + destination.host, "IdentityAgent=none"});
         if (destination.identity_file.empty()) add_options(argv, {"IdentityFile=none"});
     }
