@@ -364,7 +364,7 @@ void start_again(Course& course) {
     tell(course, "reload", "the service is gone, and its files are as they were; starting it again");
     auto report = course.session->restore();
     course.session.reset();
-    if (!report) course.connection_lost = std::move(report).error();
+    if (!report) course.connection_lost = report.error();
     const auto until_served = [](const std::vector<EndpointVerdict>&) { return true; };
     course.outcome.endpoints = look_until_served(course.request.endpoints, course.expectation,
                                                  course.viewpoint(), course.request.verify_for, until_served);

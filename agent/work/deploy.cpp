@@ -163,6 +163,7 @@ class Deployment {
         static const TargetRecord unknown;
         const TargetRecord* known = record.target(target.name);
         std::vector<int> numbers;
+        numbers.reserve(earlier_.size());
         for (const deployers::Generation& generation : earlier_) numbers.push_back(generation.number);
         numbers = earlier_on_target(std::move(numbers), known == nullptr ? unknown : *known, wanted_.number,
                                     s_.config.agent.keep);

@@ -133,7 +133,7 @@ class Preflight {
             return note(what, "not looked at: the CA does not say which names it goes by before an order");
         const auto end = find_standing_records(s_, certificate_, ca, account_url);
         if (!end) return trials_.push_back({.what = what, .error = end.error()});
-        const auto stored = s_.store.load(certificate_.name);
+        auto stored = s_.store.load(certificate_.name);
         Record record = stored && *stored ? std::move(**stored) : Record{.name = certificate_.name};
         record.standing = StandingRecords{.looked_at = s_.clock.now(), .end = *end};
         const auto ending = ending_record(certificate_, record, s_.clock.now());

@@ -353,9 +353,8 @@ class Issuances {
     [[nodiscard]] int ca_failures() const { return ca_failures_; }
 
   private:
-    Result<std::vector<Turn>> turns_in_order() const {
+    [[nodiscard]] Result<std::vector<Turn>> turns_in_order() const {
         const auto open = wanted_orders(certificate_, TRY(s_.store.open_orders(certificate_.name)));
-        std::vector<Turn> turns;
         const auto turn_of = [&](const std::string& name) {
             const CaConfig& ca = s_.config.cas.at(name);
             const bool is_placed = std::ranges::any_of(
@@ -363,20 +362,26 @@ class Issuances {
             return Turn{.ca = &ca, .is_placed = is_placed};
         };
         if (!wish_.ca.empty()) return std::vector{turn_of(wish_.ca)};
-        for (const std::string& name : certificate_.ca) turns.push_back(turn_of(name));
+        std::vector<std::string> names = certificate_.ca;
         for (const OpenOrder& order : open) {
             const std::string& name = order.ordered_for.ca;
             const bool is_listed = std::ranges::find(certificate_.ca, name) != certificate_.ca.end();
-            const Turn turn = turn_of(name);
-            if (!is_listed && turn.is_placed) turns.push_back(turn);  // of one that was named for once
+            if (!is_listed && turn_of(name).is_placed) names.push_back(name);  // named for once
         }
-        std::ranges::stable_partition(turns, &Turn::is_placed);
+        std::vector<Turn> turns;
+        turns.reserve(names.size());
+        for (const bool is_placed : {true, false}) {
+            for (const std::string& name : names) {
+                const Turn turn = turn_of(name);
+                if (turn.is_placed == is_placed) turns.push_back(turn);
+            }
+        }
         return turns;
     }
 
     void tell_turn(const CaConfig& ca) {
         s_.log.warn("{}: {}; now {} is asked", certificate_.name, told_.message, ca.name);
-        s_.remember(certificate_.name, {.what = "turned_to", .text = ca.name, .error = *first_});
+        s_.remember(certificate_.name, {.what = "turned_to", .text = ca.name, .error = first_});
     }
 
     Result<void> ask(const Turn& turn) {

@@ -276,7 +276,7 @@ ProviderKind route53_kind() {
         .keys =
             api_keys({{.name = "credentials",
                        .kind = Kind::Text,
-                       .meaning = "\"instance\" or \"container\": the keys of its role, in place of these"},
+                       .meaning = R"("instance" or "container": the keys of its role, in place of these)"},
                       {.name = "access_key_id",
                        .kind = Kind::Text,
                        .is_required = true,
