@@ -141,8 +141,7 @@ std::string ProgramRunner::without_secrets(std::string text,
             pieces.emplace_back(std::move(piece), "[" + name + "]");
     }
     // One may be a part of another.
-    std::ranges::stable_sort(pieces, std::ranges::greater{},
-                             [](const auto& piece) { return piece.first.size(); });
+    std::ranges::sort(pieces, std::ranges::greater{}, [](const auto& piece) { return piece.first.size(); });
     for (const auto& [piece, blot] : pieces) {
         for (auto at = text.find(piece); at != std::string::npos; at = text.find(piece, at + blot.size()))
             text.replace(at, piece.size(), blot);
