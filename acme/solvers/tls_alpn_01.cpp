@@ -18,8 +18,8 @@ namespace {
 using base::Code;
 using base::Result;
 
-constexpr std::string_view kAcmeIdentifier = "1.3.6.1.5.5.7.1.31";  // id-pe-acmeIdentifier, RFC 8737 §6.1
-constexpr base::Seconds kBefore{3600};                              // clocks differ
+constexpr const char* kAcmeIdentifier = "1.3.6.1.5.5.7.1.31";  // id-pe-acmeIdentifier, RFC 8737 §6.1
+constexpr base::Seconds kBefore{3600};                         // clocks differ
 constexpr base::Seconds kAfter{7 * 24 * 3600};
 
 /// Longer than one order is worked on at a time.
@@ -113,13 +113,13 @@ Result<base::Certificate> make_alpn_certificate(const base::PrivateKey& key,
                                                 std::string_view key_authorization, base::Instant now) {
     return base::self_sign(
         key, {identifier}, now - kBefore, now + kAfter,
-        base::OctetExtension{.oid = std::string(kAcmeIdentifier), .bytes = base::sha256(key_authorization)});
+        base::OctetExtension{.oid = kAcmeIdentifier, .bytes = base::sha256(key_authorization)});
 }
 
 bool is_alpn_answer(const base::Certificate& shown, const ChallengeTask& task) {
     if (shown.names() != std::vector{task.identifier}) return false;
     const std::unique_ptr<ASN1_OBJECT, base::Deleter<ASN1_OBJECT_free>> oid(
-        OBJ_txt2obj(kAcmeIdentifier.data(), /*no_name=*/1));
+        OBJ_txt2obj(kAcmeIdentifier, /*no_name=*/1));
     const int at = X509_get_ext_by_OBJ(shown.handle(), oid.get(), -1);
     X509_EXTENSION* extension = at < 0 ? nullptr : X509_get_ext(shown.handle(), at);
     if (extension == nullptr || X509_EXTENSION_get_critical(extension) == 0) return false;
