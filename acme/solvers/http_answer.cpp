@@ -61,7 +61,7 @@ std::string_view token_of(std::string_view target) {
 }  // namespace
 
 std::optional<std::string> answer_http(std::string_view received, const FindAnswer& find) {
-    const std::string bad = answer_of("400 Bad Request", "", /*with_body=*/true);
+    std::string bad = answer_of("400 Bad Request", "", /*with_body=*/true);
     const std::size_t line_end = received.find('\n');
     const auto request = parse_line(received.substr(0, line_end));
     if (line_end != std::string_view::npos && !request) return bad;
