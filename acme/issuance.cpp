@@ -222,7 +222,11 @@ class Progress {
 
 /// §11.1: CAs refuse it (badCSR), and who serves such a certificate lets a web server sign for the account.
 Result<void> check_key(const Flow& flow) {
-    if (public_key_der(flow.request) != flow.account.key.public_key_der()) return {};
+    const base::PrivateKey& account = flow.account.key;
+    const auto* key = std::get_if<base::PrivateKey>(&flow.request.key);
+    const bool is_the_accounts =
+        key != nullptr ? key->is_same_as(account) : public_key_der(flow.request) == account.public_key_der();
+    if (!is_the_accounts) return {};
     return base::fail(Code::ConfigConflict,
                       "the key of the certificate is the key of the account at CA " + flow.ca() +
                           ", which it must never be (RFC 8555 §11.1)",

@@ -82,7 +82,7 @@ inline constexpr unsigned kResends = 2;
 /// A hiccup whose Retry-After is longer than this is not waited for by the request itself.
 inline constexpr base::Seconds kResendWaitMax{5};
 /// The first look reaches the CA this long after what we did: a fast CA has finished by then.
-inline constexpr base::Milliseconds kFirstLook{50};
+inline constexpr base::Milliseconds kFirstLook{25};
 /// The first look where the CA has said, by Retry-After, that it needs its time: an even earlier one would
 /// cost all of that time.
 inline constexpr base::Milliseconds kFirstLookAsked{300};

@@ -196,8 +196,9 @@ std::string Certificate::issuer() const {
 }
 
 std::string Certificate::public_key_der() const {
-    EVP_PKEY* key = X509_get0_pubkey(handle());
-    return key != nullptr ? to_der<i2d_PUBKEY>(key) : std::string();
+    // As it stands there: OpenSSL looks through all its encoders to write a key anew.
+    const bool is_readable = X509_get0_pubkey(handle()) != nullptr;
+    return is_readable ? to_der<i2d_X509_PUBKEY>(X509_get_X509_PUBKEY(handle())) : std::string();
 }
 
 bool Certificate::is_signed_by(const Certificate& issuer) const {

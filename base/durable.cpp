@@ -15,7 +15,7 @@ namespace base {
 
 namespace {
 
-constexpr std::size_t kChunkSize = std::size_t{256} * 1024;
+constexpr std::size_t kChunkSize = std::size_t{4} * 1024;  // of a file that is longer than it was
 constexpr std::size_t kNameSizeMax = 200;  // leaves room for the marks of a temporary name in NAME_MAX (255)
 constexpr int kTemporaryNamesTried = 100;  // each one taken is what a killed process left behind
 constexpr int kTreeDepthMax = 100;         // nothing of ours is deeper than ten; the stack is finite
@@ -121,8 +121,11 @@ Result<std::string> read_file(Files& files, const std::string& path, std::size_t
     const FileInfo info = TRY(files.info(file));
     if (info.kind != FileKind::Regular) return fail(Code::FileUnsafe, path + " is not a regular file");
     std::string content;
-    while (content.size() <= size_max) {  // the size may change while we read: only what was read counts
-        const std::string chunk = TRY(files.read(file, std::min(kChunkSize, size_max + 1 - content.size())));
+    std::uint64_t wanted = info.size + 1;  // it may grow or shrink meanwhile: only what was read counts
+    while (content.size() <= size_max) {
+        const std::size_t room = size_max + 1 - content.size();
+        const std::string chunk = TRY(files.read(file, std::min<std::uint64_t>(wanted, room)));
+        wanted = kChunkSize;
         if (chunk.empty()) return content;
         content += chunk;
     }
@@ -135,6 +138,12 @@ Result<void> write_new_file(Files& files, const std::string& path, std::string_v
     Result<void> filled = fill(files, file, path, content, attributes);
     if (!filled) (void)files.unlink(path);
     return filled;
+}
+
+Result<void> fill_file(Files& files, const std::string& path, std::string_view content,
+                       const FileAttributes& attributes) {
+    const Descriptor file = TRY(files.open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    return fill(files, file, path, content, attributes);
 }
 
 Result<void> write_whole(Files& files, const std::string& path, std::string_view content,

@@ -124,6 +124,9 @@ struct FileAttributes {
 /// durable under its name until sync_directory().
 [[nodiscard]] Result<void> write_new_file(Files& files, const std::string& path, std::string_view content,
                                           const FileAttributes& attributes);
+/// The same for a file that is there already, or not, and that nobody reads yet: it is filled in its place.
+[[nodiscard]] Result<void> fill_file(Files& files, const std::string& path, std::string_view content,
+                                     const FileAttributes& attributes);
 /// Replaces `path` atomically: temporary file in the same directory, fsync, rename. For several files of one
 /// directory, which sync_directory() makes durable under their names together.
 [[nodiscard]] Result<void> write_whole(Files& files, const std::string& path, std::string_view content,

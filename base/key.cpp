@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 
 #include <openssl/core_names.h>
 #include <openssl/decoder.h>
@@ -202,6 +203,18 @@ Result<KeyType> parse_key_type(std::string_view text) {
                 "ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096");
 }
 
+struct PrivateKey::Held {
+    PkeyPtr key;
+    std::once_flag once{};
+    std::string public_key_der{};
+};
+
+PrivateKey::PrivateKey(evp_pkey_st* owned) : held_(std::make_shared<Held>(PkeyPtr(owned))) {}
+
+evp_pkey_st* PrivateKey::handle() const {
+    return held_->key.get();
+}
+
 Result<PrivateKey> PrivateKey::generate(KeyType type) {
     const auto make = [type]() -> EVP_PKEY* {
         switch (type) {
@@ -222,7 +235,7 @@ Result<PrivateKey> PrivateKey::generate(KeyType type) {
     if (key == nullptr) {
         return fail(Code::InternalUnexpected, "OpenSSL could not make a key: " + openssl_error());
     }
-    return PrivateKey(std::shared_ptr<EVP_PKEY>(key, EVP_PKEY_free));
+    return PrivateKey(key);
 }
 
 Result<PrivateKey> PrivateKey::parse(const Secret& pem) {
@@ -230,18 +243,17 @@ Result<PrivateKey> PrivateKey::parse(const Secret& pem) {
     if (text.size() > kPemMax) return invalid("the private key is longer than 64 KiB");
     const BioPtr source(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
     bool encrypted = false;
-    EVP_PKEY* key = read_pkcs8(text);
-    if (key == nullptr) key = PEM_read_bio_PrivateKey(source.get(), nullptr, refuse_passphrase, &encrypted);
-    const std::shared_ptr<EVP_PKEY> owned(key, EVP_PKEY_free);
+    PkeyPtr key(read_pkcs8(text));
+    if (!key) key.reset(PEM_read_bio_PrivateKey(source.get(), nullptr, refuse_passphrase, &encrypted));
     if (encrypted) {
         static_cast<void>(openssl_error());
         return invalid(
             "the private key is encrypted with a passphrase; an agent has nobody to ask for it",
             "store it without one: openssl pkey -in OLD -out NEW (and keep NEW readable by its owner only)");
     }
-    if (key == nullptr) return invalid("no private key in PEM form: " + openssl_error());
-    TRY(check(key));
-    return PrivateKey(owned);
+    if (!key) return invalid("no private key in PEM form: " + openssl_error());
+    TRY(check(key.get()));
+    return PrivateKey(key.release());
 }
 
 Result<Secret> PrivateKey::to_pem() const {
@@ -253,7 +265,15 @@ Result<Secret> PrivateKey::to_pem() const {
 }
 
 std::string PrivateKey::public_key_der() const {
-    return to_der<i2d_PUBKEY>(handle());
+    // Once: OpenSSL looks through all its encoders for it.
+    std::call_once(held_->once, [this] { held_->public_key_der = to_der<i2d_PUBKEY>(handle()); });
+    return held_->public_key_der;
+}
+
+bool PrivateKey::is_same_as(const PrivateKey& other) const {
+    const bool is_same = EVP_PKEY_eq(handle(), other.handle()) == 1;
+    if (!is_same) static_cast<void>(openssl_error());
+    return is_same;
 }
 
 std::string PrivateKey::jws_algorithm() const {

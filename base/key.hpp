@@ -32,6 +32,9 @@ class PrivateKey {
     /// DER SubjectPublicKeyInfo: two keys are a pair exactly if these are equal.
     [[nodiscard]] std::string public_key_der() const;
 
+    /// The same pair; cheaper than to compare these.
+    [[nodiscard]] bool is_same_as(const PrivateKey& other) const;
+
     /// JWS (RFC 7518): "ES256", "ES384" or "RS256".
     [[nodiscard]] std::string jws_algorithm() const;
     /// The signature in JWS form: r||s of fixed width for ECDSA (RFC 7518 §3.4), PKCS#1 v1.5 for RSA.
@@ -41,12 +44,13 @@ class PrivateKey {
     [[nodiscard]] std::string jwk() const;
 
     /// OpenSSL's handle, borrowed: valid as long as this key.
-    [[nodiscard]] evp_pkey_st* handle() const { return key_.get(); }
+    [[nodiscard]] evp_pkey_st* handle() const;
 
   private:
-    explicit PrivateKey(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
+    struct Held;
+    explicit PrivateKey(evp_pkey_st* owned);
 
-    std::shared_ptr<evp_pkey_st> key_;
+    std::shared_ptr<Held> held_;
 };
 
 }  // namespace base

@@ -77,15 +77,15 @@ Result<Shown> look_at(Workshop& shop, const CaConfig& ca) {
     Shown shown{.ca = &ca, .place = shop.store->account_place(ca.name, ca.directory)};
     const auto stored = TRY(shop.store->account(ca.name, ca.directory));
     if (!stored) return shown;
-    const base::PrivateKey key = TRY(base::PrivateKey::parse(stored->key_pem));
-    shown.key_type = key_type_of(key);
+    shown.key_type = key_type_of(stored->key);
     shown.url = stored->url;
     shown.contact = stored->contact.value_or(ca.contact);
     shown.closed_at = stored->closed_at;
     shown.lost = stored->lost;
     if (shown.closed_at) shown.status = "deactivated";
     if (stored->url.empty() || shown.closed_at) return shown;
-    auto view = acme::look_at_account(shop.surroundings->session(ca), {.key = key, .url = stored->url});
+    auto view =
+        acme::look_at_account(shop.surroundings->session(ca), {.key = stored->key, .url = stored->url});
     if (!view) {
         shown.error = std::move(view).error();
         return shown;

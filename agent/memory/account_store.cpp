@@ -54,34 +54,40 @@ Result<std::optional<StoredAccount>> FileStore::account(const std::string& ca, c
     const auto read = [&](const char* name) {
         return as_state(read_if_there(files_, place + name, kPemFileMax));
     };
-    const auto key = TRY(read(kKey));
-    if (!key && base::exists(files_, place + kUrl)) {
+    const auto pem = TRY(read(kKey));
+    if (!pem && base::exists(files_, place + kUrl)) {
         return base::fail(
             Code::StateCorrupt,
             "the key of the account at CA " + ca + " is gone: there is no " + place + kKey +
                 ". Nothing is ordered there until you decide",
             "bring it back from a backup; or, for a new account:  renewd account register " + ca + " --new");
     }
-    if (!key) return std::optional<StoredAccount>{};
-    if (const auto parsed = base::PrivateKey::parse(base::Secret(*key)); !parsed) {
+    if (!pem) return std::optional<StoredAccount>{};
+    const auto parse = [&](const char* name, const std::string& text) -> Result<base::PrivateKey> {
+        auto key = base::PrivateKey::parse(base::Secret(text));
+        if (key) return key;
         return base::fail(
             Code::StateCorrupt,
-            "the key of the account at CA " + ca + ", " + place + kKey +
-                ", cannot be read: " + parsed.error().message + ". Nothing is ordered there until you decide",
+            "the key of the account at CA " + ca + ", " + place + name +
+                ", cannot be read: " + key.error().message + ". Nothing is ordered there until you decide",
             "bring it back from a backup; or, for a new account:  renewd account register " + ca + " --new");
-    }
-    StoredAccount account{.key_pem = base::Secret(*key), .url = first_line(TRY(read(kUrl)).value_or(""))};
-    if (const auto next = TRY(read(kNextKey))) account.next_key_pem = base::Secret(*next);
+    };
+    StoredAccount account{.key = TRY(parse(kKey, *pem)), .url = first_line(TRY(read(kUrl)).value_or(""))};
+    if (const auto next = TRY(read(kNextKey))) account.next_key = TRY(parse(kNextKey, *next));
     if (const auto contact = TRY(read(kContact))) account.contact = lines_of(*contact);
     if (const auto closed = TRY(read(kClosed)))
         account.closed_at = base::parse_instant(first_line(*closed)).value_or(base::Instant{});
-    if (const auto lost = TRY(read(kLost))) {
-        const std::vector<std::string> lines = lines_of(*lost);
-        if (lines.size() == 2)
-            account.lost =
-                LostAccount{.url = lines[0], .at = base::parse_instant(lines[1]).value_or(base::Instant{})};
-    }
+    account.lost = TRY(lost_account(ca, directory));
     return std::optional(std::move(account));
+}
+
+Result<std::optional<LostAccount>> FileStore::lost_account(const std::string& ca,
+                                                           const std::string& directory) {
+    const auto text = TRY(as_state(read_if_there(files_, account_place(ca, directory) + kLost, kPemFileMax)));
+    const std::vector<std::string> lines = text ? lines_of(*text) : std::vector<std::string>{};
+    if (lines.size() != 2) return std::optional<LostAccount>{};
+    return std::optional(
+        LostAccount{.url = lines[0], .at = base::parse_instant(lines[1]).value_or(base::Instant{})});
 }
 
 Result<void> FileStore::save_account(const std::string& ca, const std::string& directory,
@@ -92,7 +98,7 @@ Result<void> FileStore::save_account(const std::string& ca, const std::string& d
         return as_state(base::write_durably(files_, place + name, text, kPrivate));
     };
     TRY(write("/directory.url", directory + "\n"));
-    TRY(write(kKey, account.key_pem.reveal()));
+    TRY(write(kKey, TRY(account.key.to_pem()).reveal()));
     // Before the new one is known: else nobody would hear of it after a kill in between.
     if (account.lost)
         TRY(write(kLost, account.lost->url + "\n" + base::format_instant(account.lost->at) + "\n"));
@@ -107,9 +113,9 @@ Result<void> FileStore::save_account(const std::string& ca, const std::string& d
 }
 
 Result<void> FileStore::begin_key_change(const std::string& ca, const std::string& directory,
-                                         const base::Secret& next_key_pem) {
+                                         const base::PrivateKey& next_key) {
     const std::string path = account_place(ca, directory) + kNextKey;
-    return as_state(base::write_durably(files_, path, next_key_pem.reveal(), kPrivate));
+    return as_state(base::write_durably(files_, path, TRY(next_key.to_pem()).reveal(), kPrivate));
 }
 
 Result<void> FileStore::finish_key_change(const std::string& ca, const std::string& directory) {

@@ -44,12 +44,14 @@ class FileStore final : public Store {
     [[nodiscard]] std::string directory_of(const std::string& certificate, int number) const override;
     base::Result<std::unique_ptr<Lease>> lease_account(const std::string& ca,
                                                        const std::string& directory) override;
+    base::Result<std::optional<LostAccount>> lost_account(const std::string& ca,
+                                                          const std::string& directory) override;
     base::Result<std::optional<StoredAccount>> account(const std::string& ca,
                                                        const std::string& directory) override;
     base::Result<void> save_account(const std::string& ca, const std::string& directory,
                                     const StoredAccount& account) override;
     base::Result<void> begin_key_change(const std::string& ca, const std::string& directory,
-                                        const base::Secret& next_key_pem) override;
+                                        const base::PrivateKey& next_key) override;
     base::Result<void> finish_key_change(const std::string& ca, const std::string& directory) override;
     base::Result<void> drop_key_change(const std::string& ca, const std::string& directory) override;
     base::Result<void> retire_account(const std::string& ca, const std::string& directory,

@@ -21,7 +21,7 @@ namespace {
 constexpr const char* kOrderFile = "/order.json";
 constexpr const char* kKeyFile = "/privkey.pem";
 constexpr const char* kRequestFile = "/request.der";  // in its place, where the key is the user's own
-constexpr std::array kContents{"/cert.pem", "/chain.pem", "/fullchain.pem", "/meta.json"};
+constexpr std::array<std::string_view, 4> kContents{"cert.pem", "chain.pem", "fullchain.pem", "meta.json"};
 constexpr const char* kOnly = "next";   // of an earlier renewd, which knew one order
 constexpr const char* kOfCa = "next-";  // and the CA's name
 
@@ -101,9 +101,9 @@ Result<void> FileStore::begin_order(const std::string& certificate, const OpenOr
     TRY(as_state(base::make_directories(files_, next, kPrivateDirectory)));
     const bool has_request = !order.request_der.empty();
     // Durable under its name together with order.json, before which nobody looks for it.
-    TRY(as_state(base::write_whole(files_, next + (has_request ? kRequestFile : kKeyFile),
-                                   has_request ? order.request_der : order.key_pem.reveal(), kPrivate)));
-    TRY(make_reserve(files_, next));
+    TRY(as_state(base::write_new_file(files_, next + (has_request ? kRequestFile : kKeyFile),
+                                      has_request ? order.request_der : order.key_pem.reveal(), kPrivate)));
+    TRY(make_reserve(files_, next, kContents));
     return order_placed(certificate, order);
 }
 
@@ -152,16 +152,18 @@ Result<void> FileStore::write_contents(const std::string& next, const Generation
     const std::array<std::string, kContents.size()> contents{base::to_pem(leaf), base::to_pem(issuers),
                                                              base::to_pem(chain), to_text(record)};
     for (std::size_t i = 0; i < contents.size(); ++i) {
-        TRY(as_state(base::write_whole(files_, next + kContents.at(i), contents.at(i), kPrivate)));
+        TRY(as_state(
+            base::fill_file(files_, (next + "/").append(kContents.at(i)), contents.at(i), kPrivate)));
     }
     return as_state(base::sync_directory(files_, next));
 }
 
 /// For the next try, so that nobody else fills it meanwhile. Best effort: there may be none.
 void FileStore::take_room_again(const std::string& next) {
-    for (const char* name : kContents) static_cast<void>(base::remove_tree(files_, next + name));
+    for (const std::string_view name : kContents)
+        static_cast<void>(base::remove_tree(files_, (next + "/").append(name)));
     static_cast<void>(release_reserve(files_, next));
-    static_cast<void>(make_reserve(files_, next));
+    static_cast<void>(make_reserve(files_, next, kContents));
 }
 
 Result<void> FileStore::settle_generation(const std::string& certificate, int number) {

@@ -17,40 +17,50 @@ namespace {
 
 // A chain is 3 to 20 KiB and written twice, a record with a thousand targets is 200 KiB.
 constexpr std::size_t kReservedBytes = std::size_t{256} * 1024;
-// Four files of a generation, the record, the link "live", the history, and the temporary names of what is
-// replaced.
-constexpr int kReservedInodes = 8;
+// With the one of the bytes: what takes the record's place, the link "live", and the history.
+constexpr int kReservedInodes = 3;
 constexpr std::string_view kName = "reserve";
 
 /// Bytes that no file system can compress or leave out.
 std::string incompressible(std::size_t size) {
-    std::string bytes(size, '\0');
+    std::string bytes;
+    bytes.reserve(size);
     std::uint64_t state = 0x9E37'79B9'7F4A'7C15U;
-    for (char& byte : bytes) {  // xorshift64
+    while (bytes.size() < size) {  // xorshift64
         state ^= state << 13U;
         state ^= state >> 7U;
         state ^= state << 17U;
-        byte = static_cast<char>(state >> 56U);
+        bytes.append(reinterpret_cast<const char*>(&state), sizeof state);
     }
     return bytes;
+}
+
+Result<void> make_empty(base::Files& files, const std::string& path) {
+    return as_state(files.open(path, O_WRONLY | O_CREAT | O_EXCL, kPrivate.mode)).map([](const auto&) {});
 }
 
 Result<void> take_room(base::Files& files, const std::string& path) {
     // Written, not only allocated: not every file system can promise blocks, and each knows what it holds.
     TRY(as_state(base::write_new_file(files, path, incompressible(kReservedBytes), kPrivate)));
     for (int i = 1; i < kReservedInodes; ++i) {
-        constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL;
-        TRY(as_state(files.open(path + "." + std::to_string(i), kFlags, kPrivate.mode)));
+        TRY(make_empty(files, path + "." + std::to_string(i)));
     }
     return {};
 }
 
 }  // namespace
 
-Result<void> make_reserve(base::Files& files, const std::string& directory) {
-    const auto taken = take_room(files, (directory + "/").append(kName));
+Result<void> make_reserve(base::Files& files, const std::string& directory,
+                          std::span<const std::string_view> kept) {
+    auto taken = take_room(files, (directory + "/").append(kName));
+    for (const std::string_view name : kept) {
+        if (taken) taken = make_empty(files, (directory + "/").append(name));
+    }
+    if (taken) return taken;
     // The others want what is left.
-    if (!taken) static_cast<void>(release_reserve(files, directory));
+    static_cast<void>(release_reserve(files, directory));
+    for (const std::string_view name : kept)
+        static_cast<void>(base::remove_tree(files, (directory + "/").append(name)));
     return taken;
 }
 

@@ -25,9 +25,9 @@ struct LostAccount {
 
 /// The account at one CA.
 struct StoredAccount {
-    base::Secret key_pem{};
-    std::string url{};            // empty: the key is durable, but the CA has not answered yet
-    base::Secret next_key_pem{};  // of a change of the key that has begun; empty: none
+    base::PrivateKey key;
+    std::string url{};                           // empty: the key is durable, but the CA has not answered yet
+    std::optional<base::PrivateKey> next_key{};  // of a change of the key that has begun
     std::optional<std::vector<std::string>> contact{};  // as last registered; nothing: not known
     std::optional<base::Instant> closed_at{};           // deactivated by us, for ever
     std::optional<LostAccount> lost{};  // what records may still name, until somebody says that they do not
@@ -98,12 +98,15 @@ class Store {
     /// Nothing where there never was one; state/corrupt where its key is gone or cannot be read.
     [[nodiscard]] virtual base::Result<std::optional<StoredAccount>> account(
         const std::string& ca, const std::string& directory) = 0;
+    /// StoredAccount::lost alone, without the work of reading a key.
+    [[nodiscard]] virtual base::Result<std::optional<LostAccount>> lost_account(
+        const std::string& ca, const std::string& directory) = 0;
     [[nodiscard]] virtual base::Result<void> save_account(const std::string& ca, const std::string& directory,
                                                           const StoredAccount& account) = 0;
     /// Makes a new account key durable beside the old one, before the CA is asked to take it.
     [[nodiscard]] virtual base::Result<void> begin_key_change(const std::string& ca,
                                                               const std::string& directory,
-                                                              const base::Secret& next_key_pem) = 0;
+                                                              const base::PrivateKey& next_key) = 0;
     /// The new key takes the place of the old one, which is gone.
     [[nodiscard]] virtual base::Result<void> finish_key_change(const std::string& ca,
                                                                const std::string& directory) = 0;

@@ -21,8 +21,8 @@ namespace {
 constexpr base::Seconds kPatience{30};
 constexpr base::Seconds kContactAgain{3600};
 
-Result<acme::Account> account_of(const StoredAccount& stored) {
-    return acme::Account{.key = TRY(PrivateKey::parse(stored.key_pem)), .url = stored.url};
+acme::Account account_of(const StoredAccount& stored) {
+    return {.key = stored.key, .url = stored.url};
 }
 
 acme::Registration registration_of(const CaConfig& ca) {
@@ -86,7 +86,7 @@ Accounts::Place& Accounts::place_of(const CaConfig& ca) {
 }
 
 bool Accounts::is_settled(const CaConfig& ca, const std::optional<StoredAccount>& stored) {
-    if (!stored || stored->url.empty() || !stored->next_key_pem.empty() || stored->closed_at) return false;
+    if (!stored || stored->url.empty() || stored->next_key || stored->closed_at) return false;
     if (stored->contact == ca.contact) return true;
     const auto refused = place_of(ca).contact_refused;
     return refused && clock_.steady() - *refused < kContactAgain;
@@ -107,7 +107,7 @@ Result<acme::Account> Accounts::open_with(const CaConfig& ca, base::KeyType type
     const auto lease = TRY(take_turn(ca));
     const auto stored = TRY(store_.account(ca.name, ca.directory));
     if (!stored) TRY(check_none_was_lost(ca));
-    const std::string there = stored ? key_type_of(TRY(PrivateKey::parse(stored->key_pem))) : std::string();
+    const std::string there = stored ? key_type_of(stored->key) : std::string();
     const bool is_another = there != base::to_string(type);
     if (is_another && (!stored || stored->url.empty())) return account_of(TRY(begin(ca, type)));
     const StoredAccount settled = TRY(settle(ca));
@@ -147,19 +147,17 @@ Result<StoredAccount> Accounts::settle(const CaConfig& ca) {
     if (stored && stored->closed_at) return closed(ca, *stored);
     if (!stored) {
         TRY(check_none_was_lost(ca));
-        const PrivateKey key = TRY(PrivateKey::generate(kFirstKeyType));
-        stored = StoredAccount{.key_pem = TRY(key.to_pem())};
+        stored = StoredAccount{.key = TRY(PrivateKey::generate(kFirstKeyType))};
         TRY(store_.save_account(ca.name, ca.directory, *stored));
     }
-    if (!stored->next_key_pem.empty()) TRY(settle_key_change(ca, *stored));
+    if (stored->next_key) TRY(settle_key_change(ca, *stored));
     if (stored->url.empty()) TRY(register_key(ca, *stored));
     if (stored->contact != ca.contact) settle_contact(ca, *stored);
     return std::move(*stored);
 }
 
 Result<void> Accounts::register_key(const CaConfig& ca, StoredAccount& stored) {
-    const PrivateKey key = TRY(PrivateKey::parse(stored.key_pem));
-    auto account = acme::find_or_create_account(session_of_(ca), key, registration_of(ca));
+    auto account = acme::find_or_create_account(session_of_(ca), stored.key, registration_of(ca));
     if (!account) return base::Failure(with_other_key(std::move(account).error(), ca));
     const std::string before = std::exchange(stored.url, account->url);
     // Of several losses the first is what records name, if nobody has seen to them since.
@@ -174,8 +172,7 @@ Result<void> Accounts::register_key(const CaConfig& ca, StoredAccount& stored) {
 Result<void> Accounts::settle_key_change(const CaConfig& ca, StoredAccount& stored) {
     acme::Session& session = session_of_(ca);
     if (!stored.url.empty()) {
-        const PrivateKey next = TRY(PrivateKey::parse(stored.next_key_pem));
-        if (TRY(acme::has_key(session, {.key = next, .url = stored.url}))) {
+        if (TRY(acme::has_key(session, {.key = *stored.next_key, .url = stored.url}))) {
             log_.warn("{}: the account's new key, which an interrupted run had asked for, is in force",
                       ca.name);
             return take_next_key(ca, stored);
@@ -183,14 +180,14 @@ Result<void> Accounts::settle_key_change(const CaConfig& ca, StoredAccount& stor
         return drop_next_key(ca, stored);
     }
     TRY(store_.drop_key_change(ca.name, ca.directory));
-    stored.next_key_pem = {};
+    stored.next_key.reset();
     return {};
 }
 
 /// One that the CA says it does not know. Not before it is certain that the old one is good for something, or
 /// that nothing is: a CA that has taken the new key may still answer from a copy that has not.
 Result<void> Accounts::drop_next_key(const CaConfig& ca, StoredAccount& stored) {
-    const auto old = acme::look_at_account(session_of_(ca), TRY(account_of(stored)));
+    const auto old = acme::look_at_account(session_of_(ca), account_of(stored));
     if (!old && old.error().code != Code::CaAccountMissing) {
         base::Error error =
             base::Error(old.error()).within("neither the old nor the new key opens the account");
@@ -198,20 +195,20 @@ Result<void> Accounts::drop_next_key(const CaConfig& ca, StoredAccount& stored) 
         return tl::make_unexpected(std::move(error));
     }
     TRY(store_.drop_key_change(ca.name, ca.directory));
-    stored.next_key_pem = {};
+    stored.next_key.reset();
     return {};
 }
 
 Result<void> Accounts::take_next_key(const CaConfig& ca, StoredAccount& stored) {
     TRY(store_.finish_key_change(ca.name, ca.directory));
-    stored.key_pem = std::exchange(stored.next_key_pem, {});
+    stored.key = *std::exchange(stored.next_key, std::nullopt);
     return {};
 }
 
 /// A contact that the CA does not take must not keep certificates from being renewed.
 void Accounts::settle_contact(const CaConfig& ca, StoredAccount& stored) {
     const auto told = [&]() -> Result<void> {
-        TRY(acme::update_contact(session_of_(ca), TRY(account_of(stored)), ca.contact));
+        TRY(acme::update_contact(session_of_(ca), account_of(stored), ca.contact));
         stored.contact = ca.contact;
         return store_.save_account(ca.name, ca.directory, stored);
     }();
@@ -256,7 +253,7 @@ Result<acme::Account> Accounts::register_anew(const CaConfig& ca, base::KeyType 
     if (!read || !*read) return replace_lost(ca, type);
     const std::optional<StoredAccount>& stored = *read;
     if (!stored->closed_at && !stored->url.empty()) {
-        const auto view = acme::look_at_account(session_of_(ca), TRY(account_of(*stored)));
+        const auto view = acme::look_at_account(session_of_(ca), account_of(*stored));
         if (view) {
             return base::fail(Code::UsageWrong,
                               "the account " + stored->url + " at CA " + ca.name + " is well",
@@ -280,8 +277,7 @@ Result<acme::Account> Accounts::replace_lost(const CaConfig& ca, base::KeyType t
 
 /// A new account, whatever there was.
 Result<StoredAccount> Accounts::begin(const CaConfig& ca, base::KeyType type) {
-    const PrivateKey key = TRY(PrivateKey::generate(type));
-    TRY(store_.save_account(ca.name, ca.directory, {.key_pem = TRY(key.to_pem())}));
+    TRY(store_.save_account(ca.name, ca.directory, {.key = TRY(PrivateKey::generate(type))}));
     return settle(ca);
 }
 
@@ -290,7 +286,7 @@ Result<void> Accounts::tell_contact(const CaConfig& ca) {
     const auto lease = TRY(take_turn(ca));
     StoredAccount stored = TRY(settle(ca));
     if (stored.contact == ca.contact) return {};
-    TRY(acme::update_contact(session_of_(ca), TRY(account_of(stored)), ca.contact));
+    TRY(acme::update_contact(session_of_(ca), account_of(stored), ca.contact));
     stored.contact = ca.contact;
     return store_.save_account(ca.name, ca.directory, stored);
 }
@@ -300,10 +296,10 @@ Result<void> Accounts::change_key(const CaConfig& ca, base::KeyType type) {
     const auto lease = TRY(take_turn(ca));
     StoredAccount stored = TRY(settle(ca));
     const PrivateKey next = TRY(PrivateKey::generate(type));
-    stored.next_key_pem = TRY(next.to_pem());
-    TRY(store_.begin_key_change(ca.name, ca.directory, stored.next_key_pem));
+    stored.next_key = next;
+    TRY(store_.begin_key_change(ca.name, ca.directory, next));
     acme::Session& session = session_of_(ca);
-    auto changed = acme::change_account_key(session, TRY(account_of(stored)), next);
+    auto changed = acme::change_account_key(session, account_of(stored), next);
     // Neither an answer of 200 nor an error is proof: what counts is the key that the CA knows.
     auto known = acme::has_key(session, {.key = next, .url = stored.url});
     if (!known) {
@@ -328,8 +324,8 @@ Result<void> Accounts::close(const CaConfig& ca) {
         return base::fail(Code::UsageWrong, "there is no account at CA " + ca.name + " to be closed");
     }
     if (stored->closed_at) return closed(ca, *stored);
-    if (!stored->next_key_pem.empty()) TRY(settle_key_change(ca, *stored));
-    auto done = acme::deactivate_account(session_of_(ca), TRY(account_of(*stored)));
+    if (stored->next_key) TRY(settle_key_change(ca, *stored));
+    auto done = acme::deactivate_account(session_of_(ca), account_of(*stored));
     // 403: it is closed already, by an earlier run whose answer was lost, or by somebody else.
     if (!done && done.error().code != Code::CaAccountRefused) return done;
     stored->closed_at = clock_.now();

@@ -106,15 +106,16 @@ class Issuance {
         if (certificate_.request) {
             order.request_der = certificate_.request->der;
         } else {
-            order.key_pem = TRY(TRY(base::PrivateKey::generate(certificate_.key_type)).to_pem());
+            key_ = TRY(base::PrivateKey::generate(certificate_.key_type));
+            order.key_pem = TRY(key_->to_pem());
         }
         TRY(s_.store.begin_order(certificate_.name, order));
         return order;
     }
 
     [[nodiscard]] Result<std::variant<base::PrivateKey, base::Request>> key_or_request() const {
-        if (order_.request_der.empty()) return TRY(base::PrivateKey::parse(order_.key_pem));
-        return TRY(base::parse_request(order_.request_der));
+        if (!order_.request_der.empty()) return TRY(base::parse_request(order_.request_der));
+        return key_ ? *key_ : TRY(base::PrivateKey::parse(order_.key_pem));
     }
 
     Result<void> renew_account() {
@@ -309,8 +310,9 @@ class Issuance {
     const CaConfig& ca_;
     const OrderWish& wish_;
     OpenOrder order_;
-    std::optional<OrderAhead> counted_{};  // the order that this run has placed, as it was counted
-    std::optional<OrderHold> held_{};      // and nothing was asked of the CA
+    std::optional<base::PrivateKey> key_{};  // of an order begun in this run: what order_.key_pem holds
+    std::optional<OrderAhead> counted_{};    // the order that this run has placed, as it was counted
+    std::optional<OrderHold> held_{};        // and nothing was asked of the CA
 };
 
 /// A CA that is asked in this run.

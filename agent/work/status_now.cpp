@@ -105,12 +105,13 @@ std::vector<Condition> conditions_now(Surroundings& s) {
                               .hint = error.hint});
     }
     for (const auto& [name, ca] : s.config.cas) {
+        const auto lost = s.store.lost_account(name, ca.directory);
+        if (!lost || !*lost) continue;
         const auto stored = s.store.account(name, ca.directory);
-        if (!stored || !*stored || !(*stored)->lost) continue;
-        const LostAccount& lost = *(*stored)->lost;
+        if (!stored || !*stored) continue;
         conditions.push_back({.code = std::string(base::to_string(base::Code::CaAccountMissing)),
-                              .since = lost.at,
-                              .message = "the CA " + name + " has lost our account " + lost.url +
+                              .since = (*lost)->at,
+                              .message = "the CA " + name + " has lost our account " + (*lost)->url +
                                          ", and knows its key as " + (*stored)->url +
                                          " now. CAA records with accounturi, and dns-persist and dns-account "
                                          "records, may name the old one",

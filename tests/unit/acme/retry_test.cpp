@@ -71,10 +71,10 @@ TEST_CASE("retry: the first look is soon, the later ones as the CA asks, within 
 
     constexpr unsigned kMany = std::numeric_limits<unsigned>::max();
     for (const Case& c : {
-             Case{.look = 0, .asked = std::nullopt, .answered_in = 0ms, .want = 50ms},
-             Case{.look = 0, .asked = std::nullopt, .answered_in = 20ms, .want = 30ms},
+             Case{.look = 0, .asked = std::nullopt, .answered_in = 0ms, .want = 25ms},
+             Case{.look = 0, .asked = std::nullopt, .answered_in = 20ms, .want = 5ms},
              Case{.look = 0, .asked = std::nullopt, .answered_in = 30s, .want = 0ms},
-             Case{.look = 0, .asked = std::nullopt, .answered_in = -1h, .want = 50ms},
+             Case{.look = 0, .asked = std::nullopt, .answered_in = -1h, .want = 25ms},
              Case{.look = 0, .asked = 0s, .answered_in = 20ms, .want = 300ms},
              Case{.look = 0, .asked = 3600s, .answered_in = 30s, .want = 300ms},
              Case{.look = 1, .asked = 0s, .answered_in = 20ms, .want = 1s},

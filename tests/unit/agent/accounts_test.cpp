@@ -332,7 +332,7 @@ TEST_CASE("accounts: a next key that the CA knows nothing of, or as another acco
         const auto next = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
         Run run(stage);
         if (is_others) REQUIRE(run.session().post({.key = next}, fakes::kOrigin + "/account", "{}"));
-        REQUIRE(run.store().begin_key_change("fake", fakes::kOrigin + "/dir", next.to_pem().value()));
+        REQUIRE(run.store().begin_key_change("fake", fakes::kOrigin + "/dir", next));
         CHECK(run->open(ca_config()).value().key.public_key_der() == before.key.public_key_der());
         CHECK_FALSE(std::filesystem::exists(stage.place() + "/account.key.next"));
     }
@@ -342,7 +342,7 @@ TEST_CASE("accounts: neither key is dropped while neither opens the account") {
     Stage stage;
     REQUIRE(Run(stage)->open(ca_config()));
     const auto next = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
-    REQUIRE(Run(stage).store().begin_key_change("fake", fakes::kOrigin + "/dir", next.to_pem().value()));
+    REQUIRE(Run(stage).store().begin_key_change("fake", fakes::kOrigin + "/dir", next));
     stage.ca.accounts.known.at(1).status = "deactivated";
     CHECK(code_of(Run(stage)->open(ca_config())) == "ca/account-refused");
     CHECK(std::filesystem::exists(stage.place() + "/account.key.next"));

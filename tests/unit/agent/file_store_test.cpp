@@ -257,7 +257,7 @@ TEST_CASE("store: what a killed run left half-written is swept up by the next wr
 TEST_CASE("store: an account is kept for its directory URL, key first") {
     Home home;
     const Material material;
-    agent::StoredAccount account{.key_pem = material.key.to_pem().value()};
+    agent::StoredAccount account{.key = material.key};
     REQUIRE(home.store().save_account("ca", "https://one.test/dir", account));
     CHECK(home.store().account("ca", "https://one.test/dir").value()->url.empty());
     account.url = "https://one.test/acct/1";
@@ -268,7 +268,8 @@ TEST_CASE("store: an account is kept for its directory URL, key first") {
 
 TEST_CASE("store: what a killed run left half-written beside an account is swept up, too") {
     Home home;
-    REQUIRE(home.store().save_account("ca", "https://one.test/dir", {.url = "https://one.test/acct/1"}));
+    REQUIRE(home.store().save_account("ca", "https://one.test/dir",
+                                      {.key = Material().key, .url = "https://one.test/acct/1"}));
     const std::string left =
         home.store().account_place("ca", "https://one.test/dir") + "/.account.url.renewd-123-1";
     std::ofstream(left) << "half";

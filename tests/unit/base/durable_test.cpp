@@ -210,6 +210,17 @@ TEST_CASE("append_durably: struck at any call, what stood there before stands th
     }
 }
 
+TEST_CASE("fill_file: what is there is replaced in its place, with its new mode; what is not is made") {
+    tests::TemporaryDirectory directory;
+    base::SystemFiles system;
+    REQUIRE(base::write_new_file(system, directory / "there", std::string(9000, 'x'), {.mode = 0644}));
+    REQUIRE(base::fill_file(system, directory / "there", kNew, {.mode = 0600}));
+    REQUIRE(base::fill_file(system, directory / "new", kNew, {}));
+    CHECK(base::read_file(system, directory / "there", kPlenty).value() == kNew);
+    CHECK(base::read_file(system, directory / "new", kPlenty).value() == kNew);
+    CHECK(system.info(directory / "there")->mode == 0600);
+}
+
 TEST_CASE("write_new_file: never over something, and nothing half is left after a failure") {
     const TemporaryDirectory directory;
     write_old(directory / "there");

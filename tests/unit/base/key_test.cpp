@@ -103,6 +103,14 @@ TEST_CASE("key: a compressed point makes the same pair as an uncompressed one") 
     const auto reread = parse(pem_of(twin.get()));
     REQUIRE(reread.has_value());
     CHECK(reread->public_key_der() == key->public_key_der());
+    CHECK(reread->is_same_as(*key));
+}
+
+TEST_CASE("key: two keys of one type, or of two types, are not the same") {
+    const auto key = PrivateKey::generate(KeyType::EcdsaP256).value();
+    CHECK(key.is_same_as(key));
+    for (const KeyType type : {KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::Rsa2048})
+        CHECK_FALSE(key.is_same_as(PrivateKey::generate(type).value()));
 }
 
 TEST_CASE("key: every type can be made, stored, read and signed with") {
