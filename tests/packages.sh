@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that a build, the quickstart or the tests need: sh tests/packages.sh build|quickstart|test|machine
+# Installs the Debian packages that a build, the quickstart or the tests need: sh tests/packages.sh build|quickstart|test|machine|bench
 # Debian 12 and 13, as root. Nothing that runs is touched: missing packages only, and no service is started.
 set -eu
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -12,13 +12,15 @@ run='ca-certificates tzdata openssl curl openssh-client openssh-server nginx peb
 tests='sudo strace knot knot-dnsutils unbound dehydrated busybox iproute2 python3-pytest python3-pytest-xdist python3-jsonschema python3-prometheus-client
   shellcheck clang-format-19 clang-tidy-19 pdns-server pdns-backend-sqlite3 sqlite3 faketime caddy systemd groff-base'
 machine='qemu-system-x86 debootstrap e2fsprogs'
+bench='lego certbot'
 
 case ${1-} in
   build) wanted=$build ;;
   quickstart) wanted="$build $run" ;;
   test) wanted="$build $run $tests" ;;
   machine) wanted="$build $run $tests $machine" ;;
-  *) echo 'usage: sh tests/packages.sh build|quickstart|test|machine' >&2; exit 2 ;;
+  bench) wanted="$build $run $tests $bench" ;;
+  *) echo 'usage: sh tests/packages.sh build|quickstart|test|machine|bench' >&2; exit 2 ;;
 esac
 
 missing=

@@ -11,9 +11,11 @@ import collections
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tests/integration'))
@@ -21,7 +23,7 @@ sys.path.insert(0, str(ROOT / 'tests/integration'))
 # pylint: disable=wrong-import-position
 from pebble import Pebble, make_https_pair  # noqa: E402
 from processes import ENVIRONMENT, Daemon  # noqa: E402
-from meter import measure  # noqa: E402
+from meter import cpu_of, measure, peak_of  # noqa: E402
 from relay import Relay  # noqa: E402
 from release import built  # noqa: E402
 
@@ -89,13 +91,13 @@ class Renewd:
     name = 'renewd'
     takes_many = True
 
-    def __init__(self, world):
+    def __init__(self, world, home='renewd'):
         self.world = world
-        self.home = world.place / 'renewd'
+        self.home = world.place / home
         self.home.mkdir()
         self.config = self.home / 'renewd.toml'
 
-    def issue(self, certificates, round_trip=0):
+    def configure(self, certificates):
         """A list of certificates, each a list of names."""
         text = f'''[agent]
 state_dir = "{self.home}/state"
@@ -115,7 +117,48 @@ solver = "web"
         for names in certificates:
             text += f'[certificate."{names[0]}"]\nnames = {names}\n'.replace("'", '"')
         self.config.write_text(text)
+
+    def issue(self, certificates, round_trip=0):
+        self.configure(certificates)
         return self.world.measure([self.world.binary, 'run', '--once', '--config', self.config], {}, round_trip)
+
+
+class Agent(Renewd):
+    """The same in an agent that runs already, and hears of the certificate by a reload: how renewd is meant to be used."""
+    name = 'renewd, in a running agent'
+
+    def __init__(self, world):
+        super().__init__(world, 'agent')
+        self.certificates = []
+        self.process = Daemon([world.binary, 'run', '--config', self.config], self.home / 'log')
+
+    def _wait_for(self, certificates):
+        deadline = time.monotonic() + 60
+        while not all((self.home / 'state/certificates' / names[0] / 'live').exists() for names in certificates):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.002)
+        return True
+
+    def issue(self, certificates, round_trip=0):
+        self.certificates += certificates
+        self.configure(self.certificates)
+        if self.process.process is None:
+            self.process.begin()
+            return Cost(self._wait_for(certificates), *[None] * 6)
+        pid, world = self.process.process.pid, self.world
+        world.relay.forget()
+        world.relay.delay = round_trip / 2000
+        requests, cpu, began = len(world.pebble.requests()), cpu_of(pid), time.monotonic()
+        os.kill(pid, signal.SIGHUP)
+        ok = self._wait_for(certificates)
+        wall = time.monotonic() - began
+        time.sleep(0.3)  # what comes after it counts, too: the record, the next plan
+        return Cost(ok, len(world.pebble.requests()) - requests, world.relay.connections, world.relay.round_trips() if round_trip else None,
+                    wall, cpu_of(pid) - cpu, peak_of(pid))
+
+    def close(self):
+        self.process.stop()
 
 
 class Lego:
@@ -165,6 +208,15 @@ def line(what, cost, note=''):
 
 
 def one(world, clients):
+    agent = Agent(world)
+    try:
+        agent.issue([[world.new_name()]])
+        one_each(world, [*clients, agent])
+    finally:
+        agent.close()
+
+
+def one_each(world, clients):
     for round_trip in (0, ROUND_TRIP):
         head(f'1 certificate, 1 name, {round_trip} ms of latency added (median of {RUNS})')
         costs = {client: [] for client in clients}

@@ -8,6 +8,17 @@ import sys
 import time
 
 
+def cpu_of(pid):
+    """CPU seconds of a process that runs, with those of its threads that have ended; by the clock that clock_getcpuclockid(3) names."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def peak_of(pid):
+    """Peak MiB of a process that runs."""
+    with open(f'/proc/{pid}/status', encoding='utf-8') as status:
+        return int(next(line for line in status if line.startswith('VmHWM')).split()[1]) / 1024
+
+
 def measure(argv, said, environment=None):
     """Exit status, wall seconds, CPU seconds, peak MiB; what is printed goes to the file `said`."""
     import subprocess  # not for the process that measures
@@ -16,7 +27,10 @@ def measure(argv, said, environment=None):
     with subprocess.Popen(own, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, env=environment, pass_fds=[writer]):
         os.close(writer)
         with os.fdopen(reader) as pipe:
-            status, wall, cpu, memory = pipe.read().split()
+            figures = pipe.read().split()
+    if not figures:
+        sys.exit(f'{argv[0]} could not be started; sh tests/packages.sh bench installs what is measured beside renewd')
+    status, wall, cpu, memory = figures
     return int(status), float(wall), float(cpu), float(memory)
 
 
