@@ -240,7 +240,7 @@ std::optional<OrderHold> hold_of(const Ledger& ledger, std::span<const CaLimit> 
 }
 
 Instant turn_of(const Ledger& ledger, const OrderAhead& order, Instant now) {
-    if (!order.is_paced || order.life_left < kNeverIssued) return now;
+    if (!order.is_paced || order.life_left <= kNeverIssued) return now;
     return std::max(now, free_at(kPace, ledger.bucket(bucket_name(kPace, ""))));
 }
 

@@ -107,7 +107,7 @@ class Ledger {
 [[nodiscard]] std::string bucket_name(const CaLimit& limit, const std::string& key);
 
 /// What stands in the way of this order, a line of more than a minute before it included; nothing: it may be
-/// placed now. What is urgent stands in no line.
+/// placed now. What is urgent, or has never been issued, stands in no line.
 [[nodiscard]] std::optional<OrderHold> hold_of(const Ledger& ledger, std::span<const CaLimit> limits,
                                                const OrderAhead& order, base::Instant now);
 

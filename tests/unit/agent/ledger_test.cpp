@@ -279,7 +279,8 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "ledger: many due at once go in line, a long line is not joined, and what is urgent stands in none") {
+    "ledger: many renewals at once go in line, a long line is not joined; what is urgent or new stands in "
+    "none") {
     Ledger ledger;
     OrderAhead order = order_for({"a.example"});
     order.life_left = 0.3;
@@ -293,6 +294,9 @@ TEST_CASE(
     CHECK((hold->until > kNow + 1min));
     order.life_left = 0.05;
     CHECK_FALSE(agent::hold_of(ledger, {}, order, kNow).has_value());
+    order.life_left = agent::urgency_rank(agent::Record{}, kNow);  // nothing has been issued yet
+    CHECK_FALSE(agent::hold_of(ledger, {}, order, kNow).has_value());
+    CHECK((agent::turn_of(ledger, order, kNow) == kNow));
     order.life_left = 0.3;
     order.is_paced = false;
     CHECK_FALSE(agent::hold_of(ledger, {}, order, kNow).has_value());
