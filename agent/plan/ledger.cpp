@@ -10,6 +10,7 @@
 
 namespace agent {
 
+using base::Code;
 using base::Identifier;
 using base::Instant;
 using base::Milliseconds;
@@ -249,6 +250,11 @@ Instant take_turn(Ledger& ledger, const OrderAhead& order, Instant now) {
     const std::string name = bucket_name(kPace, "");
     ledger.set_bucket(name, take_one(kPace, ledger.bucket(name), now));
     return turn;
+}
+
+bool may_be_placed(const base::Error& error) {
+    return error.code == Code::CaUnreachable || error.code == Code::CaServerError ||
+           error.code == Code::CaProtocol || error.code == Code::NetTooLarge;
 }
 
 void count_order(Ledger& ledger, std::span<const CaLimit> limits, OrderAhead& order, Instant now) {

@@ -124,6 +124,8 @@ void count_placed(Ledger& ledger, std::span<const CaLimit> limits, const OrderAh
                   base::Instant now);
 /// The CA has refused to place it.
 void take_back(Ledger& ledger, std::span<const CaLimit> limits, const OrderAhead& order, base::Instant now);
+/// What was said of an order leaves open whether the CA has placed it.
+[[nodiscard]] bool may_be_placed(const base::Error& error);
 /// It has come to nothing, or its answer was lost: no certificate will come of it.
 void count_unissued(Ledger& ledger, std::span<const CaLimit> limits, const OrderAhead& order,
                     base::Instant now);

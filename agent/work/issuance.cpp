@@ -208,15 +208,12 @@ void Issuance::settle_count(const base::Error& error) {
     const bool is_placed = !order_.url.empty();
     if (!is_placed) s_.ledgers().refused(ca_, ahead(), error);
     if (!counted_) return;
-    // Lost on its way: it may have been placed, but nobody will finish it.
-    const bool is_unclear = error.code == Code::CaUnreachable || error.code == Code::CaServerError ||
-                            error.code == Code::CaProtocol;
     const bool is_over = base::class_of(error.code) == base::ErrorClass::Refused ||
                          base::class_of(error.code) == base::ErrorClass::Configuration ||
                          error.code == Code::CaOrderGone;
-    if (!is_placed && !is_unclear) {
+    if (!is_placed && !may_be_placed(error)) {
         s_.ledgers().taken_back(ca_, *counted_);
-    } else if (!is_placed || is_over) {
+    } else if (!is_placed || is_over) {  // if it was placed after all, nobody will finish it
         s_.ledgers().unissued(ca_, *counted_);
     }
 }

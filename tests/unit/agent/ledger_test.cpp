@@ -302,6 +302,13 @@ TEST_CASE(
     CHECK_FALSE(agent::hold_of(ledger, {}, order, kNow).has_value());
 }
 
+TEST_CASE("ledger: an order whose answer was lost, or could not be read, may have been placed") {
+    for (const Code code : {Code::CaUnreachable, Code::CaServerError, Code::CaProtocol, Code::NetTooLarge})
+        CHECK(agent::may_be_placed({.code = code}));
+    for (const Code code : {Code::CaRateLimited, Code::CaRefused, Code::CaPaused, Code::NetUntrusted})
+        CHECK_FALSE(agent::may_be_placed({.code = code}));
+}
+
 TEST_CASE("ledger: another account begins anew, but for what is counted for all accounts") {
     Ledger ledger;
     ledger.belong_to("https://ca.test/acct/1");
