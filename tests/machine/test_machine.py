@@ -22,6 +22,7 @@ helper = "/run/renewd/apply.sock"
 metrics_file = "/var/lib/renewd/metrics.prom"
 [dns]
 public = false
+servers = ["10.0.2.2:{dns}"]
 [ca.test]
 directory = "{url}"
 roots = "/etc/renewd/roots.pem"
@@ -91,7 +92,7 @@ def fixture_machine(tmp_path_factory, pebble, short_lived, tls_port):
         for ca, kind in itertools.product((pebble, short_lived), CA_UNITS):
             machine.write(f'/etc/systemd/system/ca-{ca.port}.{kind}', CA_UNITS[kind].format(port=ca.port))
         machine.write('/etc/renewd/roots.pem', pebble.roots.read_text())
-        machine.write('/etc/renewd/renewd.toml', AGENT.format(url=pebble.url))
+        machine.write('/etc/renewd/renewd.toml', AGENT.format(url=pebble.url, dns=pebble.dns))
         machine.write('/etc/renewd/conf.d/www.toml', CERTIFICATE.format(name=NAME, more=''))
         machine.write('/etc/renewd/allow', (ROOT / 'agent/examples/allow').read_text())
         machine.run('systemd-sysusers && systemd-tmpfiles --create --prefix /etc/renewd --prefix /var/lib/renewd --prefix /run/renewd')
