@@ -124,10 +124,10 @@ Result<std::string> read_file(Files& files, const std::string& path, std::size_t
     std::uint64_t wanted = info.size + 1;  // it may grow or shrink meanwhile: only what was read counts
     while (content.size() <= size_max) {
         const std::size_t room = size_max + 1 - content.size();
-        const std::string chunk = TRY(files.read(file, std::min<std::uint64_t>(wanted, room)));
-        wanted = kChunkSize;
+        std::string chunk = TRY(files.read(file, std::min<std::uint64_t>(wanted, room)));
         if (chunk.empty()) return content;
-        content += chunk;
+        wanted = kChunkSize;
+        content = content.empty() ? std::move(chunk) : std::move(content) + chunk;
     }
     return fail(Code::FileTooLarge, path + " is larger than " + std::to_string(size_max) + " bytes");
 }
