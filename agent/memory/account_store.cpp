@@ -63,17 +63,23 @@ Result<std::optional<StoredAccount>> FileStore::account(const std::string& ca, c
             "bring it back from a backup; or, for a new account:  renewd account register " + ca + " --new");
     }
     if (!pem) return std::optional<StoredAccount>{};
-    const auto parse = [&](const char* name, const std::string& text) -> Result<base::PrivateKey> {
+    const auto parse = [&](const char* name, const std::string& text,
+                           const std::string& otherwise) -> Result<base::PrivateKey> {
         auto key = base::PrivateKey::parse(base::Secret(text));
         if (key) return key;
-        return base::fail(
-            Code::StateCorrupt,
-            "the key of the account at CA " + ca + ", " + place + name +
-                ", cannot be read: " + key.error().message + ". Nothing is ordered there until you decide",
-            "bring it back from a backup; or, for a new account:  renewd account register " + ca + " --new");
+        return base::fail(Code::StateCorrupt,
+                          "the key of the account at CA " + ca + ", " + place + name + ", cannot be read: " +
+                              key.error().message + ". Nothing is ordered there until you decide",
+                          "bring it back from a backup; or, " + otherwise);
     };
-    StoredAccount account{.key = TRY(parse(kKey, *pem)), .url = first_line(TRY(read(kUrl)).value_or(""))};
-    if (const auto next = TRY(read(kNextKey))) account.next_key = TRY(parse(kNextKey, *next));
+    StoredAccount account{
+        .key = TRY(parse(kKey, *pem, "for a new account:  renewd account register " + ca + " --new")),
+        .url = first_line(TRY(read(kUrl)).value_or(""))};
+    if (const auto next = TRY(read(kNextKey))) {
+        const std::string drop =
+            "if the CA has not taken it, go on with the old one:  rm " + place + kNextKey;
+        account.next_key = TRY(parse(kNextKey, *next, drop));
+    }
     if (const auto contact = TRY(read(kContact))) account.contact = lines_of(*contact);
     if (const auto closed = TRY(read(kClosed)))
         account.closed_at = base::parse_instant(first_line(*closed)).value_or(base::Instant{});

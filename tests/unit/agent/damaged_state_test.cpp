@@ -286,6 +286,23 @@ TEST_CASE("damaged: an account's key that is gone or unreadable is told, with th
     }
 }
 
+TEST_CASE("store: a new account key that cannot be read is no reason to give the account up") {
+    Home home;
+    const Material material;
+    const std::string url = "https://one.test/dir";
+    REQUIRE(home.store().save_account("ca", url, {.key = material.key, .url = "https://one.test/acct/1"}));
+    const auto next = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
+    REQUIRE(home.store().begin_key_change("ca", url, next));
+    CHECK(home.store().account("ca", url).value()->next_key->is_same_as(next));
+    const std::string file = home.store().account_place("ca", url) + "/account.key.next";
+    REQUIRE(std::filesystem::exists(file));
+    std::ofstream(file) << "torn";
+    const auto account = home.store().account("ca", url);
+    REQUIRE_FALSE(account);
+    CHECK(base::to_string(account.error().code) == "state/corrupt");
+    CHECK(account.error().hint.find("rm " + file) != std::string::npos);
+}
+
 TEST_CASE("reserve: room is taken with an order, and given back for its certificate") {
     Home home;
     const Material material;
