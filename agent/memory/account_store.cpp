@@ -54,27 +54,24 @@ Result<std::optional<StoredAccount>> FileStore::account(const std::string& ca, c
     const auto read = [&](const char* name) {
         return as_state(read_if_there(files_, place + name, kPemFileMax));
     };
-    const auto pem = TRY(read(kKey));
-    if (!pem && base::exists(files_, place + kUrl)) {
-        return base::fail(
-            Code::StateCorrupt,
-            "the key of the account at CA " + ca + " is gone: there is no " + place + kKey +
-                ". Nothing is ordered there until you decide",
-            "bring it back from a backup; or, for a new account:  renewd account register " + ca + " --new");
-    }
-    if (!pem) return std::optional<StoredAccount>{};
-    const auto parse = [&](const char* name, const std::string& text,
-                           const std::string& otherwise) -> Result<base::PrivateKey> {
-        auto key = base::PrivateKey::parse(base::Secret(text));
-        if (key) return key;
+    const auto undecided = [&](const char* name, const std::string& fault, const std::string& otherwise) {
         return base::fail(Code::StateCorrupt,
-                          "the key of the account at CA " + ca + ", " + place + name + ", cannot be read: " +
-                              key.error().message + ". Nothing is ordered there until you decide",
+                          "the key of the account at CA " + ca + ", " + place + name + ", " + fault +
+                              ". Nothing is ordered there until you decide",
                           "bring it back from a backup; or, " + otherwise);
     };
-    StoredAccount account{
-        .key = TRY(parse(kKey, *pem, "for a new account:  renewd account register " + ca + " --new")),
-        .url = first_line(TRY(read(kUrl)).value_or(""))};
+    const auto parse = [&](const char* name, const std::string& pem,
+                           const std::string& otherwise) -> Result<base::PrivateKey> {
+        auto key = base::PrivateKey::parse(base::Secret(pem));
+        if (key) return key;
+        return undecided(name, "cannot be read: " + key.error().message, otherwise);
+    };
+    const std::string anew = "for a new account:  renewd account register " + ca + " --new";
+    const auto pem = TRY(read(kKey));
+    if (!pem && base::exists(files_, place + kUrl)) return undecided(kKey, "is gone", anew);
+    if (!pem) return std::optional<StoredAccount>{};
+    StoredAccount account{.key = TRY(parse(kKey, *pem, anew)),
+                          .url = first_line(TRY(read(kUrl)).value_or(""))};
     if (const auto next = TRY(read(kNextKey))) {
         const std::string drop =
             "if the CA has not taken it, go on with the old one:  rm " + place + kNextKey;

@@ -44,10 +44,10 @@ class FileStore final : public Store {
     [[nodiscard]] std::string directory_of(const std::string& certificate, int number) const override;
     base::Result<std::unique_ptr<Lease>> lease_account(const std::string& ca,
                                                        const std::string& directory) override;
-    base::Result<std::optional<LostAccount>> lost_account(const std::string& ca,
-                                                          const std::string& directory) override;
     base::Result<std::optional<StoredAccount>> account(const std::string& ca,
                                                        const std::string& directory) override;
+    base::Result<std::optional<LostAccount>> lost_account(const std::string& ca,
+                                                          const std::string& directory) override;
     base::Result<void> save_account(const std::string& ca, const std::string& directory,
                                     const StoredAccount& account) override;
     base::Result<void> begin_key_change(const std::string& ca, const std::string& directory,

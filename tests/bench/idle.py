@@ -19,6 +19,7 @@ import tempfile
 import time
 
 from many import Many, names
+from meter import cpu_of, memory_of
 from processes import ENVIRONMENT
 from release import built
 
@@ -27,7 +28,6 @@ RUNS = 3
 REST = 60  # seconds
 DAY, HOUR = 86400, 3600
 PATIENCE = 600
-TICK = os.sysconf('SC_CLK_TCK')
 
 
 class Agent:
@@ -48,17 +48,10 @@ class Agent:
             self.ready = time.monotonic() - self.began
 
     def cpu(self):
-        """Seconds, of all its threads."""
-        fields = self._proc('stat').rpartition(')')[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
+        return cpu_of(self.process.pid)
 
     def memory(self):
-        """Resident MiB: now, and the most there ever was."""
-        fields = dict(line.split(':') for line in self._proc('status').splitlines())
-        return [int(fields[key].split()[0]) / 1024 for key in ('VmRSS', 'VmHWM')]
-
-    def _proc(self, file):
-        return pathlib.Path(f'/proc/{self.process.pid}/{file}').read_text()
+        return memory_of(self.process.pid)
 
     def wait_until_planned(self):
         """Seconds since its start until it knows when each is due: then it writes that down."""

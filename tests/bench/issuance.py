@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / 'tests/integration'))
 # pylint: disable=wrong-import-position
 from pebble import Pebble, make_https_pair  # noqa: E402
 from processes import ENVIRONMENT, Daemon  # noqa: E402
-from meter import cpu_of, measure, peak_of  # noqa: E402
+from meter import cpu_of, measure, memory_of  # noqa: E402
 from relay import Relay  # noqa: E402
 from release import built  # noqa: E402
 
@@ -140,12 +140,16 @@ class Agent(Renewd):
             time.sleep(0.002)
         return True
 
+    def begin(self, certificates):
+        self.certificates += certificates
+        self.configure(self.certificates)
+        self.process.begin()
+        if not self._wait_for(certificates):
+            sys.exit(f'the agent issued nothing: {self.process.log.read_text()[-2000:]}')
+
     def issue(self, certificates, round_trip=0):
         self.certificates += certificates
         self.configure(self.certificates)
-        if self.process.process is None:
-            self.process.begin()
-            return Cost(self._wait_for(certificates), *[None] * 6)
         pid, world = self.process.process.pid, self.world
         world.relay.forget()
         world.relay.delay = round_trip / 2000
@@ -155,7 +159,7 @@ class Agent(Renewd):
         wall = time.monotonic() - began
         time.sleep(0.3)  # what comes after it counts, too: the record, the next plan
         return Cost(ok, len(world.pebble.requests()) - requests, world.relay.connections, world.relay.round_trips() if round_trip else None,
-                    wall, cpu_of(pid) - cpu, peak_of(pid))
+                    wall, cpu_of(pid) - cpu, memory_of(pid)[1])
 
     def close(self):
         self.process.stop()
@@ -210,7 +214,7 @@ def line(what, cost, note=''):
 def one(world, clients):
     agent = Agent(world)
     try:
-        agent.issue([[world.new_name()]])
+        agent.begin([[world.new_name()]])
         one_each(world, [*clients, agent])
     finally:
         agent.close()

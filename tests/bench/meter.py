@@ -13,10 +13,11 @@ def cpu_of(pid):
     return time.clock_gettime(~pid << 3 | 2)
 
 
-def peak_of(pid):
-    """Peak MiB of a process that runs."""
+def memory_of(pid):
+    """Resident MiB of a process that runs: now, and the most there ever was."""
     with open(f'/proc/{pid}/status', encoding='utf-8') as status:
-        return int(next(line for line in status if line.startswith('VmHWM')).split()[1]) / 1024
+        fields = dict(line.split(':', 1) for line in status)
+    return [int(fields[key].split()[0]) / 1024 for key in ('VmRSS', 'VmHWM')]
 
 
 def measure(argv, said, environment=None):

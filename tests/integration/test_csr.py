@@ -122,8 +122,9 @@ def test_killed_run_is_finished_with_the_same_request(renewd, own_nginx, ca_prox
     process.wait(timeout=10)
     ca_proxy.release()
     waiting = renewd.state / 'certificates' / NAME / 'next-test'
-    kept = sorted(path.name for path in waiting.iterdir() if path.stat().st_size and path.name != 'reserve')
-    assert kept == ['order.json', 'request.der']
+    sizes = {path.name: path.stat().st_size for path in waiting.iterdir() if not path.name.startswith('reserve')}
+    assert sorted(sizes) == ['cert.pem', 'chain.pem', 'fullchain.pem', 'meta.json', 'order.json', 'request.der']
+    assert sorted(name for name, size in sizes.items() if size) == ['order.json', 'request.der']
     renewd.run('renew', expect=0)
     assert renewd.pebble.orders() == renewd.pebble.issued() == 1
     assert served(own_nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256
