@@ -95,8 +95,7 @@ std::optional<Accepted> find_catalogue(const Options& options) {
 void keep_configuration(Workshop& shop) {
     if (!shop.config_error.empty()) return;
     static_cast<void>(
-        keep_accepted(shop.files, shop.config.agent.state_dir,
-                      {.files = std::move(shop.config_files), .accepted_at = shop.clock.now()}));
+        keep_accepted(shop.files, shop.config.agent.state_dir, shop.config_files, shop.clock.now()));
 }
 
 void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now) {
@@ -105,7 +104,7 @@ void keep_catalogue(base::Files& files, Accepted& accepted, base::Instant now) {
     const Catalogue& catalogue = accepted.catalogue;
     const std::string& state_dir = catalogue.ground().agent.state_dir;
     // Also what was known already: the copy may have been lost, or be another that a single run has kept.
-    const auto kept = keep_accepted(files, state_dir, {.files = catalogue.files(), .accepted_at = now});
+    const auto kept = keep_accepted(files, state_dir, catalogue.files(), now);
     if (!kept || !accepted.is_new) return;
     static_cast<void>(keep_list(files, state_dir, catalogue.list(), catalogue.files()));
 }

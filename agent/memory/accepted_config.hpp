@@ -17,9 +17,10 @@ struct AcceptedConfig {
     base::Instant accepted_at{};
 };
 
-/// Makes it durable, unless it is there already. state/….
+/// Makes it durable, unless it is there already. It is as large as all else an agent holds: nothing makes a
+/// copy of it but a new one's way to the disk. state/….
 [[nodiscard]] base::Result<void> keep_accepted(base::Files& files, const std::string& state_dir,
-                                               const AcceptedConfig& accepted);
+                                               const ConfigFiles& config, base::Instant accepted_at);
 /// Of this main file; nothing where none was kept, or what was kept is damaged.
 [[nodiscard]] std::optional<AcceptedConfig> load_accepted(base::Files& files, const std::string& state_dir,
                                                           const std::string& main_file);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/memory/index.hpp"
 
+#include <optional>
+#include <set>
 #include <utility>
 
 #include <unistd.h>
@@ -28,20 +30,38 @@ base::Failure damaged() {
     return base::fail(Code::StateCorrupt, "the index of due times is damaged");
 }
 
-/// The index without the names in the notes; those of this process only where `ours_too`. What cannot be
-/// read may have any name in it.
-Index without_noted(Index index, base::Files& files, const std::string& path, bool ours_too) {
+using Names = std::set<std::string, std::less<>>;
+
+/// The names in the notes; those of this process only where `ours_too`. Absent: they cannot be read, and may
+/// have any name in them.
+std::optional<Names> noted_names(base::Files& files, const std::string& path, bool ours_too) {
     const auto text = base::read_file(files, path, 2 * kNotesMax);
-    if (!text) return text.error().code == Code::FileNotFound ? std::move(index) : Index{};
+    if (!text) return text.error().code == Code::FileNotFound ? std::optional(Names{}) : std::nullopt;
     std::string_view rest = *text;
     const std::string ours = std::to_string(::getpid());
+    Names names;
     while (!rest.empty()) {
         std::string_view line = base::take_until(rest, '\n');
         const std::string_view name = base::take_until(line, ' ');
-        const auto place = ours_too || line != ours ? index.find(name) : index.end();
-        if (place != index.end()) index.erase(place);
+        if (ours_too || line != ours) names.emplace(name);
     }
-    return index;
+    return names;
+}
+
+std::string text_without(const Names& left_out, const Index& index) {
+    std::string text(kFirstLine);
+    text.reserve(index.size() * 68);
+    for (const auto& [name, entry] : index) {
+        if (left_out.contains(name)) continue;
+        text += name;
+        text += ' ';
+        text += std::to_string(entry.due.time_since_epoch().count());
+        text += ' ';
+        text += std::to_string(entry.fingerprint);
+        if (entry.pressing_at) text += ' ' + std::to_string(entry.pressing_at->time_since_epoch().count());
+        text += '\n';
+    }
+    return base::sealed(std::move(text));
 }
 
 /// Held for the blink of an eye, by those who add a note and by the one who takes them away.
@@ -54,18 +74,7 @@ Result<base::Lock> lock_notes(base::Files& files, const std::string& place) {
 }  // namespace
 
 std::string to_text(const Index& index) {
-    std::string text(kFirstLine);
-    text.reserve(index.size() * 68);
-    for (const auto& [name, entry] : index) {
-        text += name;
-        text += ' ';
-        text += std::to_string(entry.due.time_since_epoch().count());
-        text += ' ';
-        text += std::to_string(entry.fingerprint);
-        if (entry.pressing_at) text += ' ' + std::to_string(entry.pressing_at->time_since_epoch().count());
-        text += '\n';
-    }
-    return base::sealed(std::move(text));
+    return text_without({}, index);
 }
 
 Result<Index> parse_index(std::string_view text) {
@@ -91,15 +100,23 @@ Index IndexFile::load() const {
     const auto text = base::read_file(files_, place_, kIndexMax);
     if (!text) return {};
     auto index = parse_index(*text);
-    if (!index) return {};
-    return without_noted(std::move(*index), files_, place_ + kNotes, /*ours_too=*/true);
+    // Last, for whatever is noted meanwhile.
+    const auto noted = noted_names(files_, place_ + kNotes, /*ours_too=*/true);
+    if (!index || !noted) return {};
+    for (const std::string& name : *noted) index->erase(name);
+    return std::move(*index);
 }
 
-Result<void> IndexFile::save(Index index) const {
+bool IndexFile::has_notes() const {
+    return base::exists(files_, place_ + kNotes);
+}
+
+Result<void> IndexFile::save(const Index& index) const {
     // Nobody notes anything meanwhile, so that what is missing in the index needs no note any more.
     const base::Lock lock = TRY(lock_notes(files_, place_));
-    index = without_noted(std::move(index), files_, place_ + kNotes, /*ours_too=*/false);
-    TRY(as_state(base::write_durably(files_, place_, to_text(index), kPrivate)));
+    const auto noted = noted_names(files_, place_ + kNotes, /*ours_too=*/false);
+    const std::string text = noted ? text_without(*noted, index) : to_text(Index{});
+    TRY(as_state(base::write_durably(files_, place_, text, kPrivate)));
     return as_state(base::remove_tree(files_, place_ + kNotes));
 }
 

@@ -39,9 +39,11 @@ class IndexFile {
 
     /// What can be relied on; everything else is left out.
     [[nodiscard]] Index load() const;
+    /// Is there anything that load() had to leave out for having been noted?
+    [[nodiscard]] bool has_notes() const;
     /// Replaces it, and takes the notes away: what another process has noted since is left out of it.
     /// state/….
-    [[nodiscard]] base::Result<void> save(Index index) const;
+    [[nodiscard]] base::Result<void> save(const Index& index) const;
     /// The certificate is about to change, at the hands of this process. Durable when it returns; where there
     /// is no room for it, the index goes. state/….
     [[nodiscard]] base::Result<void> note_change(const std::string& certificate) const;

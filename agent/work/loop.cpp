@@ -87,7 +87,8 @@ void Loop::enter(Accepted accepted) {
 void Loop::plan_start(bool tries_again) {
     const Index known = index_file_.load();
     // Whatever was noted until now is missing in it, and is about to be planned anew.
-    if (!index_file_.save(known)) parts_.log.warn("the index of due times cannot be written");
+    if (index_file_.has_notes() && !index_file_.save(known))
+        parts_.log.warn("the index of due times cannot be written");
     for (const Listed& listed : epoch_->catalogue.list().certificates) {
         const auto entry = known.find(listed.name);
         const bool is_known = entry != known.end() && entry->second.fingerprint == listed.fingerprint;
@@ -411,7 +412,7 @@ void Loop::keep_index(bool now) {
                                           .fingerprint = listed.fingerprint,
                                           .pressing_at = agenda_.pressing_at(listed.name)});
     }
-    const auto saved = index_file_.save(std::move(index));
+    const auto saved = index_file_.save(index);
     if (!saved) parts_.log.warn("{}", saved.error().message);
     unsaved_ = 0;
     saved_at_ = parts_.clock.steady();

@@ -8,7 +8,7 @@
 #include "agent/memory/agent_note.hpp"
 #include "tests/unit/agent/configuration_files.hpp"
 
-using agent::AcceptedConfig;
+using agent::ConfigFiles;
 using base::Instant;
 using base::Seconds;
 
@@ -16,11 +16,14 @@ namespace {
 
 constexpr Instant kNow{Seconds(1'800'000'000)};
 
-AcceptedConfig two_files() {
-    return {.files = {.main = "/etc/renewd/renewd.toml",
-                      .texts = {{.path = "/etc/renewd/renewd.toml", .text = "[agent]\njobs = 2\n"},
-                                {.path = "/etc/renewd/conf.d/a.toml", .text = "[dns]\npublic = false\n"}}},
-            .accepted_at = kNow};
+ConfigFiles two_files() {
+    return {.main = "/etc/renewd/renewd.toml",
+            .texts = {{.path = "/etc/renewd/renewd.toml", .text = "[agent]\njobs = 2\n"},
+                      {.path = "/etc/renewd/conf.d/a.toml", .text = "[dns]\npublic = false\n"}}};
+}
+
+base::Result<void> keep_two(base::Files& files, const std::string& state_dir, Instant at = kNow) {
+    return agent::keep_accepted(files, state_dir, two_files(), at);
 }
 
 }  // namespace
@@ -29,7 +32,7 @@ TEST_CASE("accepted configuration: it is read as it was, with its own files name
     const tests::TemporaryDirectory directory;
     base::SystemFiles files;
     CHECK_FALSE(agent::load_accepted(files, directory.path(), "/etc/renewd/renewd.toml"));
-    REQUIRE(keep_accepted(files, directory.path(), two_files()));
+    REQUIRE(keep_two(files, directory.path()));
     const auto kept = agent::load_accepted(files, directory.path(), "/etc/renewd/renewd.toml");
     REQUIRE(kept);
     CHECK(kept->accepted_at == kNow);
@@ -46,15 +49,47 @@ TEST_CASE("accepted configuration: it is read as it was, with its own files name
 TEST_CASE("accepted configuration: a damaged one is none") {
     const tests::TemporaryDirectory directory;
     base::SystemFiles files;
-    REQUIRE(keep_accepted(files, directory.path(), two_files()));
+    REQUIRE(keep_two(files, directory.path()));
     const auto whole = base::read_file(files, directory / "accepted.toml", 100'000);
     REQUIRE(whole);
     for (const std::size_t size : {std::size_t{0}, whole->size() / 3, whole->size() - 1}) {
         std::ofstream(directory / "accepted.toml") << whole->substr(0, size);
         CHECK_FALSE(agent::load_accepted(files, directory.path(), "/etc/renewd/renewd.toml"));
     }
-    REQUIRE(keep_accepted(files, directory.path(), two_files()));
+    REQUIRE(keep_two(files, directory.path()));
     CHECK(agent::load_accepted(files, directory.path(), "/etc/renewd/renewd.toml"));
+}
+
+TEST_CASE("accepted configuration: what is kept whole is left as it is, and anything else is replaced") {
+    const tests::TemporaryDirectory directory;
+    base::SystemFiles files;
+    REQUIRE(keep_two(files, directory.path()));
+    const auto whole = base::read_file(files, directory / "accepted.toml", 100'000);
+    REQUIRE(whole);
+    const auto kept_at = [&] {
+        const auto kept = agent::load_accepted(files, directory.path(), "/etc/renewd/renewd.toml");
+        REQUIRE(kept);
+        return kept->accepted_at;
+    };
+    const Instant later = kNow + Seconds(60);
+    REQUIRE(keep_two(files, directory.path(), later));
+    CHECK(kept_at() == kNow);
+    for (std::size_t at = 0; at < whole->size(); ++at) {
+        CAPTURE(at);
+        std::string damaged = *whole;
+        damaged[at] = damaged[at] == '1' ? '2' : '1';
+        const bool is_when = damaged.find("accepted_at") < at && at < damaged.find("\"files\"");
+        std::ofstream(directory / "accepted.toml") << damaged;
+        REQUIRE(keep_two(files, directory.path(), later));
+        if (!is_when) CHECK(kept_at() == later);
+    }
+    std::ofstream(directory / "accepted.toml") << *whole << "more";
+    REQUIRE(keep_two(files, directory.path(), later));
+    CHECK(kept_at() == later);
+    ConfigFiles other = two_files();
+    other.texts[1].text += "# changed\n";
+    REQUIRE(agent::keep_accepted(files, directory.path(), other, later + Seconds(1)));
+    CHECK(kept_at() == later + Seconds(1));
 }
 
 TEST_CASE("accepted configuration: where the state is, is found in a file that no parser reads") {

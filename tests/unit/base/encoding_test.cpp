@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include "base/digest.hpp"
+
 using base::base64url;
 using base::parse_base64url;
 using base::printable;
@@ -20,6 +22,9 @@ TEST_CASE("encoding: SHA-256 gives the vectors of FIPS 180-2 appendix B") {
     CHECK(base::sha256_hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     CHECK(base::sha256_hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     CHECK(base::sha256("abc").size() == 32);
+    base::Sha256 pieces;
+    for (const std::string_view piece : {"a", "", "bc"}) pieces.add(piece);
+    CHECK(std::move(pieces).hex() == base::sha256_hex("abc"));
 }
 
 TEST_CASE("encoding: base64url goes there and back") {
