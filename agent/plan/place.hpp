@@ -18,7 +18,7 @@ struct Place {
     friend auto operator<=>(const Place&, const Place&) = default;
 };
 
-/// All that one step needs, at the same time.
+/// All that one step needs, at the same time; each once.
 using Places = std::vector<Place>;
 
 /// How many of agent.jobs may be at one place: all but a quarter of them, which is left for the others.
@@ -26,6 +26,12 @@ using Places = std::vector<Place>;
 
 /// For whatever is asked of this CA.
 [[nodiscard]] Places places_at_ca(const AgentConfig& agent, const std::string& ca);
+/// For proving its names with records at DNS providers: for each, some fewer than may be at a CA, which waits
+/// meanwhile.
+[[nodiscard]] Places places_to_prove(const Config& config, const CertificateConfig& certificate);
+/// For somebody's programs, by their argv: for each, some fewer than may be anywhere else.
+[[nodiscard]] Places places_to_run(const AgentConfig& agent,
+                                   const std::vector<std::vector<std::string>>& programs);
 /// For a look at what this target serves.
 [[nodiscard]] Places places_to_look(const AgentConfig& agent, const TargetConfig& target);
 /// For a look at the public names of any certificate.

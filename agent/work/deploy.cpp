@@ -2,6 +2,7 @@
 #include "agent/work/deploy.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -79,11 +80,13 @@ namespace {
 class Deployment {
   public:
     Deployment(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,
-               bool also_what_is_well)
+               const DeploymentWish& wish, Errand& errand)
         : s_(surroundings),
           certificate_(certificate),
           keeper_(keeper),
-          also_what_is_well_(also_what_is_well) {}
+          errand_(errand),
+          also_what_is_well_(wish.also_what_is_well),
+          places_to_ask_(places_for_hooks(surroundings, certificate, kAsked)) {}
 
     Result<void> load() {
         const Record record = keeper_.record();
@@ -98,10 +101,70 @@ class Deployment {
         return {};
     }
 
-    Result<void> to(const TargetConfig& target) {
+    /// Those of one service, one after the other.
+    Result<void> to_all(const std::vector<const TargetConfig*>& targets, const Places& places) {
+        Turns::Turn turn;
+        for (const TargetConfig* target : targets) TRY(to(*target, places, turn));
+        return {};
+    }
+
+    [[nodiscard]] const std::set<std::string>& left_alone() const { return left_alone_; }
+
+  private:
+    static constexpr const char* kAsked = "before_deploy";
+
+    /// In its service's turn, which is kept for the next one.
+    Result<void> to(const TargetConfig& target, const Places& places, Turns::Turn& turn) {
+        if (!take(turn, places)) return leave_alone(target);
         const base::Anchors anchors = TRY(s_.anchors(certificate_, target.roots));
         if (already_serves(target, anchors)) return {};
-        const DeploymentOutcome outcome = TRY(put_on(target, anchors));
+        if (!is_allowed(target)) {
+            turn.reset();  // somebody's program may hang, and others want to work at the service
+            auto asked = ask(target);
+            if (!asked) return note(target, {.error = std::move(asked).error()});
+            if (!*asked || !take(turn, places) || !is_allowed(target)) return leave_alone(target);
+        }
+        TRY(keeper_.change(
+            [&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));
+        return note(target, transact(target, anchors));
+    }
+
+    bool take(Turns::Turn& turn, const Places& places) {
+        if (!turn) turn = errand_.take(places);
+        return turn != nullptr;
+    }
+
+    Result<void> leave_alone(const TargetConfig& target) {
+        const std::scoped_lock guard(mutex_);
+        left_alone_.insert(target.name);
+        return {};
+    }
+
+    [[nodiscard]] std::string what_is_asked(const TargetConfig& target) const {
+        return certificate_.name + "\n" + target.name + "\n" + std::to_string(wanted_.number);
+    }
+
+    /// Once for each time that its hooks were asked, or where there are none.
+    [[nodiscard]] bool is_allowed(const TargetConfig& target) {
+        return places_to_ask_.empty() || s_.permissions.use(what_is_asked(target), s_.clock.steady());
+    }
+
+    /// Its hooks, whether it may be done. False: there was no turn for them.
+    Result<bool> ask(const TargetConfig& target) {
+        const Turns::Turn turn = errand_.take(places_to_ask_);
+        if (!turn) return false;
+        auto allowed = ask_hooks(s_, certificate_, keeper_.record(), kAsked, target.name);
+        if (!allowed) {
+            base::Error error = std::move(allowed).error();
+            error.message =
+                certificate_.name + " on " + target.name + ": nothing was changed: " + error.message;
+            return tl::make_unexpected(std::move(error).during("deploy"));
+        }
+        s_.permissions.give(what_is_asked(target), s_.clock.steady());
+        return true;
+    }
+
+    Result<void> note(const TargetConfig& target, const DeploymentOutcome& outcome) {
         tell(target, outcome);
         s_.progress.step(certificate_.name, target.name,
                          outcome.served      ? "served"
@@ -111,21 +174,6 @@ class Deployment {
             note_outcome(record, target.name, fingerprint(target), outcome, wanted_.number,
                          {.now = s_.clock.now(), .chance = s_.chance()});
         });
-    }
-
-  private:
-    /// Where its hooks let it happen.
-    Result<DeploymentOutcome> put_on(const TargetConfig& target, const base::Anchors& anchors) {
-        auto allowed = ask_hooks(s_, certificate_, keeper_.record(), "before_deploy", target.name);
-        if (!allowed) {
-            base::Error error = std::move(allowed).error();
-            error.message =
-                certificate_.name + " on " + target.name + ": nothing was changed: " + error.message;
-            return DeploymentOutcome{.error = std::move(error).during("deploy")};
-        }
-        TRY(keeper_.change(
-            [&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));
-        return transact(target, anchors);
     }
 
     void tell(const TargetConfig& target, const DeploymentOutcome& outcome) {
@@ -208,7 +256,11 @@ class Deployment {
     Surroundings& s_;
     const CertificateConfig& certificate_;
     Keeper& keeper_;
-    bool also_what_is_well_;
+    Errand& errand_;
+    const bool also_what_is_well_;
+    const Places places_to_ask_;
+    std::mutex mutex_;
+    std::set<std::string> left_alone_;  // under mutex_
     deployers::Generation wanted_;
     std::vector<deployers::Generation> earlier_;
     deployers::Expectation expectation_;
@@ -216,43 +268,30 @@ class Deployment {
 
 }  // namespace
 
-Result<std::vector<std::string>> deploy(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
-                                        const DeploymentWish& wish, Errand& errand) {
-    Deployment deployment(s, certificate, keeper, wish.also_what_is_well);
+Result<std::set<std::string>> deploy(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
+                                     const DeploymentWish& wish, Errand& errand) {
+    Deployment deployment(s, certificate, keeper, wish, errand);
     TRY(deployment.load());
 
-    // Those of one service come one after the other, in one turn.
-    struct Group {
+    struct Service {
         Places places{};
         std::vector<const TargetConfig*> targets{};
-        bool is_turned_away = false;
         Result<void> result{};
     };
 
-    std::vector<Group> groups;
+    std::vector<Service> services;
     for (const TargetConfig& target : certificate.targets) {
         if (std::ranges::find(wish.targets, target.name) == wish.targets.end()) continue;
         const Places places = places_to_deploy(s.config.agent, target);
-        auto group = std::ranges::find(groups, places, &Group::places);
-        if (group == groups.end()) group = groups.insert(group, {.places = places});
-        group->targets.push_back(&target);
+        auto service = std::ranges::find(services, places, &Service::places);
+        if (service == services.end()) service = services.insert(service, {.places = places});
+        service->targets.push_back(&target);
     }
-    base::in_parallel(groups.size(), s.config.agent.host_jobs, [&](std::size_t i) {
-        Group& group = groups[i];
-        const Turns::Turn turn = errand.take(group.places);
-        group.is_turned_away = turn == nullptr;
-        for (const TargetConfig* target : group.targets) {
-            if (turn && group.result) group.result = deployment.to(*target);
-        }
+    base::in_parallel(services.size(), s.config.agent.host_jobs, [&](std::size_t i) {
+        services[i].result = deployment.to_all(services[i].targets, services[i].places);
     });
-    std::vector<std::string> turned_away;
-    for (Group& group : groups) {
-        TRY(std::move(group.result));
-        for (const TargetConfig* target : group.targets) {
-            if (group.is_turned_away) turned_away.push_back(target->name);
-        }
-    }
-    return turned_away;
+    for (Service& service : services) TRY(std::move(service.result));
+    return deployment.left_alone();
 }
 
 }  // namespace agent

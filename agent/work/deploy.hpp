@@ -2,6 +2,7 @@
 // Brings the wanted generation to targets that do not have it, each as a transaction of its own, all at once.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,9 @@ struct DeploymentWish {
 /// Blocks until every one of these targets is well or has failed; one that fails does not stop the others,
 /// and is remembered with the time of its next attempt. Returns those that were left alone because `errand`
 /// got no turn for them. An error is one of the store alone.
-[[nodiscard]] base::Result<std::vector<std::string>> deploy(Surroundings& surroundings,
-                                                            const CertificateConfig& certificate,
-                                                            Keeper& keeper, const DeploymentWish& wish,
-                                                            Errand& errand);
+[[nodiscard]] base::Result<std::set<std::string>> deploy(Surroundings& surroundings,
+                                                         const CertificateConfig& certificate, Keeper& keeper,
+                                                         const DeploymentWish& wish, Errand& errand);
 
 /// When an outcome is noted, and the jitter of the next attempt if there has to be one.
 struct Moment {

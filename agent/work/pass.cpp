@@ -2,6 +2,7 @@
 #include "agent/work/pass.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <map>
 #include <set>
@@ -10,17 +11,13 @@
 
 #include "agent/plan/agenda.hpp"
 #include "agent/plan/keeping.hpp"
-#include "agent/plan/standing.hpp"
 #include "agent/tell/status.hpp"
+#include "agent/work/ca_work.hpp"
 #include "agent/work/deploy.hpp"
 #include "agent/work/findings.hpp"
 #include "agent/work/look.hpp"
 #include "agent/work/outlook.hpp"
-#include "agent/work/renew.hpp"
-#include "agent/work/renewal_window.hpp"
-#include "agent/work/residue.hpp"
 #include "agent/work/run_hooks.hpp"
-#include "agent/work/standing.hpp"
 #include "base/parallel.hpp"
 #include "base/patience.hpp"
 
@@ -30,16 +27,15 @@ using base::Result;
 
 namespace {
 
-/// What there was no turn for.
+/// What there was no turn for, beside what is to be done at a CA.
 struct TurnedAway {
-    bool at_ca = false;
     bool at_names = false;  // they are judged when all targets are done
+    bool at_hooks = false;  // of what has happened
     std::set<std::string> targets{};
 };
 
-/// What is not done again in this pass, well or not.
+/// What is not done again for this generation in this pass, well or not.
 struct Done {
-    bool at_ca = false;
     bool at_names = false;
     std::set<std::string> deployed{};
     std::set<std::string> looked_at{};
@@ -53,7 +49,11 @@ class Pass {
         : s_(surroundings),
           certificate_(certificate),
           options_(options),
-          outlook_(surroundings, certificate, options) {}
+          outlook_(surroundings, certificate, options),
+          at_ca_(surroundings, certificate, options, outlook_, outcome_) {}
+
+    Pass(const Pass&) = delete;
+    Pass& operator=(const Pass&) = delete;
 
     /// Is there anything to do? Mostly not, and that costs one look into the store and no lease.
     bool look() {
@@ -106,19 +106,20 @@ class Pass {
         const bool is_damaged = !s_.store.findings(certificate_.name).empty();
         TRY(outlook_.judge_force(record));
         const Plan first = TRY(outlook_.plan_for(record));
-        note_order_hold(first);
+        const bool is_due_at_ca = at_ca_.judge(first);
         note_hold(first);
-        const bool waits = outcome_.held && may_wait_until(outcome_.held->until);
         outcome_.next = first.next();
         outcome_.pressing_at = pressing_at(record, s_.clock.now());
-        return options_.revocation || waits || is_damaged || has_work(first);
+        return options_.revocation || is_damaged || is_due_at_ca || has_work_at_targets(first);
     }
 
     Result<void> work() {
         keeper_ = TRY(take_turn());
         TRY(tell_findings(s_, certificate_.name, *keeper_));
         if (options_.revocation) TRY(want_revoked(s_, certificate_, *keeper_, *options_.revocation));
-        TRY(do_what_is_due_at_the_ca());
+        at_ca_.begin(*keeper_, *errand_);
+        TRY(at_ca_.revoke_and_ask());
+        if (TRY(at_ca_.order())) done_ = {};
         if (keeper_->record().wanted() != nullptr) {
             // What a look finds drifted is repaired in the same pass; the public names are judged when all
             // targets are done.
@@ -126,11 +127,12 @@ class Pass {
             TRY(deploy_what_is_due());
             TRY(look_at_public_names_if_due());
             TRY(raise_served(certificate_, *keeper_));
-            TRY(revoke_what_is_due_now());
+            TRY(at_ca_.revoke_replaced());
         }
-        if (!is_again_) TRY(clean_up_if_due());
+        if (!is_again_) TRY(at_ca_.clean_up());
         TRY(raise_expiring(s_, certificate_, *keeper_));
-        TRY(run_due_hooks(s_, certificate_, *keeper_, options_.wishes.is_eager() && !is_again_));
+        turned_away_.at_hooks = !TRY(
+            run_due_hooks(s_, certificate_, *keeper_, options_.wishes.is_eager() && !is_again_, *errand_));
         const Plan last = TRY(plan_again());
         note_hold(last);
         outcome_.next = next_but_for_turns(last);
@@ -140,45 +142,21 @@ class Pass {
 
     Result<Plan> plan_again() { return outlook_.plan_for(keeper_->record()); }
 
-    /// What a person who asks for a renewal is told, and until when a loop need not come back for it.
-    void note_order_hold(const Plan& plan) {
-        outcome_.held.reset();
-        if (options_.may_renew && plan.renewal.held_until) outcome_.held = outlook_.hold();
-    }
-
-    [[nodiscard]] bool may_wait_until(base::Instant until) const {
-        return until - s_.clock.now() <= options_.limit_patience - waited_;
-    }
-
-    [[nodiscard]] bool has_work(const Plan& plan) const {
+    [[nodiscard]] bool has_work_at_targets(const Plan& plan) const {
         const base::Instant now = s_.clock.now();
-        const bool cleans_up = plan.clean_up_at && *plan.clean_up_at <= now;
-        return (options_.may_renew && (is_due_at_the_ca(plan) || cleans_up)) ||
-               !chosen(plan, TargetAction::Deploy).empty() || !chosen(plan, TargetAction::Look).empty() ||
+        return !chosen(plan, TargetAction::Deploy).empty() || !chosen(plan, TargetAction::Look).empty() ||
                (plan.look_at && *plan.look_at <= now) || (plan.hooks_at && *plan.hooks_at <= now) ||
                (plan.warn_at && *plan.warn_at <= now);
     }
 
-    [[nodiscard]] bool is_due_at_the_ca(const Plan& plan) const {
-        const base::Instant now = s_.clock.now();
-        const bool asks = plan.ask_ca_at && *plan.ask_ca_at <= now;
-        const bool revokes = plan.revoke_at && *plan.revoke_at <= now;
-        const bool reads = plan.records_at && *plan.records_at <= now;
-        return plan.renewal_due(now) || asks || revokes || reads;
-    }
-
     /// When something is due that does not wait for a turn: of those turns, whoever hands out the work knows.
     [[nodiscard]] base::Instant next_but_for_turns(Plan plan) const {
-        if (turned_away_.at_ca) {
-            plan.renewal = {.at = s_.clock.now() + std::chrono::days(1)};
-            plan.ask_ca_at.reset();
-            plan.revoke_at.reset();
-            plan.records_at.reset();
-        }
+        at_ca_.drop_what_waits(plan);
         for (TargetPlan& target : plan.targets) {
             if (turned_away_.targets.contains(target.target)) target.at.reset();
         }
         if (turned_away_.at_names) plan.look_at.reset();
+        if (turned_away_.at_hooks) plan.hooks_at.reset();
         return plan.next();
     }
 
@@ -218,113 +196,13 @@ class Pass {
         });
     }
 
-    /// In one turn; revocations before anything else, where their time has come.
-    Result<void> do_what_is_due_at_the_ca() {
-        if (!options_.may_renew || done_.at_ca) return {};
-        const Plan now_due = TRY(plan_again());
-        note_order_hold(now_due);
-        const bool waits = outcome_.held && may_wait_until(outcome_.held->until);
-        if (!waits && !is_due_at_the_ca(now_due)) return {};
-        const Turns::Turn turn = turn_at_the_ca();
-        if (!turn) return {};
-        done_.at_ca = true;
-        TRY(revoke_what_is_due());
-        TRY(ask_ca_if_due());
-        TRY(renew_if_due());
-        return look_at_records_if_due();
-    }
-
-    [[nodiscard]] Turns::Turn turn_at_the_ca() {
-        Turns::Turn turn = errand_->take(places_at_ca(s_.config.agent, outlook_.first_ca()));
-        turned_away_.at_ca = turned_away_.at_ca || turn == nullptr;
-        return turn;
-    }
-
-    /// What may be revoked only since the successor was seen everywhere.
-    Result<void> revoke_what_is_due_now() {
-        const Plan now_due = TRY(plan_again());
-        if (!options_.may_renew || !now_due.revoke_at || *now_due.revoke_at > s_.clock.now()) return {};
-        const Turns::Turn turn = turn_at_the_ca();
-        return turn ? revoke_what_is_due() : Result<void>{};
-    }
-
-    Result<void> ask_ca_if_due() {
-        const Plan now_due = TRY(plan_again());
-        if (!now_due.ask_ca_at || *now_due.ask_ca_at > s_.clock.now()) return {};
-        return ask_for_renewal_window(s_, *keeper_);
-    }
-
-    Result<void> revoke_what_is_due() {
-        return revoke_due(s_, certificate_, *keeper_, options_.wishes.is_eager(), tried_, outcome_.remarks);
-    }
-
-    /// After a renewal, whether it is due or not, so that whoever asked for it is told what will stop the
-    /// next.
-    Result<void> look_at_records_if_due() {
-        const Plan now_due = TRY(plan_again());
-        if (!options_.may_renew || !now_due.records_at) return {};
-        if (*now_due.records_at > s_.clock.now() && !outcome_.has_worked) return {};
-        TRY(watch_standing_records(s_, certificate_, *keeper_));
-        if (!outcome_.has_worked) return {};
-        const Record record = keeper_->record();
-        if (const auto ending = ending_record(certificate_, record, s_.clock.now()))
-            outcome_.remarks.push_back(ending->error.message + "; " + ending->error.hint);
-        return {};
-    }
-
-    Result<void> clean_up_if_due() {
-        const Plan now_due = TRY(plan_again());
-        if (!options_.may_renew || !now_due.clean_up_at || *now_due.clean_up_at > s_.clock.now()) return {};
-        return clean_up_residue(s_, certificate_, *keeper_, options_.wishes.is_eager());
-    }
-
-    /// At most one order, but for what a limit held that was soon over.
-    Result<void> renew_if_due() {
-        if (s_.stopping) return {};
-        while (true) {
-            const Plan now_due = TRY(plan_again());
-            note_order_hold(now_due);
-            if (now_due.renewal_due(s_.clock.now())) TRY(renew_once());
-            if (!outcome_.held || !may_wait_until(outcome_.held->until)) return {};
-            wait_for_limit(*outcome_.held);
-        }
-    }
-
-    Result<void> renew_once() {
-        outcome_.has_worked = true;
-        auto renewed = renew(s_, certificate_, *keeper_, outlook_.wish());
-        if (renewed) {
-            outlook_.was_held_off(*renewed);
-            outcome_.held = *renewed;
-            if (!*renewed) done_ = {.at_ca = true};  // whatever was done was done with the generation before
-            return {};
-        }
-        const base::Error& error = renewed.error();
-        const bool is_limit =
-            error.code == base::Code::CaRateLimited && error.retry_at && *error.retry_at > s_.clock.now();
-        if (is_limit) outcome_.held = OrderHold{.until = *error.retry_at, .reason = error.message};
-        // What stands in the way of an order is in the record; targets go on with what there is. That an
-        // order cannot be read is such a thing, too.
-        if (error.code == base::Code::StateCorrupt) return {};
-        return only_of_the_store(tl::make_unexpected(error));
-    }
-
-    void wait_for_limit(const OrderHold& hold) {
-        waited_ += std::max(base::Seconds(0), hold.until - s_.clock.now());
-        base::wait_told(s_.clock, hold.until, [this](base::Seconds left) {
-            s_.progress.step(certificate_.name, "waits for a limit of the CA,",
-                             std::to_string(left.count()) + " s more");
-        });
-        s_.progress.step(certificate_.name, "waits for a limit of the CA,", "over");
-    }
-
     Result<void> deploy_what_is_due() {
         const std::vector<std::string> targets = chosen(TRY(plan_again()), TargetAction::Deploy);
         if (s_.stopping || targets.empty()) return {};
         outcome_.has_worked = true;
         const DeploymentWish wish{.targets = targets, .also_what_is_well = options_.wishes.deploy_again};
         done_.deployed.insert(targets.begin(), targets.end());
-        const std::vector<std::string> left = TRY(deploy(s_, certificate_, *keeper_, wish, *errand_));
+        const std::set<std::string> left = TRY(deploy(s_, certificate_, *keeper_, wish, *errand_));
         for (const std::string& target : left) done_.deployed.erase(target);
         turned_away_.targets.insert(left.begin(), left.end());
         return {};
@@ -359,12 +237,6 @@ class Pass {
         return look_at_certificate(s_, certificate_, *keeper_);
     }
 
-    /// Errors of the store end the work: without it nothing may have an effect.
-    static Result<void> only_of_the_store(Result<void> result) {
-        if (!result && base::to_string(result.error().code).starts_with("state/")) return result;
-        return {};
-    }
-
     /// What nobody needs any more goes, the record's word for it first.
     Result<void> prune() {
         const Record record = keeper_->record();
@@ -392,15 +264,14 @@ class Pass {
     Surroundings& s_;
     const CertificateConfig& certificate_;
     const PassOptions& options_;
+    CertificateOutcome outcome_{};
     Outlook outlook_;
-    base::Seconds waited_{0};  // for limits
+    CaWork at_ca_;
     std::unique_ptr<Keeper> keeper_;
     std::unique_ptr<Errand> errand_;
     TurnedAway turned_away_{};  // in this run
     Done done_{};               // in this run or one before
     bool is_again_ = false;     // not the first run
-    CertificateOutcome outcome_;
-    std::set<int> tried_;  // to be revoked, in this pass
 };
 
 }  // namespace
@@ -433,8 +304,7 @@ CertificateOutcome run_pass_on(Surroundings& s, const CertificateConfig& certifi
 
 std::vector<CertificateOutcome> run_pass(Surroundings& s, const std::vector<std::string>& certificates,
                                          const PassOptions& options) {
-    std::vector<Pass> passes;
-    passes.reserve(certificates.size());
+    std::deque<Pass> passes;
     for (const std::string& name : certificates)
         passes.emplace_back(s, s.config.certificates.at(name), options);
     std::vector<char> is_due(passes.size());  // bytes of their own: each thread writes another one

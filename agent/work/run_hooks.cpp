@@ -59,12 +59,18 @@ hooks::Event event_of(Surroundings& s, const CertificateConfig& certificate, con
     return event;
 }
 
+/// Those of everybody's, then the certificate's own.
+Result<std::vector<hooks::Hook>> hooks_at(Surroundings& s, const CertificateConfig& certificate,
+                                          const std::string& event) {
+    auto programs = TRY(hooks::find_hooks(s.files, s.config.hooks.directory, event));
+    if (const auto own = certificate.hooks.find(event); own != certificate.hooks.end())
+        programs.push_back({.argv = own->second});
+    return programs;
+}
+
 hooks::HookReport run_for(Surroundings& s, const CertificateConfig& certificate, const hooks::Event& event) {
-    auto programs = hooks::find_hooks(s.files, s.config.hooks.directory, event.name);
+    auto programs = hooks_at(s, certificate, event.name);
     if (!programs) return {.error = std::move(programs).error()};
-    if (const auto own = certificate.hooks.find(event.name); own != certificate.hooks.end()) {
-        programs->push_back({.argv = own->second});
-    }
     hooks::HookReport report = hooks::run_hooks(s.files, *programs, event, s.config.hooks.timeout);
     if (!programs->empty()) {
         s.remember(certificate.name,
@@ -124,10 +130,23 @@ Result<void> ask_hooks(Surroundings& s, const CertificateConfig& certificate, co
     return {};
 }
 
-Result<void> run_due_hooks(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper, bool all) {
+Places places_for_hooks(Surroundings& s, const CertificateConfig& certificate, const std::string& event) {
+    const auto programs = hooks_at(s, certificate, event);
+    // Nobody knows which, and whoever is about to run them is told why.
+    if (!programs) return places_to_run(s.config.agent, {{s.config.hooks.directory}});
+    std::vector<std::vector<std::string>> argvs;
+    argvs.reserve(programs->size());
+    for (const hooks::Hook& hook : *programs) argvs.push_back(hook.argv);
+    return places_to_run(s.config.agent, argvs);
+}
+
+Result<bool> run_due_hooks(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper, bool all,
+                           Errand& errand) {
     const std::vector<PendingHook> owed = keeper.record().hooks;
     for (const PendingHook& hook : owed) {
         if (!all && hook.failure && believed_attempt(*hook.failure, s.clock.now()) > s.clock.now()) continue;
+        const Turns::Turn turn = errand.take(places_for_hooks(s, certificate, hook.event));
+        if (!turn) return false;
         const hooks::HookReport report =
             run_for(s, certificate, event_of(s, certificate, keeper.record(), hook));
         if (report.error) s.log.warn("{}: {}", certificate.name, report.error->message);
@@ -143,7 +162,7 @@ Result<void> run_due_hooks(Surroundings& s, const CertificateConfig& certificate
             }
         }));
     }
-    return {};
+    return true;
 }
 
 }  // namespace agent

@@ -5,6 +5,7 @@
 
 #include "agent/work/keeper.hpp"
 #include "agent/work/surroundings.hpp"
+#include "agent/work/turns.hpp"
 
 namespace agent {
 
@@ -23,10 +24,15 @@ namespace agent {
                                            const Record& record, const std::string& event,
                                            const std::string& target = {});
 
+/// What has to be had for running the hooks of an event; nothing where it has none.
+[[nodiscard]] Places places_for_hooks(Surroundings& surroundings, const CertificateConfig& certificate,
+                                      const std::string& event);
+
 /// Runs every hook that is owed and due (`all`: also before its next attempt), in the order of what happened.
-/// Blocks up to hooks.timeout for each program.
-[[nodiscard]] base::Result<void> run_due_hooks(Surroundings& surroundings,
-                                               const CertificateConfig& certificate, Keeper& keeper,
-                                               bool all);
+/// False: `errand` got no turn for one, and it and those after it are still owed. Blocks up to hooks.timeout
+/// for each program.
+[[nodiscard]] base::Result<bool> run_due_hooks(Surroundings& surroundings,
+                                               const CertificateConfig& certificate, Keeper& keeper, bool all,
+                                               Errand& errand);
 
 }  // namespace agent

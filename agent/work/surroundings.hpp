@@ -22,6 +22,7 @@
 #include "agent/work/accounts.hpp"
 #include "agent/work/clock_watch.hpp"
 #include "agent/work/ledgers.hpp"
+#include "agent/work/permissions.hpp"
 #include "agent/work/right_clock.hpp"
 #include "agent/work/turns.hpp"
 #include "base/certificate.hpp"
@@ -98,6 +99,8 @@ class Surroundings {
     const base::Dns dns;  // asks whom [dns] names
     /// Who works at which place. Set before any work begins where several share them.
     std::shared_ptr<Turns> turns = std::make_shared<Turns>();
+    /// By the hooks that were asked.
+    Permissions permissions{};
     /// Told of each attempt at a step, as in the metrics; set before any work begins. Empty: nobody counts.
     std::function<void(std::string_view step, bool has_succeeded)> on_attempt{};
     /// The process is about to end: no step is begun any more.

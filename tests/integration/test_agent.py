@@ -306,13 +306,13 @@ def test_the_disk_is_full_and_then_it_is_not(renewd, nginx, start_agent):
     assert served(nginx.port, NAME) == leaf_of(renewd.live() / 'fullchain.pem')
 
 
-class HangingReload:
-    """The reload command of one service, which does not come to an end before it is let go, and keeps a log of when it ran."""
+class HangingProgram:
+    """Does not come to an end before it is let go, and keeps a log of when it ran."""
 
     def __init__(self, place):
-        self._log, self._gate = place / 'reloads', place / 'gate'
-        self.argv = [str(place / 'reload')]
-        script = place / 'reload'
+        self._log, self._gate = place / 'ran', place / 'gate'
+        self.argv = [str(place / 'hanging')]
+        script = place / 'hanging'
         script.write_text(f'#!/bin/sh\necho begin >>{self._log}\nwhile [ ! -e {self._gate} ]; do sleep 0.1; done\necho end >>{self._log}\n')
         script.chmod(0o755)
 
@@ -323,19 +323,20 @@ class HangingReload:
     def let_go(self):
         self._gate.touch()
 
-    def certificate(self, place, name):
-        """A certificate whose files lie in `place`, and which needs this reload."""
-        return (f'[certificate."{name}"]\n  [[certificate."{name}".target]]\n  name = "files"\n  deployer = "files"\n  endpoints = []\n'
-                f'  fullchain = "{place}/{name}.crt"\n  key = "{place}/{name}.key"\n  reload = {json.dumps(self.argv)}\n')
+
+def files_certificate(place, name, reload, hooks=''):
+    """A certificate whose files lie in `place`, and which needs this reload."""
+    return (f'[certificate."{name}"]\n{hooks}  [[certificate."{name}".target]]\n  name = "files"\n  deployer = "files"\n  endpoints = []\n'
+            f'  fullchain = "{place}/{name}.crt"\n  key = "{place}/{name}.key"\n  reload = {json.dumps(reload)}\n')
 
 
 @pytest.mark.parametrize('how', ['agent', 'once'])
 def test_a_service_that_hangs_takes_a_share_of_the_hands(renewd, nginx, start_agent, place, how):
     """Two hands, three certificates of one service whose reload hangs, and one elsewhere, which is issued and served meanwhile. Then the
     three come to their turn, one reload at a time."""
-    hanging = HangingReload(place)
+    hanging = HangingProgram(place)
     stuck = [f'{letter}.example.test' for letter in 'abc']
-    renewd.configure(*(hanging.certificate(place, name) for name in stuck), certificate(nginx_target(nginx)), agent='jobs = 2')
+    renewd.configure(*(files_certificate(place, name, hanging.argv) for name in stuck), certificate(nginx_target(nginx)), agent='jobs = 2')
     if how == 'agent':
         start_agent()
     else:
@@ -353,9 +354,31 @@ def test_a_service_that_hangs_takes_a_share_of_the_hands(renewd, nginx, start_ag
         assert once.wait(timeout=20) == 0
 
 
+@pytest.mark.parametrize('event', ['before_renew', 'before_deploy', 'deployed'])
+def test_hooks_that_hang_take_a_share_of_the_hands(renewd, nginx, start_agent, place, event):
+    """Four hands, five certificates whose hook hangs, and one without, at the same CA and the same service, which is issued and served
+    meanwhile. Then each of the five has its hook run, once."""
+    hanging = HangingProgram(place)
+    stuck = [f'{letter}.example.test' for letter in 'abcde']
+    hooks = f'hooks = {{ {event} = {json.dumps(hanging.argv)} }}\n'
+    reload = nginx.script('reload', '$NGINX -s reload || true')
+    renewd.configure(*(files_certificate(place, name, reload, hooks) for name in stuck), certificate(nginx_target(nginx, reload=reload)),
+                     agent='jobs = 4')
+    start_agent()
+    wait_until(lambda: len(hanging.log) == 2, 'two hooks to begin')
+    wait_for_state(renewd, 'ok')
+    assert hanging.log == ['begin'] * 2
+    hanging.let_go()
+    for name in stuck:
+        wait_until(lambda name=name: renewd.target('files', name)['state'] == 'unverified', f'{name} to be deployed')
+    wait_until(lambda: hanging.log.count('end') == 5, 'all hooks to end')
+    assert hanging.log.count('begin') == 5
+    assert renewd.pebble.issued() == 6
+
+
 def test_a_pass_that_waits_for_a_turn_does_nothing_twice(renewd, place):
     """Two certificates of one service, each with another target whose reload fails: it fails as often for the one that waited."""
-    hanging = HangingReload(place)
+    hanging = HangingProgram(place)
     failing = []
     parts = []
     for name in ('a.example.test', 'b.example.test'):
@@ -363,7 +386,7 @@ def test_a_pass_that_waits_for_a_turn_does_nothing_twice(renewd, place):
         script.write_text(f'#!/bin/sh\necho tried >>{script}.log\nexit 1\n')
         script.chmod(0o755)
         failing.append(place / f'fail-{name}.log')
-        parts.append(hanging.certificate(place, name) +
+        parts.append(files_certificate(place, name, hanging.argv) +
                      f'  [[certificate."{name}".target]]\n  name = "other"\n  deployer = "files"\n  endpoints = []\n'
                      f'  fullchain = "{place}/other-{name}.crt"\n  key = "{place}/other-{name}.key"\n  reload = ["{script}"]\n')
     renewd.configure(*parts)

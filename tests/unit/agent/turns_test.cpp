@@ -77,6 +77,28 @@ TEST_CASE("turns: one at a time for a service, a share of the hands for whatever
     CHECK(agent::places_to_deploy(config, here).back() != agent::places_to_deploy(config, there).back());
 }
 
+TEST_CASE("turns: what waits within a share has a share of it, each place once") {
+    agent::Config config;
+    for (const auto& [jobs, share] : {std::pair(1, 1), {2, 1}, {3, 1}, {4, 2}, {16, 9}}) {
+        config.agent.jobs = static_cast<std::size_t>(jobs);
+        const auto most = static_cast<std::size_t>(share);
+        CHECK(agent::places_to_run(config.agent, {{"/b", "x"}, {"/a"}, {"/b", "x"}}) ==
+              Places{{"program\n/a", most}, {"program\n/b\nx", most}});
+        config.solvers = {{"web", {.name = "web", .type = "http-01"}},
+                          {"zone", {.name = "zone", .type = "dns-01", .takes = {"*.example.test"}}},
+                          {"mine", {.name = "mine", .type = "dns-account-01", .takes = {"shop.test"}}}};
+        agent::CertificateConfig certificate = fixtures::certificate();
+        certificate.solver = "web";
+        certificate.names = {{.value = "example.test"}};
+        CHECK(agent::places_to_prove(config, certificate).empty());
+        certificate.names = {
+            {.value = "a.example.test"}, {.value = "b.example.test"}, {.value = "shop.test"}};
+        CHECK(agent::places_to_prove(config, certificate) ==
+              Places{{"solver mine", most}, {"solver zone", most}});
+    }
+    CHECK(agent::places_to_run(config.agent, {}).empty());
+}
+
 TEST_CASE("turns: whoever waits for a place holds up nobody, and comes to its turn") {
     Turns turns;
     std::latch gate(1);
