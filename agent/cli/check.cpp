@@ -15,6 +15,7 @@
 #include "agent/plan/window.hpp"
 #include "agent/tell/hold_words.hpp"
 #include "agent/tell/json_text.hpp"
+#include "agent/tell/key_words.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/local_rights.hpp"
 #include "agent/work/look.hpp"

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all commands share: the words of the command line as values, the exit codes, and what a command works
-// with.
+// What all commands share: the words of the command line as values, and what a command works with.
 #pragma once
 
 #include <memory>
@@ -11,8 +10,8 @@
 
 #include "agent/config/config.hpp"
 #include "agent/memory/file_store.hpp"
+#include "agent/tell/exit_code.hpp"
 #include "agent/tell/progress.hpp"
-#include "agent/tell/status.hpp"
 #include "agent/work/keeper.hpp"
 #include "agent/work/loop.hpp"
 #include "agent/work/pass.hpp"
@@ -23,18 +22,7 @@
 
 namespace agent {
 
-/// INTERFACE: what scripts and monitors hold on to. 3, 4 and 5 come from exit_code_of().
-namespace exit_code {
-constexpr int kWell = 0;
-constexpr int kUnexpected = 1;
-constexpr int kUsage = 2;
-constexpr int kNotIssued = 3;
-constexpr int kNotDeployed = 4;
-constexpr int kNotServed = 5;
-constexpr int kBusy = 6;
-constexpr int kState = 7;
-constexpr int kHeld = 8;
-}  // namespace exit_code
+struct Overview;
 
 /// Of `renewd account`.
 struct AccountOptions {
@@ -179,9 +167,6 @@ void tell_agent_of(const Workshop& workshop, const std::vector<std::string>& cer
 /// The part of it that comes after the pass.
 [[nodiscard]] int conclude(Workshop& workshop, const PassOptions& pass,
                            const std::vector<CertificateOutcome>& outcomes);
-
-/// The exit code for an error that is no certificate's: 2 what a person has to change, 3 a CA's no, 6, 7, 8.
-[[nodiscard]] int exit_code_of(const base::Error& error);
 
 /// An error for a person, on stderr; as JSON with --json.
 void tell(const Options& options, const base::Error& error);

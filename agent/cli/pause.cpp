@@ -11,6 +11,7 @@
 #include "agent/cli/command.hpp"
 #include "agent/config/until.hpp"
 #include "agent/tell/json_text.hpp"
+#include "agent/tell/overview.hpp"
 #include "agent/tell/words.hpp"
 #include "base/encoding.hpp"
 #include "base/time_zone.hpp"

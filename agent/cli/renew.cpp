@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "agent/cli/command.hpp"
+#include "agent/tell/overview.hpp"
 #include "agent/tell/words.hpp"
 
 namespace agent {

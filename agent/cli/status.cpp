@@ -9,6 +9,7 @@
 
 #include "agent/cli/command.hpp"
 #include "agent/tell/json_text.hpp"
+#include "agent/tell/overview.hpp"
 
 namespace agent {
 

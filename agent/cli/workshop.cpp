@@ -19,6 +19,7 @@
 #include "agent/memory/machine.hpp"
 #include "agent/tell/hold_words.hpp"
 #include "agent/tell/json_text.hpp"
+#include "agent/tell/overview.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/control.hpp"
 #include "agent/work/local_rights.hpp"
@@ -112,25 +113,6 @@ Result<std::unique_ptr<Workshop>> Workshop::open(const Options& options, Configu
         shop->config, *shop->store, shop->files, *shop->transport, shop->clock, *shop->progress, *shop->log);
     if (options.command != "run") shop->surroundings->somebody_waits();
     return shop;
-}
-
-int exit_code_of(const base::Error& error) {
-    const std::string_view code = base::to_string(error.code);
-    switch (error.code) {
-        case Code::StateLocked:
-            return exit_code::kBusy;
-        case Code::CaRateLimited:
-            return exit_code::kHeld;
-        case Code::CaBindingRequired:
-        case Code::CaTermsNotAgreed:
-            return exit_code::kUsage;
-        default:
-            break;
-    }
-    if (code.starts_with("config/") || code.starts_with("usage/")) return exit_code::kUsage;
-    if (code.starts_with("state/")) return exit_code::kState;
-    return code.starts_with("ca/") || code.starts_with("net/") ? exit_code::kNotIssued
-                                                               : exit_code::kUnexpected;
 }
 
 void tell(const Options& options, const base::Error& error) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/tell/status.hpp"
+#include "agent/tell/overview.hpp"
 
 namespace agent {
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/tell/status.hpp"
 #include "base/text.hpp"
 
 namespace agent {

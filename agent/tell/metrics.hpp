@@ -11,9 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "agent/tell/status.hpp"
+#include "agent/plan/plan.hpp"
 
 namespace agent {
+
+struct CertificateStatus;
 
 /// What is shown of one certificate; little enough to be kept of tens of thousands.
 struct CertificateFigures {

@@ -1,13 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The states of certificates and targets: their names, and that of a target.
+#include "agent/tell/states.hpp"
+
+#include <algorithm>
+
 #include "agent/tell/status.hpp"
 
 namespace agent {
 
 using base::Code;
+using base::Instant;
 using deployers::AddressVerdict;
 using deployers::EndpointVerdict;
 using deployers::Verdict;
+
+namespace {
+
+bool any_target(const CertificateStatus& status, std::initializer_list<TargetState> states) {
+    return std::ranges::any_of(status.targets, [&](const TargetStatus& target) {
+        return std::ranges::find(states, target.state) != states.end();
+    });
+}
+
+}  // namespace
 
 std::string_view to_string(CertificateState state) {
     switch (state) {
@@ -99,6 +113,30 @@ TargetState state_of(const TargetConfig& config, const TargetRecord* target, con
     if (record.served_told >= wanted->number && deployers::shows_a_fault(target->endpoints))
         return TargetState::Drifted;
     return any_stale ? TargetState::Stale : TargetState::Failing;
+}
+
+CertificateState state_of(const CertificateStatus& status, bool has_open_order, Instant now) {
+    const Record& record = status.record;
+    const GenerationRecord* wanted = record.wanted();
+    const bool not_deployed = std::ranges::any_of(status.targets, [](const TargetStatus& target) {
+        return target.record.failure && target.record.installed != target.wanted;
+    });
+    const bool public_unserved = record.endpoints_verified_at && !deployers::all_serving(record.endpoints);
+    if (wanted != nullptr && wanted->revoked_at) return CertificateState::Revoked;
+    if (wanted != nullptr && status.served.oldest_not_after.value_or(wanted->not_after) <= now)
+        return CertificateState::Expired;
+    if (record.issuance && record.issuance->error.code == Code::CaPaused) return CertificateState::Paused;
+    if (record.issuance || not_deployed) return CertificateState::Failing;
+    if (any_target(status, {TargetState::Held})) return CertificateState::Held;
+    if (public_unserved || any_target(status, {TargetState::Partial, TargetState::Stale, TargetState::Failing,
+                                               TargetState::Drifted, TargetState::Unknown})) {
+        return CertificateState::Unserved;
+    }
+    if (wanted == nullptr) return has_open_order ? CertificateState::Renewing : CertificateState::NeverIssued;
+    if (has_open_order) return CertificateState::Renewing;
+    if (any_target(status, {TargetState::Deploying, TargetState::Pending}))
+        return CertificateState::Deploying;
+    return status.plan.renewal.at <= now ? CertificateState::Due : CertificateState::Ok;
 }
 
 }  // namespace agent

@@ -142,12 +142,6 @@ std::string looked_words(const Overview& overview) {
     return last ? "looked " + relative(*last, overview.now) : "";
 }
 
-std::string agent_words(const Overview& overview) {
-    const AgentStatus& agent = overview.agent;
-    if (!agent.is_running) return overview.store.ok() ? "none runs" : "";
-    return "running" + (agent.since ? " since " + brief_time(*agent.since, overview.now) : "");
-}
-
 std::string totals_text(const Overview& overview, std::size_t width) {
     std::map<std::string, std::size_t> others;
     std::size_t ok = 0;

@@ -3,7 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/tell/causes.hpp"
-#include "agent/tell/status.hpp"
+#include "agent/tell/json_text.hpp"
+#include "agent/tell/overview.hpp"
 
 namespace agent {
 
@@ -116,10 +117,6 @@ json key_of(const CertificateStatus& status) {
 }
 
 }  // namespace
-
-json instant_or_null(const std::optional<Instant>& instant) {
-    return instant ? json(base::format_instant(*instant)) : json(nullptr);
-}
 
 json to_json(const TargetStatus& target) {
     const TargetRecord& record = target.record;

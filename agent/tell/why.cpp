@@ -7,6 +7,7 @@
 #include "agent/plan/revocation.hpp"
 #include "agent/plan/standing.hpp"
 #include "agent/tell/hold_words.hpp"
+#include "agent/tell/status.hpp"
 #include "agent/tell/words.hpp"
 
 namespace agent {

@@ -9,7 +9,9 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "agent/tell/status.hpp"
+#include "agent/plan/ledger.hpp"
+#include "agent/plan/plan.hpp"
+#include "agent/tell/states.hpp"
 
 namespace agent {
 

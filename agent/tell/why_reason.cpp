@@ -2,6 +2,7 @@
 // The reasons of a renewal in plain words.
 #include <algorithm>
 
+#include "agent/tell/status.hpp"
 #include "agent/tell/why.hpp"
 #include "agent/tell/words.hpp"
 

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/tell/json_text.hpp"
 #include "agent/tell/why.hpp"
 #include "agent/tell/words.hpp"
 

@@ -8,7 +8,7 @@
 
 #include "acme/renewal_info.hpp"
 #include "agent/plan/plan.hpp"
-#include "agent/tell/status.hpp"
+#include "agent/tell/key_words.hpp"
 #include "agent/work/residue.hpp"
 #include "agent/work/standing.hpp"
 

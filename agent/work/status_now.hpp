@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "agent/config/catalogue.hpp"
-#include "agent/tell/status.hpp"
+#include "agent/tell/overview.hpp"
 #include "agent/work/metrics_keeper.hpp"
 #include "agent/work/pass.hpp"
 #include "agent/work/surroundings.hpp"

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/memory/file_store.hpp"
+#include "agent/tell/key_words.hpp"
 #include "agent/tell/status.hpp"
 #include "base/encoding.hpp"
 #include "tests/unit/agent/fixtures.hpp"

@@ -8,7 +8,9 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/tell/exit_code.hpp"
 #include "agent/tell/hold_words.hpp"
+#include "agent/tell/status.hpp"
 #include "agent/tell/why.hpp"
 #include "agent/work/renewal_window.hpp"
 #include "tests/unit/agent/fixtures.hpp"

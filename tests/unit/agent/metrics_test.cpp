@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "agent/memory/history.hpp"
+#include "agent/tell/status.hpp"
 #include "agent/work/metrics_keeper.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 #include "tests/unit/base/temporary_directory.hpp"

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "agent/tell/exit_code.hpp"
 #include "agent/tell/status.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 

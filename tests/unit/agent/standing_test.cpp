@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "agent/tell/status.hpp"
 #include "agent/tell/why.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 

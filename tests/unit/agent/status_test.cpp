@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a record amounts to for a person, for a script and for a monitor.
-#include "agent/tell/status.hpp"
-
 #include <ostream>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/tell/exit_code.hpp"
+#include "agent/tell/overview.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 
 using namespace std::chrono_literals;

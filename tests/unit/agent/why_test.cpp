@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/tell/status.hpp"
 #include "agent/tell/words.hpp"
 #include "tests/unit/agent/fixtures.hpp"
 
