@@ -1,36 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every host must refuse or survive: the other half of host_conformance.hpp, and what both halves share.
+// What every host must refuse or survive: bad commands, what cannot be written, paths that others could turn.
 #pragma once
 
-#include <algorithm>
-#include <functional>
-#include <memory>
-#include <ostream>
+#include <filesystem>
 #include <string>
-#include <vector>
 
 #include <doctest/doctest.h>
 
-#include "base/encoding.hpp"
-#include "base/file.hpp"
+#include "base/error.hpp"
 #include "deployers/hosts/host.hpp"
-#include "deployers/hosts/places.hpp"
 #include "tests/unit/deployers/fake_service.hpp"
+#include "tests/unit/deployers/host_under_test.hpp"
 
 namespace tests {
-
-using MakeHost = std::function<std::unique_ptr<deployers::Host>()>;
-using deployers::Installation;
-using deployers::InstallOutcome;
-using Names = std::vector<std::string>;
-
-/// Installs, and requires that the host could be reached and answered.
-inline std::unique_ptr<deployers::Session> install(const MakeHost& make_host,
-                                                   const Installation& installation) {
-    auto session = make_host()->install(installation);
-    if (!session) FAIL(session.error().message);
-    return std::move(session).value();
-}
 
 inline void survives_bad_commands(const MakeHost& make_host) {
     const FakeService service;
@@ -164,20 +146,6 @@ inline void refuses_unsafe_paths(const MakeHost& make_host) {
         CHECK(install(make_host, installation)->report().outcome == InstallOutcome::Installed);
         CHECK(slurp(service.path() + "/real/key") == "key 1");
     }
-}
-
-inline void inspects(const MakeHost& make_host) {
-    const FakeService service;
-    const Installation installation = service.installation("1");
-    const auto nothing = make_host()->inspect(installation);
-    REQUIRE(nothing.has_value());
-    CHECK(nothing->empty());
-    spill(service.key(), "key 1");
-    const auto half = make_host()->inspect(installation);
-    REQUIRE(half.has_value());
-    CHECK(*half == std::vector<deployers::FileDigest>{deployers::digests_of(installation)[1]});
-    CHECK(service.names() == Names{"key"});
-    CHECK(service.log() == "");
 }
 
 }  // namespace tests

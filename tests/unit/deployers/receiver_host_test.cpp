@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include "base/encoding.hpp"
+#include "base/file.hpp"
 #include "deployers/hosts/receiver_script.hpp"
 #include "tests/unit/deployers/host_conformance.hpp"
 #include "tests/unit/deployers/sshd.hpp"

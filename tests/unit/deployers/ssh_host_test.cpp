@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include "base/clock.hpp"
+#include "base/encoding.hpp"
 #include "deployers/hosts/ssh.hpp"
 #include "tests/unit/deployers/host_conformance.hpp"
 #include "tests/unit/deployers/sshd.hpp"
