@@ -45,6 +45,16 @@ int attention_code_of(const CertificateStatus& status) {
     return error.code == Code::DeployHeld ? exit_code::kNotDeployed : exit_code::kNotServed;
 }
 
+namespace {
+
+/// A CA that has lost our account may refuse the next order for what still names the old one, until somebody
+/// has seen to that. A state that came from another machine goes on by itself, and is only told.
+int attention_code_of(const Condition& condition) {
+    return condition.code.starts_with("ca/") ? exit_code::kNotIssued : exit_code::kWell;
+}
+
+}  // namespace
+
 int exit_code_of(const base::Error& error) {
     const std::string_view code = base::to_string(error.code);
     switch (error.code) {
@@ -78,6 +88,8 @@ int attention_code_of(const Overview& overview) {
     int code = overview.store.ok() ? exit_code::kWell : exit_code::kState;
     for (const CertificateStatus& status : overview.certificates)
         code = combined_exit_code(code, attention_code_of(status));
+    for (const Condition& condition : overview.conditions)
+        code = combined_exit_code(code, attention_code_of(condition));
     return overview.clock_holds_orders ? combined_exit_code(code, exit_code::kNotIssued) : code;
 }
 

@@ -27,7 +27,8 @@ constexpr int kHeld = 8;
 /// The same, of what needs attention only: what `status` and `verify` report.
 [[nodiscard]] int attention_code_of(const CertificateStatus& status);
 
-/// 3, 4, 5, 7 or 0: what of all this needs attention, with the state and this machine's clock.
+/// 3, 4, 5, 7 or 0: what of all this needs attention, with the state, this machine's clock, and what holds of
+/// no certificate alone.
 [[nodiscard]] int attention_code_of(const Overview& overview);
 
 /// The exit code for an error that is no certificate's: 2 what a person has to change, 3 a CA's no, 6, 7, 8.

@@ -113,8 +113,8 @@ std::string summary_of(const Overview& overview) {
     const auto attention =
         static_cast<std::size_t>(std::count_if(overview.certificates.begin(), overview.certificates.end(),
                                                [](const auto& s) { return s.attention.has_value(); }));
-    const bool is_well_otherwise =
-        overview.store.ok() && !overview.clock && overview.agent.config_error.empty();
+    const bool is_well_otherwise = overview.store.ok() && !overview.clock && overview.conditions.empty() &&
+                                   overview.agent.config_error.empty();
     std::string line = counted(overview.certificates.size(), "certificate") + ", ";
     line += attention > 0 ? std::to_string(attention) + (attention == 1 ? " needs" : " need") + " attention."
             : is_well_otherwise ? "all well."

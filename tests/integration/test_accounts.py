@@ -222,9 +222,12 @@ def test_a_lost_account_is_told_until_somebody_has_seen_to_it(renewd, pebble):
     assert before in renewd.run('account', 'show').out and before in renewd.run('history', NAME).out
     told, = renewd.status()['conditions']
     assert told['code'] == 'ca/account-missing' and before in told['message'] and 'renewd account register test' in told['hint']
-    assert before in renewd.run('status', expect=0).out
+    told = renewd.run('status', expect=3).out
+    assert before in told and 'all well' not in told
+    renewd.run('verify', expect=3)
     renewd.run('account', 'register', 'test', expect=0)
     assert renewd.status()['conditions'] == [] and renewd.account()['lost'] is None
+    assert 'all well' in renewd.run('status', expect=0).out
 
 
 def test_terms_that_have_changed(renewd, pebble, ca_proxy):

@@ -237,6 +237,21 @@ TEST_CASE("status: what is wrong with the state and the clock is attention, too"
     CHECK(agent::to_table(overview, {}).find("! a is damaged (and 1 more)\n") != std::string::npos);
 }
 
+TEST_CASE("status: what holds of no certificate alone is attention where it waits for somebody") {
+    const agent::CertificateConfig certificate = fixtures::certificate();
+    agent::Overview overview{.certificates = {status_of(certificate, well())}, .now = kNow};
+    CHECK(agent::attention_code_of(overview) == 0);
+    overview.conditions = {{.code = "config/conflict", .since = kNow, .message = "came from elsewhere"}};
+    CHECK(agent::attention_code_of(overview) == 0);
+    overview.conditions.push_back({.code = "ca/account-missing",
+                                   .since = kNow,
+                                   .message = "the CA test has lost our account",
+                                   .hint = "renewd account register test"});
+    CHECK(agent::attention_code_of(overview) == 3);
+    overview.store.errors = {{.code = base::Code::StateNoSpace, .message = "it is full"}};
+    CHECK(agent::attention_code_of(overview) == 7);
+}
+
 TEST_CASE("status: a configuration that is not in force, and since when the other one is") {
     agent::Overview overview{.now = kNow};
     CHECK(agent::to_json(overview)["agent"]["config_accepted_at"].is_null());
@@ -262,6 +277,9 @@ TEST_CASE("status: the last line says who looks after it all, and whether all is
     overview = well_kept;
     overview.store.errors = {{.code = base::Code::StateUnwritable, .message = "it is read-only"}};
     CHECK(last_line(overview) == "1 certificate, well but for what is said above. Looked 5 min ago.\n");
+    overview = well_kept;
+    overview.conditions = {{.code = "ca/account-missing", .since = kNow, .message = "lost"}};
+    CHECK(last_line(overview).starts_with("1 certificate, well but for what is said above."));
     CHECK(last_line({.now = kNow}) == "0 certificates, all well. No agent runs.\n");
 }
 
