@@ -13,6 +13,7 @@
 #include "agent/cli/command.hpp"
 #include "agent/memory/state_files.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/control.hpp"
 #include "agent/work/local_rights.hpp"
 #include "agent/work/metrics_keeper.hpp"
 #include "agent/work/status_now.hpp"

@@ -260,6 +260,19 @@ AgentStatus agent_status(Workshop& shop) {
     return status;
 }
 
+/// What only a write finds out (a disk that answers with errors), the agent that runs has met: a command that
+/// only reads has it from there.
+void note_trouble_of_the_agent(const Workshop& shop, StoreStatus& store) {
+    constexpr base::Milliseconds kPatience{1'000};  // it answers at once, or is stuck itself
+    const auto met = ask_agent(shop.config.agent.state_dir, kStateQuestion, kPatience);
+    if (!met || met->empty()) return;
+    store.errors.push_back(
+        {.code = Code::StateUnwritable,
+         .message = "the running agent cannot read or write the state: " + base::printable(*met, 500),
+         .hint = "see to the disk; the agent tries again by itself, every minute",
+         .step = "state"});
+}
+
 }  // namespace
 
 Overview overview_of(Workshop& shop, bool with_removed) {
@@ -286,6 +299,7 @@ Overview overview_of(Workshop& shop, bool with_removed) {
         }
     }
     std::ranges::sort(overview.certificates, is_more_urgent);
+    if (overview.store.ok()) note_trouble_of_the_agent(shop, overview.store);
     return overview;
 }
 

@@ -12,6 +12,7 @@
 #include "agent/plan/plan.hpp"
 #include "agent/plan/retry.hpp"
 #include "agent/tell/words.hpp"
+#include "agent/work/control.hpp"
 #include "agent/work/removed.hpp"
 #include "agent/work/status_now.hpp"
 
@@ -321,8 +322,10 @@ Instant Loop::after_error(const CertificateOutcome& outcome, Instant now) {
 }
 
 void Loop::hear() {
-    for (const std::string& line : control_.hear()) {
-        const std::string certificate = certificate_changed(line);
+    for (const ControlLine& line : control_.hear()) {
+        if (line.text == kStateQuestion)
+            control_.answer(line, let_down_.empty() ? std::string_view() : let_down_.begin()->second);
+        const std::string certificate = certificate_changed(line.text);
         if (!certificate.empty() && agenda_.knows(certificate)) agenda_.put(certificate, Instant{});
     }
 }

@@ -17,7 +17,6 @@
 #include "agent/memory/agent_note.hpp"
 #include "agent/memory/index.hpp"
 #include "agent/plan/agenda.hpp"
-#include "agent/work/control.hpp"
 #include "agent/work/metrics_keeper.hpp"
 #include "agent/work/pass.hpp"
 #include "agent/work/surroundings.hpp"
@@ -26,6 +25,8 @@
 #include "base/wakeup.hpp"
 
 namespace agent {
+
+class ControlSocket;
 
 /// A configuration that may come into force.
 struct Accepted {

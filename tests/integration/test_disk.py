@@ -202,6 +202,31 @@ def test_the_agent_tells_when_its_state_cannot_be_written_any_more(renewd, nginx
     wait_until(lambda: value(metrics, 'renewd_store_ok') == 1, 'the metric to say so', 30)
 
 
+def test_what_only_a_write_finds_out_is_told_by_status_while_an_agent_runs(renewd, nginx, start_agent, open_for_test):
+    """One certificate's directory takes nothing any more, which nobody sees who only reads; the agent has met it."""
+    broken = renewd.directory / 'broken'
+    broken.touch()
+    target = nginx_target(nginx, test=['/bin/sh', '-c', f'test ! -e {broken}'])
+    renewd.configure(certificate(target))
+    agent = start_agent()
+    wait_for_state(renewd, 'failing')
+    assert renewd.status()['store']['ok']
+    place = renewd.state / 'certificates' / NAME
+    run('mount', '--bind', place, place)
+    open_for_test(place, lambda: run('umount', '-l', place))
+    run('mount', '-o', 'remount,ro,bind', place)
+    agent.hang_up()  # tries the deployment again at once
+    wait_until(lambda: not renewd.status()['store']['ok'], 'the agent to have met it', 30)
+    told = ' '.join(renewd.run('status', expect=7).out.split())
+    assert 'the running agent cannot read or write the state' in told and 'Read-only file system' in told and 'all well' not in told
+    assert 'Read-only file system' in renewd.run('why', NAME).out
+    broken.unlink()
+    run('mount', '-o', 'remount,rw,bind', place)
+    agent.hang_up()
+    wait_for_state(renewd, 'ok')
+    wait_until(lambda: renewd.status()['store']['ok'], 'the agent to have written', 30)
+
+
 def test_an_agent_that_finds_its_state_read_only_waits_for_it(renewd, nginx, read_only, start_agent, place, open_for_test):
     """It stays up and says so, to the log, the service manager and the metrics; and begins once the state can be written."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

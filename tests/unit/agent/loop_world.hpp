@@ -22,6 +22,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/memory/file_store.hpp"
+#include "agent/work/control.hpp"
 #include "agent/work/loop.hpp"
 #include "tests/unit/acme/fake_ca.hpp"
 #include "tests/unit/agent/fixtures.hpp"
