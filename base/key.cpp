@@ -11,6 +11,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "base/elliptic.hpp"
 #include "base/encoding.hpp"
 #include "base/openssl.hpp"
 
@@ -35,44 +36,9 @@ constexpr std::array<TypeName, 5> kTypeNames{{
     {KeyType::Rsa4096, "rsa-4096"},
 }};
 
-/// What JOSE says about an elliptic curve (RFC 7518 §3.4, §6.2.1.1).
-struct Curve {
-    std::string_view group;  // OpenSSL's name
-    std::string_view crv;
-    std::string_view algorithm;
-    int width;  // bytes of a coordinate, and of r and s
-    const EVP_MD* (*digest)();
-};
-
-constexpr std::array<Curve, 2> kCurves{{
-    {SN_X9_62_prime256v1, "P-256", "ES256", 32, EVP_sha256},
-    {SN_secp384r1, "P-384", "ES384", 48, EVP_sha384},
-}};
-
-/// The curve of an elliptic key; nullptr for other keys, and for curves that are none of ours.
-const Curve* curve_of(const EVP_PKEY* key) {
-    std::array<char, 64> group{};
-    if (EVP_PKEY_get_group_name(key, group.data(), group.size(), nullptr) != 1) {
-        static_cast<void>(openssl_error());
-        return nullptr;
-    }
-    const auto* curve = std::ranges::find(kCurves, std::string_view(group.data()), &Curve::group);
-    return curve == kCurves.end() ? nullptr : curve;
-}
-
 const EVP_MD* digest_of(const EVP_PKEY* key) {
     const Curve* curve = curve_of(key);
     return curve != nullptr ? curve->digest() : EVP_sha256();
-}
-
-/// A number of the public key, big-endian, in at least `width` bytes.
-std::string number(const EVP_PKEY* key, const char* name, int width) {
-    BIGNUM* value = nullptr;
-    if (EVP_PKEY_get_bn_param(key, name, &value) != 1) return {};
-    const BignumPtr owned(value);
-    std::string bytes(static_cast<std::size_t>(std::max(width, BN_num_bytes(value))), '\0');
-    BN_bn2binpad(value, reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-    return bytes;
 }
 
 /// A signature with the key's own digest, as OpenSSL writes it; empty where it cannot sign.
@@ -117,17 +83,19 @@ int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* ask
     return -1;
 }
 
-/// The type that an unencrypted PKCS #8 file gives for its key; nullptr for other types and other files.
-const char* type_in_pkcs8(const std::string& pem) {
+/// What an unencrypted PKCS #8 file holds; empty for other files.
+Pkcs8Ptr pkcs8_in(const std::string& pem) {
     const BioPtr source(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     bool encrypted = false;
-    const Pkcs8Ptr info(
-        PEM_read_bio_PKCS8_PRIV_KEY_INFO(source.get(), nullptr, refuse_passphrase, &encrypted));
+    Pkcs8Ptr info(PEM_read_bio_PKCS8_PRIV_KEY_INFO(source.get(), nullptr, refuse_passphrase, &encrypted));
+    if (!info) static_cast<void>(openssl_error());
+    return info;
+}
+
+/// The type that it gives for its key; nullptr for those that are none of ours.
+const char* type_in(const PKCS8_PRIV_KEY_INFO* info) {
     const ASN1_OBJECT* algorithm = nullptr;
-    if (!info || PKCS8_pkey_get0(&algorithm, nullptr, nullptr, nullptr, info.get()) != 1) {
-        static_cast<void>(openssl_error());
-        return nullptr;
-    }
+    PKCS8_pkey_get0(&algorithm, nullptr, nullptr, nullptr, info);
     const int type = OBJ_obj2nid(algorithm);
     if (type == NID_X9_62_id_ecPublicKey) return "EC";
     return type == NID_rsaEncryption ? "RSA" : nullptr;
@@ -135,9 +103,11 @@ const char* type_in_pkcs8(const std::string& pem) {
 
 /// The key in a file like those we write. OpenSSL finds every kind of key in every kind of file, too, but
 /// gathers all its decoders for that: several times the work, once a certificate.
-EVP_PKEY* read_pkcs8(const std::string& pem) {
-    const char* type = type_in_pkcs8(pem);
+PkeyPtr read_pkcs8(const std::string& pem) {
+    const Pkcs8Ptr info = pkcs8_in(pem);
+    const char* type = info ? type_in(info.get()) : nullptr;
     if (type == nullptr) return nullptr;
+    if (PkeyPtr key = elliptic_key_in(info.get()); key) return key;
     EVP_PKEY* key = nullptr;
     const DecoderPtr decoder(OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", "PrivateKeyInfo", type,
                                                            EVP_PKEY_KEYPAIR, nullptr, nullptr));
@@ -145,7 +115,7 @@ EVP_PKEY* read_pkcs8(const std::string& pem) {
     std::size_t size = pem.size();
     if (!decoder || OSSL_DECODER_from_data(decoder.get(), &bytes, &size) != 1)
         static_cast<void>(openssl_error());
-    return key;
+    return PkeyPtr(key);
 }
 
 Failure invalid(std::string message, std::string hint = {}) {
@@ -188,6 +158,14 @@ Result<void> check(EVP_PKEY* key) {
     if (verifies(key, sign(key, kSample), kSample)) return {};
     static_cast<void>(openssl_error());
     return invalid("the private key is damaged: what it signs does not verify with its own public half");
+}
+
+std::string write_public_half(const EVP_PKEY* key) {
+    const Curve* curve = curve_of(key);
+    if (curve == nullptr) return to_der<i2d_PUBKEY>(key);
+    const PublicKeyPtr written(X509_PUBKEY_new());
+    if (!written || !write_public_key(written.get(), key, *curve)) return {};
+    return to_der<i2d_X509_PUBKEY>(written.get());
 }
 
 }  // namespace
@@ -243,7 +221,7 @@ Result<PrivateKey> PrivateKey::parse(const Secret& pem) {
     if (text.size() > kPemMax) return invalid("the private key is longer than 64 KiB");
     const BioPtr source(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
     bool encrypted = false;
-    PkeyPtr key(read_pkcs8(text));
+    PkeyPtr key = read_pkcs8(text);
     if (!key) key.reset(PEM_read_bio_PrivateKey(source.get(), nullptr, refuse_passphrase, &encrypted));
     if (encrypted) {
         static_cast<void>(openssl_error());
@@ -258,15 +236,19 @@ Result<PrivateKey> PrivateKey::parse(const Secret& pem) {
 
 Result<Secret> PrivateKey::to_pem() const {
     const BioPtr memory(BIO_new(BIO_s_mem()));
-    if (PEM_write_bio_PKCS8PrivateKey(memory.get(), handle(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
+    const Curve* curve = curve_of(handle());
+    const Pkcs8Ptr info = curve != nullptr ? to_pkcs8(handle(), *curve) : nullptr;
+    const int written =
+        info ? PEM_write_bio_PKCS8_PRIV_KEY_INFO(memory.get(), info.get())
+             : PEM_write_bio_PKCS8PrivateKey(memory.get(), handle(), nullptr, nullptr, 0, nullptr, nullptr);
+    if (written != 1) {
         return fail(Code::InternalUnexpected, "OpenSSL could not write a private key: " + openssl_error());
     }
     return Secret(contents(memory.get()));
 }
 
 std::string PrivateKey::public_key_der() const {
-    // Once: OpenSSL looks through all its encoders for it.
-    std::call_once(held_->once, [this] { held_->public_key_der = to_der<i2d_PUBKEY>(handle()); });
+    std::call_once(held_->once, [this] { held_->public_key_der = write_public_half(handle()); });
     return held_->public_key_der;
 }
 

@@ -7,6 +7,7 @@
 #include <openssl/rand.h>
 
 #include "base/certificate.hpp"
+#include "base/elliptic.hpp"
 #include "base/openssl.hpp"
 
 namespace base {
@@ -94,6 +95,12 @@ bool set_own_name(X509* certificate, const std::string& first_name) {
            X509_set_issuer_name(certificate, name) == 1;
 }
 
+bool set_public_key(X509_REQ* request, const PrivateKey& key) {
+    const Curve* curve = curve_of(key.handle());
+    return curve != nullptr ? write_public_key(X509_REQ_get_X509_PUBKEY(request), key.handle(), *curve)
+                            : X509_REQ_set_pubkey(request, key.handle()) == 1;
+}
+
 }  // namespace
 
 Result<std::string> make_request(const PrivateKey& key, const std::vector<Identifier>& names) {
@@ -104,7 +111,7 @@ Result<std::string> make_request(const PrivateKey& key, const std::vector<Identi
     if (alternatives) X509v3_add_ext(&stack, alternatives.get(), -1);  // makes the stack, and copies into it
     const ExtensionsPtr extensions(stack);
     if (!request || !extensions || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
-        X509_REQ_set_pubkey(request.get(), key.handle()) != 1 ||
+        !set_public_key(request.get(), key) ||
         X509_REQ_add_extensions(request.get(), extensions.get()) != 1 ||
         X509_REQ_sign(request.get(), key.handle(), digest_for(key)) <= 0) {
         return refused("a certificate request");

@@ -2,11 +2,14 @@
 // Keys are read strictly, written back the same, and sign what OpenSSL on the other side verifies.
 #include "base/key.hpp"
 
+#include <algorithm>
 #include <array>
 #include <ostream>
+#include <span>
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
@@ -87,6 +90,47 @@ TEST_CASE("key: PKCS#8 is written as it was read, also from SEC1 and PKCS#1") {
         CHECK(old_form->to_pem().value().reveal() == pem);
         CHECK(old_form->public_key_der() == key->public_key_der());
     }
+}
+
+TEST_CASE("key: what is written of an elliptic key is what OpenSSL writes, to the byte, and reads") {
+    for (const KeyType type : {KeyType::EcdsaP256, KeyType::EcdsaP384}) {
+        for (int i = 0; i < 600; ++i) {  // some of them have a number that begins with a zero byte
+            const auto key = PrivateKey::generate(type);
+            REQUIRE(key.has_value());
+            const auto pem = key->to_pem();
+            REQUIRE(pem.has_value());
+            CHECK(pem->reveal() == pem_of(key->handle()));
+            CHECK(key->public_key_der() == base::to_der<i2d_PUBKEY>(key->handle()));
+            const auto read = PrivateKey::parse(*pem);
+            REQUIRE(read.has_value());
+            CHECK(read->is_same_as(*key));
+            CHECK(pem_of(read->handle()) == pem->reveal());
+        }
+    }
+}
+
+TEST_CASE("key: an elliptic key whose public half is not its own, or no point of its curve, is refused") {
+    const PrivateKey one = PrivateKey::generate(KeyType::EcdsaP256).value();
+    const PrivateKey other = PrivateKey::generate(KeyType::EcdsaP256).value();
+    const auto info_of = [](const PrivateKey& key) { return base::Pkcs8Ptr(EVP_PKEY2PKCS8(key.handle())); };
+    const auto half_of = [](PKCS8_PRIV_KEY_INFO* info) {
+        const unsigned char* start = nullptr;
+        int size = 0;
+        PKCS8_pkey_get0(nullptr, &start, &size, nullptr, info);
+        return std::span(const_cast<unsigned char*>(start) + size - 64, 64);
+    };
+    const auto pem_with = [](PKCS8_PRIV_KEY_INFO* info) {
+        const base::BioPtr memory(BIO_new(BIO_s_mem()));
+        REQUIRE(PEM_write_bio_PKCS8_PRIV_KEY_INFO(memory.get(), info) == 1);
+        return base::contents(memory.get());
+    };
+    const base::Pkcs8Ptr swapped = info_of(one);
+    std::ranges::copy(half_of(info_of(other).get()), half_of(swapped.get()).begin());
+    CHECK(parse(pem_with(swapped.get())).error().code == Code::CryptoInvalid);
+    const base::Pkcs8Ptr off_the_curve = info_of(one);
+    half_of(off_the_curve.get()).back() ^= 1U;
+    CHECK(parse(pem_with(off_the_curve.get())).error().code == Code::CryptoInvalid);
+    CHECK(ERR_peek_error() == 0);
 }
 
 TEST_CASE("key: curve parameters in front of a SEC1 key, as `openssl ecparam` writes them, do no harm") {
