@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/cli/options.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <functional>
 #include <set>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <unistd.h>
@@ -28,26 +30,18 @@ constexpr std::array kLater{"show",         "rollback", "host", "init",  "discov
 
 class CommandLine {
   public:
-    CommandLine() {
+    /// `first`: the first word that was typed. Where it is a command, nothing behind it can mean another one,
+    /// and the options of the others need not be made.
+    explicit CommandLine(std::string_view first) {
         app_.set_version_flag("--version", "renewd " RENEWD_VERSION);
         app_.footer(kFooter);
         app_.require_subcommand(1);
-        add_run();
-        add_renew();
-        add_deploy();
-        add_verify();
-        add_status();
-        add_why();
-        add_history();
-        add_forecast();
-        add_common(app_.add_subcommand(
-            "check", "reads the configuration and tries the surroundings; orders and deploys nothing"));
-        add_account();
-        add_revoke();
-        add_replace();
-        add_apply();
-        add_pause();
-        add_forget();
+        const auto all = commands_there_are();
+        if (const auto* typed = std::ranges::find(all, first, &Command::name); typed != all.end()) {
+            (this->*typed->add)();
+            return;
+        }
+        for (const Command& command : all) (this->*command.add)();
         for (const char* name : kLater) app_.add_subcommand(name, "")->group("")->allow_extras();
     }
 
@@ -74,6 +68,33 @@ class CommandLine {
     }
 
   private:
+    struct Command {
+        std::string_view name;
+        void (CommandLine::*add)();
+    };
+
+    /// In the order of --help.
+    static constexpr std::array<Command, 16> commands_there_are() {
+        return {{
+            {"run", &CommandLine::add_run},
+            {"renew", &CommandLine::add_renew},
+            {"deploy", &CommandLine::add_deploy},
+            {"verify", &CommandLine::add_verify},
+            {"status", &CommandLine::add_status},
+            {"why", &CommandLine::add_why},
+            {"history", &CommandLine::add_history},
+            {"forecast", &CommandLine::add_forecast},
+            {"check", &CommandLine::add_check},
+            {"account", &CommandLine::add_account},
+            {"revoke", &CommandLine::add_revoke},
+            {"replace", &CommandLine::add_replace},
+            {"apply", &CommandLine::add_apply},
+            {"pause", &CommandLine::add_pause},
+            {"resume", &CommandLine::add_resume},
+            {"forget", &CommandLine::add_forget},
+        }};
+    }
+
     /// What was typed, and what was probably meant.
     [[nodiscard]] std::string what_is_wrong(const CLI::ParseError& error) const {
         const std::vector<CLI::App*> chosen = app_.get_subcommands();
@@ -191,6 +212,11 @@ class CommandLine {
 
     void add_verify() { add_selecting("verify", "looks at every endpoint now"); }
 
+    void add_check() {
+        add_common(app_.add_subcommand(
+            "check", "reads the configuration and tries the surroundings; orders and deploys nothing"));
+    }
+
     void add_account() {
         CLI::App* command = app_.add_subcommand("account", "the account at a CA");
         add_common(command);
@@ -268,8 +294,9 @@ class CommandLine {
             ->type_name("T");
         pause->add_option("--reason", options_.pause.reason, "shown wherever it holds something back")
             ->type_name("TEXT");
-        add_selecting("resume", "ends a pause");
     }
+
+    void add_resume() { add_selecting("resume", "ends a pause"); }
 
     void add_forget() {
         CLI::App* command = app_.add_subcommand(
@@ -335,7 +362,7 @@ class CommandLine {
 }  // namespace
 
 Parsed parse_options(int argc, const char* const* argv) {
-    return CommandLine().parse(argc, argv);
+    return CommandLine(argc > 1 ? argv[1] : "").parse(argc, argv);
 }
 
 }  // namespace agent
