@@ -9,6 +9,7 @@
 
 #include "agent/cli/become_owner.hpp"
 #include "agent/cli/options.hpp"
+#include "base/runtime.hpp"
 
 namespace agent {
 
@@ -72,6 +73,7 @@ extern "C" void end_at_once(int signal) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    base::settle_runtime();
     // A parent that ignores SIGCHLD would hide from us how our children end.
     (void)std::signal(SIGCHLD, SIG_DFL);
     (void)std::signal(SIGINT, end_at_once);
