@@ -32,18 +32,13 @@ std::size_t width_of(const Curve& curve) {
     return static_cast<std::size_t>(curve.width);
 }
 
-std::string point_of(const EVP_PKEY* key, const Curve& curve) {
-    return std::string(kUncompressed)
-        .append(number(key, OSSL_PKEY_PARAM_EC_PUB_X, curve.width))
-        .append(number(key, OSSL_PKEY_PARAM_EC_PUB_Y, curve.width));
-}
-
 /// The ECPrivateKey; empty if there is no private number.
 Secret private_key_der(const EVP_PKEY* key, const Curve& curve) {
     BIGNUM* value = nullptr;
     if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &value) != 1) return {};
     const BignumPtr owned(value);
     const std::string point = point_of(key, curve);
+    if (point.empty()) return {};
     std::string der(curve.before_number);
     const std::size_t at = der.size();
     der.reserve(at + width_of(curve) + curve.before_point.size() + point.size());  // leaves no copy behind
@@ -102,13 +97,17 @@ const Curve* curve_of(const EVP_PKEY* key) {
     return curve == kCurves.end() ? nullptr : curve;
 }
 
-std::string number(const EVP_PKEY* key, const char* name, int width) {
-    BIGNUM* value = nullptr;
-    if (EVP_PKEY_get_bn_param(key, name, &value) != 1) return {};
-    const BignumPtr owned(value);
-    std::string bytes(static_cast<std::size_t>(std::max(width, BN_num_bytes(value))), '\0');
-    BN_bn2binpad(value, reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-    return bytes;
+std::string point_of(const EVP_PKEY* key, const Curve& curve) {
+    std::string point(kUncompressed.size() + 2 * width_of(curve), '\0');
+    std::size_t size = 0;
+    if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY,
+                                        reinterpret_cast<unsigned char*>(point.data()), point.size(),
+                                        &size) != 1 ||
+        size != point.size()) {
+        static_cast<void>(openssl_error());
+        return {};
+    }
+    return point;
 }
 
 Pkcs8Ptr to_pkcs8(const EVP_PKEY* key, const Curve& curve) {
@@ -151,6 +150,7 @@ PkeyPtr elliptic_key_in(const PKCS8_PRIV_KEY_INFO* info) {
 
 bool write_public_key(X509_PUBKEY* place, const EVP_PKEY* key, const Curve& curve) {
     const std::string point = point_of(key, curve);
+    if (point.empty()) return false;
     auto* copy = static_cast<unsigned char*>(OPENSSL_memdup(point.data(), point.size()));
     if (copy != nullptr &&
         X509_PUBKEY_set0_param(place, OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,

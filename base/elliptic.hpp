@@ -27,8 +27,8 @@ struct Curve {
 /// The curve of an elliptic key; nullptr for other keys, and for curves that are none of ours.
 [[nodiscard]] const Curve* curve_of(const EVP_PKEY* key);
 
-/// A number of the key (OpenSSL's name), big-endian, in at least `width` bytes. Not for the private one.
-[[nodiscard]] std::string number(const EVP_PKEY* key, const char* name, int width);
+/// Its point, not compressed (SEC 1 §2.3.3): a byte, and both coordinates.
+[[nodiscard]] std::string point_of(const EVP_PKEY* key, const Curve& curve);
 
 /// PKCS #8 as OpenSSL would write it; empty if there is no private number.
 [[nodiscard]] Pkcs8Ptr to_pkcs8(const EVP_PKEY* key, const Curve& curve);

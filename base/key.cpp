@@ -41,6 +41,16 @@ const EVP_MD* digest_of(const EVP_PKEY* key) {
     return curve != nullptr ? curve->digest() : EVP_sha256();
 }
 
+/// A number of the public key, big-endian.
+std::string number(const EVP_PKEY* key, const char* name) {
+    BIGNUM* value = nullptr;
+    if (EVP_PKEY_get_bn_param(key, name, &value) != 1) return {};
+    const BignumPtr owned(value);
+    std::string bytes(static_cast<std::size_t>(BN_num_bytes(value)), '\0');
+    BN_bn2bin(value, reinterpret_cast<unsigned char*>(bytes.data()));
+    return bytes;
+}
+
 /// A signature with the key's own digest, as OpenSSL writes it; empty where it cannot sign.
 std::string sign(EVP_PKEY* key, std::string_view data) {
     const MdContextPtr context(EVP_MD_CTX_new());
@@ -273,16 +283,16 @@ Result<std::string> PrivateKey::jws_sign(std::string_view data) const {
 }
 
 std::string PrivateKey::jwk() const {
-    const auto member = [this](const char* name, int width) {
-        return base64url(number(handle(), name, width));
-    };
     if (const Curve* curve = curve_of(handle()); curve != nullptr) {
+        const std::string point = point_of(handle(), *curve);
+        if (point.empty()) return {};
+        const std::string_view both = std::string_view(point).substr(1);
+        const auto width = static_cast<std::size_t>(curve->width);
         return R"({"crv":")" + std::string(curve->crv) + R"(","kty":"EC","x":")" +
-               member(OSSL_PKEY_PARAM_EC_PUB_X, curve->width) + R"(","y":")" +
-               member(OSSL_PKEY_PARAM_EC_PUB_Y, curve->width) + R"("})";
+               base64url(both.substr(0, width)) + R"(","y":")" + base64url(both.substr(width)) + R"("})";
     }
-    return R"({"e":")" + member(OSSL_PKEY_PARAM_RSA_E, 1) + R"(","kty":"RSA","n":")" +
-           member(OSSL_PKEY_PARAM_RSA_N, 1) + R"("})";
+    return R"({"e":")" + base64url(number(handle(), OSSL_PKEY_PARAM_RSA_E)) + R"(","kty":"RSA","n":")" +
+           base64url(number(handle(), OSSL_PKEY_PARAM_RSA_N)) + R"("})";
 }
 
 }  // namespace base
