@@ -19,7 +19,8 @@ constexpr std::string_view kBlank = " \t\r\n";
 constexpr std::size_t kHeadersMax = 65536;  // bytes, of all responses of an exchange together
 constexpr long kSlowest = 10;               // bytes per second …
 constexpr long kSlowFor = 30;               // … for so many seconds: the peer only keeps us waiting
-constexpr long kAnchorsCached = 60;         // seconds; curl's own day would outlive an edited `roots` file
+constexpr long kUploadBuffer = 16'384;  // bytes; curl's least, of 64 KiB for every request that is under way
+constexpr long kAnchorsCached = 60;     // seconds; curl's own day would outlive an edited `roots` file
 
 /// One part of an URL; empty if it is not there.
 std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
@@ -182,6 +183,7 @@ void HttpExchange::set_method() {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
+        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
         return;
     }
