@@ -7,21 +7,20 @@ namespace agent {
 
 using base::Instant;
 
-void Agenda::stand_in_line(const Entries::value_type& entry) {
-    queue_.emplace(entry.second.at, entry.first);
+void Agenda::stand_in_line(Entries::value_type& entry) {
+    queue_.insert({entry.second.at, &entry});
 }
 
-void Agenda::leave_line(const Entries::value_type& entry) {
+void Agenda::leave_line(Entries::value_type& entry) {
     if (const auto waits = waits_.find(entry.first); waits != waits_.end()) {
         for (const Places& places : waits->second) {
             const auto line = waiting_.find(places);
-            line->second.erase({entry.second.pressing_at, entry.first});
+            line->second.erase({entry.second.pressing_at, &entry});
             if (line->second.empty()) waiting_.erase(line);
         }
         waits_.erase(waits);
     }
-    if (queue_.erase({entry.second.at, entry.first}) == 0)
-        due_.erase({entry.second.pressing_at, entry.first});
+    if (queue_.erase({entry.second.at, &entry}) == 0) due_.erase({entry.second.pressing_at, &entry});
 }
 
 void Agenda::put(const std::string& certificate, Instant at) {
@@ -50,7 +49,7 @@ void Agenda::put_back(const std::string& certificate, Instant at, std::optional<
     entry = {.at = has_changed ? Instant{} : at, .pressing_at = pressing_at.value_or(entry.pressing_at)};
     stand_in_line(*place);
     if (has_changed || waits_for.empty()) return;
-    for (const Places& places : waits_for) waiting_[places].emplace(entry.pressing_at, place->first);
+    for (const Places& places : waits_for) waiting_[places].insert({entry.pressing_at, &*place});
     waits_.insert_or_assign(certificate, std::move(waits_for));
 }
 
@@ -62,32 +61,32 @@ void Agenda::drop(const std::string& certificate) {
 }
 
 std::optional<Due> Agenda::take_due(Instant now, const std::function<bool(const Places&)>& is_free) {
-    while (!queue_.empty() && queue_.begin()->first <= now) {
-        const std::string_view name = queue_.begin()->second;
-        due_.emplace(entries_.find(name)->second.pressing_at, name);
+    while (!queue_.empty() && queue_.begin()->at <= now) {
+        Entries::value_type& entry = *queue_.begin()->entry;
+        due_.insert({entry.second.pressing_at, &entry});
         queue_.erase(queue_.begin());
     }
-    std::optional<Line::value_type> first;
+    std::optional<Standing> first;
     if (!due_.empty()) first = *due_.begin();
     Places called_up_for;
     for (const auto& [places, line] : waiting_) {
-        if ((first && *line.begin() >= *first) || !is_free(places)) continue;
+        if ((first && !(*line.begin() < *first)) || !is_free(places)) continue;
         first = *line.begin();
         called_up_for = places;
     }
     if (!first) return std::nullopt;
-    const auto place = entries_.find(first->second);
-    leave_line(*place);
-    place->second.is_taken = true;
-    return Due{.certificate = place->first,
-               .pressing_at = place->second.pressing_at,
+    auto& [certificate, entry] = *first->entry;
+    leave_line(*first->entry);
+    entry.is_taken = true;
+    return Due{.certificate = certificate,
+               .pressing_at = entry.pressing_at,
                .called_up_for = std::move(called_up_for)};
 }
 
 std::optional<Instant> Agenda::next() const {
     if (!due_.empty()) return Instant{};  // and not taken, for want of hands
     if (queue_.empty()) return std::nullopt;
-    return queue_.begin()->first;
+    return queue_.begin()->at;
 }
 
 std::optional<Instant> Agenda::due(const std::string& certificate) const {

@@ -8,8 +8,8 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
-#include <utility>
+#include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/plan/place.hpp"
@@ -72,18 +72,28 @@ class Agenda {
         bool has_changed = false;  // while it was taken
     };
 
-    using Entries = std::map<std::string, Entry, std::less<>>;
-    /// Names of entries_, which stay where they are.
-    using Line = std::set<std::pair<base::Instant, std::string_view>>;
+    using Entries = std::unordered_map<std::string, Entry>;
 
-    void stand_in_line(const Entries::value_type& entry);
-    void leave_line(const Entries::value_type& entry);
+    /// A place in a line; of those with the same instant, by name.
+    struct Standing {
+        base::Instant at{};
+        Entries::value_type* entry = nullptr;  // of entries_, which stay where they are
+
+        friend bool operator<(const Standing& a, const Standing& b) {
+            return std::tie(a.at, a.entry->first) < std::tie(b.at, b.entry->first);
+        }
+    };
+
+    using Line = std::set<Standing>;
+
+    void stand_in_line(Entries::value_type& entry);
+    void leave_line(Entries::value_type& entry);
 
     Entries entries_;
     Line queue_;                      // by when they are due
     Line due_;                        // those that take_due() has found due, by when their time is short
     std::map<Places, Line> waiting_;  // by the same; all of them stand in one of the others, too
-    std::map<std::string, std::vector<Places>, std::less<>> waits_;  // what each of those waits for
+    std::unordered_map<std::string, std::vector<Places>> waits_;  // what each of those waits for
 };
 
 }  // namespace agent

@@ -2,7 +2,6 @@
 #include "agent/plan/limit_bucket.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "base/registered_domain.hpp"
 
@@ -47,18 +46,22 @@ LimitInstant bucket_free_at(const CaLimit& limit, Instant at) {
 
 std::vector<std::string> limit_keys(const std::vector<Identifier>& names, LimitKey kind) {
     if (kind == LimitKey::Account) return {""};
-    std::set<std::string> keys;
+    std::vector<std::string> keys;
+    keys.reserve(names.size());
     for (const Identifier& name : names) {
         if (kind == LimitKey::RegisteredDomain) {
-            keys.insert(owner_of(name));
+            keys.push_back(owner_of(name));
         } else {
             // A wildcard is proven at the name below it (RFC 8555 §7.1.3).
             const bool is_proven_below = kind == LimitKey::Identifier && name.is_wildcard();
-            keys.insert(is_proven_below ? name.value.substr(2) : name.value);
+            keys.push_back(is_proven_below ? name.value.substr(2) : name.value);
         }
     }
-    keys.erase("");
-    if (kind != LimitKey::SameNames) return {keys.begin(), keys.end()};
+    std::ranges::sort(keys);
+    const auto repeated = std::ranges::unique(keys);
+    keys.erase(repeated.begin(), repeated.end());
+    std::erase(keys, "");
+    if (kind != LimitKey::SameNames) return keys;
     std::string all;
     for (const std::string& name : keys) all += name + " ";
     return {all};

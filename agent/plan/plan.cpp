@@ -74,6 +74,7 @@ OrderedFor wanted_order(const CertificateConfig& certificate, const std::string&
         wanted.key_type = certificate.request->key_type;
         wanted.request_key = certificate.request->key_sha256();
     }
+    wanted.names.reserve(certificate.names.size());
     for (const base::Identifier& name : certificate.names) wanted.names.push_back(name.value);
     std::ranges::sort(wanted.names);
     return wanted;
