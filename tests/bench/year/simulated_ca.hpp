@@ -6,9 +6,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
+#include <functional>
+#include <numeric>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -42,6 +46,9 @@ class Tokens {
     bool is_known_ = false;
 };
 
+/// Sorted.
+using Names = std::vector<std::string>;
+
 class SimulatedCa {
   public:
     struct Window {
@@ -51,7 +58,7 @@ class SimulatedCa {
 
     /// What it knows of a certificate that it has issued.
     struct Issued {
-        const std::string* names = nullptr;  // one text of all; kept by last_issued_
+        const Names* names = nullptr;  // kept by sets_
         base::Instant not_before{};
         base::Instant not_after{};
         bool is_replaced = false;
@@ -59,9 +66,9 @@ class SimulatedCa {
     };
 
     struct Request {
-        std::vector<std::string> names{};  // sorted
-        std::string domain{};              // the registered domain of all of them
-        std::int64_t replaces = -1;        // a certificate's number
+        Names names{};
+        std::string domain{};        // the registered domain of all of them
+        std::int64_t replaces = -1;  // a certificate's number
     };
 
     /// Boulder's core/objects.go: the ideal is 2/3 of the life, 1/2 below ten days, and a hundredth of the
@@ -75,17 +82,17 @@ class SimulatedCa {
     }
 
     /// The limit that refuses this order; empty: it is placed.
-    [[nodiscard]] std::string place(const Request& request, base::Instant now) {
+    [[nodiscard]] std::string_view place(const Request& request, base::Instant now) {
         if (is_ari_renewal(request, now)) {
             issued_[static_cast<std::size_t>(request.replaces)].is_replaced = true;
             return {};
         }
-        const std::string all = joined(request.names);
         for (const std::string& name : request.names) {
             if (!failures_[name].has_one(5, kHour, now)) return "failed-validations";
         }
-        if (!same_names_[all].has_one(5, kWeek, now)) return "same-names";
-        if (is_renewal(all, now)) return {};
+        NameSet& set = sets_[request.names];
+        if (!set.issued.has_one(5, kWeek, now)) return "same-names";
+        if (set.is_renewed(now)) return {};
         if (!domains_[request.domain].has_one(50, kWeek, now)) return "registered-domain";
         if (!orders_.has_one(300, 3 * kHour, now)) return "new-orders";
         orders_.spend(300, 3 * kHour, now);
@@ -94,23 +101,20 @@ class SimulatedCa {
 
     /// The number of a new certificate.
     std::int64_t issue(const Request& request, base::Seconds life, base::Instant now) {
-        const std::string all = joined(request.names);
-        if (!is_renewal(all, now)) domains_[request.domain].spend(50, kWeek, now);
-        same_names_[all].spend(5, kWeek, now);
-        const auto kept = last_issued_.insert_or_assign(all, now).first;
-        issued_.push_back({.names = &kept->first, .not_before = now, .not_after = now + life});
-        return static_cast<std::int64_t>(issued_.size()) - 1;
+        auto& [names, set] = *sets_.try_emplace(request.names).first;
+        if (!set.is_renewed(now)) domains_[request.domain].spend(50, kWeek, now);
+        set.issued.spend(5, kWeek, now);
+        set.last_issued = now;
+        return keep(names, now, now + life);
     }
 
     void fail(const std::string& name, base::Instant now) { failures_[name].spend(5, kHour, now); }
 
     /// One that was issued before the story begins.
-    std::int64_t remember(const std::vector<std::string>& names, base::Instant not_before,
-                          base::Instant not_after) {
-        const std::string all = joined(names);
-        const auto kept = last_issued_.try_emplace(all, not_before).first;
-        issued_.push_back({.names = &kept->first, .not_before = not_before, .not_after = not_after});
-        return static_cast<std::int64_t>(issued_.size()) - 1;
+    std::int64_t remember(const Names& names, base::Instant not_before, base::Instant not_after) {
+        auto& [kept, set] = *sets_.try_emplace(names).first;
+        set.last_issued = not_before;
+        return keep(kept, not_before, not_after);
     }
 
     void will_revoke(std::int64_t certificate) {
@@ -125,35 +129,46 @@ class SimulatedCa {
     static constexpr double kHour = 3600;
     static constexpr double kWeek = 7 * 24 * kHour;
 
-    static std::string joined(const std::vector<std::string>& names) {
-        std::string all;
-        for (const std::string& name : names) all += name + ",";
-        return all;
+    /// What it counts for certificates with exactly these names.
+    struct NameSet {
+        Tokens issued{};
+        std::optional<base::Instant> last_issued{};
+
+        [[nodiscard]] bool is_renewed(base::Instant now) const {
+            return last_issued && now - *last_issued <= std::chrono::days(120);
+        }
+    };
+
+    struct HashOfNames {
+        std::size_t operator()(const Names& names) const {
+            return std::accumulate(names.begin(), names.end(), std::size_t{0},
+                                   [](std::size_t hash, const std::string& name) {
+                                       return hash * 31 + std::hash<std::string>{}(name);
+                                   });
+        }
+    };
+
+    std::int64_t keep(const Names& names, base::Instant not_before, base::Instant not_after) {
+        issued_.push_back({.names = &names, .not_before = not_before, .not_after = not_after});
+        return static_cast<std::int64_t>(issued_.size()) - 1;
     }
 
     /// RFC 9773 §5 and Boulder's wfe: not replaced yet, a name in common, and now is within its window.
     [[nodiscard]] bool is_ari_renewal(const Request& request, base::Instant now) const {
         if (request.replaces < 0) return false;
         const Issued& old = certificate(request.replaces);
-        const std::string before = "," + *old.names;
         const bool shares = std::ranges::any_of(request.names, [&](const std::string& name) {
-            return before.find("," + name + ",") != std::string::npos;
+            return std::ranges::binary_search(*old.names, name);
         });
         const Window open = window(request.replaces, now);
         return !old.is_replaced && shares && open.start <= now && now <= open.end;
     }
 
-    [[nodiscard]] bool is_renewal(const std::string& all, base::Instant now) const {
-        const auto found = last_issued_.find(all);
-        return found != last_issued_.end() && now - found->second <= std::chrono::days(120);
-    }
-
-    std::vector<Issued> issued_;
+    std::deque<Issued> issued_;
     Tokens orders_;
     std::unordered_map<std::string, Tokens> domains_;
-    std::unordered_map<std::string, Tokens> same_names_;
     std::unordered_map<std::string, Tokens> failures_;
-    std::unordered_map<std::string, base::Instant> last_issued_;  // its keys stay where they are
+    std::unordered_map<Names, NameSet, HashOfNames> sets_;  // its keys stay where they are
 };
 
 }  // namespace year

@@ -1,53 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// One certificate of the simulated year, and what becomes of its orders.
+// One certificate of the simulated year: what the agent remembers of it, and what the CA is asked for.
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
+#include <cstddef>
 #include <optional>
 #include <string>
-#include <tuple>
-#include <vector>
 
 #include "agent/plan/ledger.hpp"
 #include "agent/plan/plan.hpp"
 #include "base/clock.hpp"
+#include "tests/bench/year/simulated_ca.hpp"
 
 namespace year {
 
-enum class Kind { Place, Finish, GiveUp };
+enum class Origin { BeforeTheStory, Added, AddedToOneDomain };
 
-/// What comes of an order that is under way.
-struct Event {
-    base::Instant at{};
-    std::size_t certificate = 0;
-    Kind kind = Kind::Place;
-
-    friend bool operator>(const Event& a, const Event& b) {
-        return std::tie(a.at, a.certificate) > std::tie(b.at, b.certificate);
-    }
-};
-
-/// One certificate, what the agent remembers of it, and what the CA calls it.
 struct Subject {
+    std::size_t number = 0;  // in the order in which they have come
+    Origin origin = Origin::BeforeTheStory;
     agent::CertificateConfig config{};
     agent::Record record{};
-    std::string domain{};
     base::Seconds life{};
-    std::int64_t number = -1;                    // at the CA; -1: never issued
+    SimulatedCa::Request request{};              // of the next order; what it replaces is what there is
     std::optional<agent::OrderAhead> counted{};  // of an order that is under way
     bool is_placed = false;
     bool was_delayed = false;                    // by the outage or the revocation
     std::optional<base::Instant> asked_at{};     // the CA, last, with an answer
     std::optional<base::Instant> waits_since{};  // for a hand
-};
 
-inline std::vector<std::string> names_of(const Subject& subject) {
-    std::vector<std::string> names;
-    names.reserve(subject.config.names.size());
-    for (const base::Identifier& name : subject.config.names) names.push_back(name.value);
-    std::ranges::sort(names);
-    return names;
-}
+    /// Has it ever been issued?
+    [[nodiscard]] bool is_issued() const { return request.replaces >= 0; }
+
+    void add_name(const std::string& name) {
+        config.names.push_back({.type = base::IdentifierType::Dns, .value = name});
+        request.names.insert(std::ranges::upper_bound(request.names, name), name);
+    }
+};
 
 }  // namespace year

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/bench/year/simulated_agent.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "agent/plan/retry.hpp"
+#include "agent/work/renewal_window.hpp"
+
+namespace year {
+
+using agent::OrderAhead;
+using base::Code;
+using base::Instant;
+using base::Seconds;
+using std::chrono::hours;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr double kFailing = 0.003;   // orders whose validation fails
+constexpr Seconds kPatience = 2min;  // how long a CA that is away keeps a hand
+
+}  // namespace
+
+void SimulatedAgent::take_on(Subject& subject, Instant now) {
+    now_ = now;
+    subjects_.emplace(subject.config.name, &subject);
+    const Instant at = next_of(subject, plan_of(subject));
+    agenda_.put(subject.config.name, at, agent::pressing_at(subject.record, now_));
+}
+
+Instant SimulatedAgent::next(Instant end) const {
+    Instant next = events_.empty() ? end : events_.top().at;
+    if (const auto due = agenda_.next(); due && under_way_ < kJobs) next = std::min(next, *due);
+    return next;
+}
+
+/// As the loop of the agent hands it out.
+void SimulatedAgent::work(Instant now) {
+    now_ = std::max(now_, now);
+    if (now_ - pruned_ >= hours(24)) {
+        ledger_.prune(limits_, now_);
+        static_cast<void>(ledger_.take_changes());
+        pruned_ = now_;
+    }
+    while (!events_.empty() && events_.top().at <= now_) {
+        const Event event = events_.top();
+        events_.pop();
+        happen(event);
+    }
+    const auto is_free = [this](const agent::Places&) { return has_a_hand(); };
+    while (under_way_ < kJobs) {
+        const auto due = agenda_.take_due(now_, is_free);
+        if (!due) return;
+        wake(*subjects_.find(due->certificate)->second);
+    }
+}
+
+// --- what happens
+
+void SimulatedAgent::wake(Subject& subject) {
+    agent::Plan plan = plan_of(subject);
+    if (plan.ask_ca_at && *plan.ask_ca_at <= now_) {
+        ask(subject);
+        plan = plan_of(subject);
+    }
+    if (!plan.renewal_due(now_)) return put_back(subject, next_of(subject, plan));
+    OrderAhead ahead = agent::order_ahead(subject.config, subject.record, kCa, now_);
+    if (const auto hold = agent::hold_of(ledger_, limits_, ahead, now_); hold && !subject.is_placed) {
+        ++tally_.figures().held;
+        subject.waits_since.reset();
+        return put_back(subject, std::max(hold->until, now_ + 1s));
+    }
+    if (has_a_hand()) return order(subject, std::move(ahead));
+    if (!subject.waits_since) subject.waits_since = now_;
+    if (calendar_.is_out(now_)) subject.was_delayed = true;
+    agenda_.put_back(subject.config.name, calendar_.end, agent::pressing_at(subject.record, now_),
+                     {at_the_ca_});
+}
+
+void SimulatedAgent::order(Subject& subject, OrderAhead ahead) {
+    tally_.note_wait(subject, now_);
+    if (calendar_.is_out(now_)) {
+        ++tally_.figures().unreachable;
+        fail(subject, {.code = Code::CaUnreachable, .message = "the CA does not answer"});
+        return go_on(subject, now_ + kPatience, Step::GiveUp);
+    }
+    if (subject.is_placed) return finish(subject);
+    const agent::Admission admission = agent::admit(ledger_, limits_, ahead, /*over_limit=*/false, now_);
+    if (const auto* hold = std::get_if<agent::OrderHold>(&admission)) {
+        ++tally_.figures().held;
+        return put_back(subject, std::max(hold->until, now_ + 1s));
+    }
+    subject.counted = std::move(ahead);
+    go_on(subject, now_ + std::get<Seconds>(admission), Step::Place);
+}
+
+/// It keeps a hand until then.
+void SimulatedAgent::go_on(Subject& subject, Instant at, Step step) {
+    ++under_way_;
+    events_.push({.at = at, .subject = &subject, .step = step});
+}
+
+void SimulatedAgent::happen(const Event& event) {
+    --under_way_;
+    switch (event.step) {
+        case Step::Place:
+            return place(*event.subject);
+        case Step::Finish:
+            return finish(*event.subject);
+        case Step::GiveUp:
+            return sleep(*event.subject);
+    }
+}
+
+void SimulatedAgent::place(Subject& subject) {
+    if (calendar_.is_out(now_)) {
+        agent::count_unissued(ledger_, limits_, *subject.counted, now_);
+        fail(subject, {.code = Code::CaUnreachable, .message = "the answer was lost"});
+        return sleep(subject);
+    }
+    if (subject.counted->is_suggested) ++tally_.figures().spared;
+    if (const auto limit = ca_.place(subject.request, now_); !limit.empty()) {
+        ++tally_.figures().refused;
+        const base::Error error{
+            .code = Code::CaRateLimited, .message = "too many: " + std::string(limit), .retry_at = now_ + 1h};
+        agent::take_back(ledger_, limits_, *subject.counted, now_);
+        agent::learn_refusal(ledger_, limits_, *subject.counted, error, now_);
+        fail(subject, error);
+        return sleep(subject);
+    }
+    agent::count_placed(ledger_, limits_, *subject.counted, now_);
+    subject.is_placed = true;
+    go_on(subject, now_ + Seconds(5 + static_cast<int>(dice_.roll() * 55)), Step::Finish);
+}
+
+void SimulatedAgent::finish(Subject& subject) {
+    if (calendar_.is_out(now_)) {
+        ++tally_.figures().unreachable;
+        fail(subject, {.code = Code::CaUnreachable, .message = "the CA does not answer"});
+        return sleep(subject);
+    }
+    subject.is_placed = false;
+    if (dice_.roll() < kFailing) {
+        ++tally_.figures().failed;
+        const std::string& name = subject.request.names.front();
+        ca_.fail(name, now_);
+        agent::count_unissued(ledger_, limits_, *subject.counted, now_);
+        agent::count_failed(ledger_, limits_, {name}, now_);
+        fail(subject, {.code = Code::CaValidationFailed, .message = "connection refused"});
+        return sleep(subject);
+    }
+    const bool was_announced =
+        subject.is_issued() && ca_.certificate(subject.request.replaces).is_to_be_revoked;
+    tally_.note_issuance(subject, was_announced, now_);
+    subject.request.replaces = ca_.issue(subject.request, subject.life, now_);
+    agent::count_issued(ledger_, limits_, *subject.counted, now_);
+    keep(subject, now_);
+    sleep(subject);
+}
+
+/// As work/renewal_window asks: the answer goes through next_suggestion().
+void SimulatedAgent::ask(Subject& subject) {
+    ++tally_.figures().questions;
+    base::Result<acme::RenewalAnswer> answer = base::fail(Code::CaUnreachable, "the CA does not answer");
+    if (!calendar_.is_out(now_)) {
+        const SimulatedCa::Window window = ca_.window(subject.request.replaces, now_);
+        answer = acme::RenewalAnswer{.window = acme::RenewalWindow{.start = window.start, .end = window.end},
+                                     .ask_again = ask_again_in()};
+        subject.asked_at = now_;
+    }
+    subject.record.suggestion = agent::next_suggestion(
+        subject.record.suggestion, subject.record.wanted()->number, answer, now_, dice_.roll());
+}
+
+void SimulatedAgent::fail(Subject& subject, base::Error error) {
+    if (calendar_.is_out(now_)) subject.was_delayed = true;
+    const agent::GenerationRecord* current = subject.record.wanted();
+    agent::RetryInput input{.now = now_, .chance = dice_.roll()};
+    if (current != nullptr) {
+        input.expiry = current->not_after;
+        input.lifetime = current->not_after - current->not_before;
+    }
+    subject.record.issuance = agent::count_failure(subject.record.issuance, std::move(error), input);
+}
+
+void SimulatedAgent::keep(Subject& subject, Instant issued) {
+    const agent::GenerationRecord* before = subject.record.wanted();
+    const int number = before == nullptr ? 1 : before->number + 1;
+    subject.record.generations.push_back({.number = number,
+                                          .ordered_for = agent::wanted_order(subject.config, kCa),
+                                          .renewal_id = "aki.serial",
+                                          .not_before = issued,
+                                          .not_after = issued + subject.life,
+                                          .issued_at = issued});
+    if (subject.record.generations.size() > 2)
+        subject.record.generations.erase(subject.record.generations.begin());
+    subject.record.issuance.reset();
+    subject.counted.reset();
+}
+
+// --- when the next thing happens
+
+agent::Plan SimulatedAgent::plan_of(const Subject& subject) const {
+    return agent::plan(subject.config, subject.record, {.now = now_, .has_open_order = subject.is_placed});
+}
+
+/// Sleeps until the planner's next instant. A question to the CA whose answer cannot differ from the last
+/// one changes nothing but the time of the next question; such questions are counted, and passed over.
+Instant SimulatedAgent::next_of(Subject& subject, const agent::Plan& plan) {
+    Instant at = plan.renewal.held_until.value_or(plan.renewal.at);
+    if (plan.ask_ca_at) {
+        Instant ask = *plan.ask_ca_at;
+        auto& said = subject.record.suggestion;
+        const bool is_known = said && said->generation == subject.record.wanted()->number && subject.asked_at;
+        while (is_known && ask < at && !may_answer_otherwise(subject, ask)) {
+            ++tally_.figures().questions;
+            subject.asked_at = ask;
+            ask += ask_again_in();
+            said->ask_again = ask;
+        }
+        at = std::min(at, ask);
+    }
+    return std::max(at, now_);
+}
+
+bool SimulatedAgent::may_answer_otherwise(const Subject& subject, Instant ask) const {
+    if (calendar_.is_out(ask)) return true;
+    const bool is_news = *subject.asked_at < calendar_.revocation && ask >= calendar_.revocation;
+    return is_news || ca_.certificate(subject.request.replaces).is_to_be_revoked;
+}
+
+/// Six hours and up to a fifth to either side, as Boulder's.
+Seconds SimulatedAgent::ask_again_in() {
+    return Seconds(static_cast<std::int64_t>(21'600 * (0.8 + 0.4 * dice_.roll())));
+}
+
+void SimulatedAgent::put_back(const Subject& subject, Instant at) {
+    agenda_.put_back(subject.config.name, at, agent::pressing_at(subject.record, now_));
+}
+
+}  // namespace year
