@@ -38,11 +38,10 @@ class Dice {
   public:
     explicit Dice(std::uint64_t seed) : random_(seed) {}
 
-    double roll() { return uniform_(random_); }
+    double roll() { return static_cast<double>(random_() >> 11U) * 0x1p-53; }
 
   private:
     std::mt19937_64 random_;
-    std::uniform_real_distribution<double> uniform_{0, 1};
 };
 
 }  // namespace year

@@ -26,9 +26,7 @@ constexpr Seconds kPatience = 2min;  // how long a CA that is away keeps a hand
 
 void SimulatedAgent::take_on(Subject& subject, Instant now) {
     now_ = now;
-    subjects_.emplace(subject.config.name, &subject);
-    const Instant at = next_of(subject, plan_of(subject));
-    agenda_.put(subject.config.name, at, agent::pressing_at(subject.record, now_));
+    agenda_.put(subject.config.name, next_of(subject), agent::pressing_at(subject.record, now_));
 }
 
 Instant SimulatedAgent::next(Instant end) const {
@@ -54,19 +52,19 @@ void SimulatedAgent::work(Instant now) {
     while (under_way_ < kJobs) {
         const auto due = agenda_.take_due(now_, is_free);
         if (!due) return;
-        wake(*subjects_.find(due->certificate)->second);
+        wake(subjects_[std::stoul(due->certificate)]);
     }
 }
 
 // --- what happens
 
 void SimulatedAgent::wake(Subject& subject) {
-    agent::Plan plan = plan_of(subject);
+    agent::Plan plan = plan_of(subject, now_);
     if (plan.ask_ca_at && *plan.ask_ca_at <= now_) {
-        ask(subject);
-        plan = plan_of(subject);
+        ask(subject, now_);
+        plan = plan_of(subject, now_);
     }
-    if (!plan.renewal_due(now_)) return put_back(subject, next_of(subject, plan));
+    if (!plan.renewal_due(now_)) return sleep(subject);
     OrderAhead ahead = agent::order_ahead(subject.config, subject.record, kCa, now_);
     if (const auto hold = agent::hold_of(ledger_, limits_, ahead, now_); hold && !subject.is_placed) {
         ++tally_.figures().held;
@@ -162,17 +160,17 @@ void SimulatedAgent::finish(Subject& subject) {
 }
 
 /// As work/renewal_window asks: the answer goes through next_suggestion().
-void SimulatedAgent::ask(Subject& subject) {
+void SimulatedAgent::ask(Subject& subject, Instant now) {
     ++tally_.figures().questions;
     base::Result<acme::RenewalAnswer> answer = base::fail(Code::CaUnreachable, "the CA does not answer");
-    if (!calendar_.is_out(now_)) {
-        const SimulatedCa::Window window = ca_.window(subject.request.replaces, now_);
+    if (!calendar_.is_out(now)) {
+        const SimulatedCa::Window window = ca_.window(subject.request.replaces, now);
         answer = acme::RenewalAnswer{.window = acme::RenewalWindow{.start = window.start, .end = window.end},
                                      .ask_again = ask_again_in()};
-        subject.asked_at = now_;
+        subject.asked_at = now;
     }
     subject.record.suggestion = agent::next_suggestion(
-        subject.record.suggestion, subject.record.wanted()->number, answer, now_, dice_.roll());
+        subject.record.suggestion, subject.record.wanted()->number, answer, now, dice_.roll());
 }
 
 void SimulatedAgent::fail(Subject& subject, base::Error error) {
@@ -187,49 +185,61 @@ void SimulatedAgent::fail(Subject& subject, base::Error error) {
 }
 
 void SimulatedAgent::keep(Subject& subject, Instant issued) {
-    const agent::GenerationRecord* before = subject.record.wanted();
-    const int number = before == nullptr ? 1 : before->number + 1;
-    subject.record.generations.push_back({.number = number,
-                                          .ordered_for = agent::wanted_order(subject.config, kCa),
-                                          .renewal_id = "aki.serial",
-                                          .not_before = issued,
-                                          .not_after = issued + subject.life,
-                                          .issued_at = issued});
-    if (subject.record.generations.size() > 2)
-        subject.record.generations.erase(subject.record.generations.begin());
+    constexpr std::size_t kKept = 2;
+    auto& generations = subject.record.generations;
+    const int number = generations.empty() ? 1 : generations.back().number + 1;
+    generations.reserve(kKept);
+    if (generations.size() == kKept) generations.erase(generations.begin());
+    generations.push_back({.number = number,
+                           .ordered_for = agent::wanted_order(subject.config, kCa),
+                           .renewal_id = "aki.serial",
+                           .not_before = issued,
+                           .not_after = issued + subject.life,
+                           .issued_at = issued});
     subject.record.issuance.reset();
     subject.counted.reset();
 }
 
 // --- when the next thing happens
 
-agent::Plan SimulatedAgent::plan_of(const Subject& subject) const {
-    return agent::plan(subject.config, subject.record, {.now = now_, .has_open_order = subject.is_placed});
+agent::Plan SimulatedAgent::plan_of(const Subject& subject, Instant now) {
+    return agent::plan(subject.config, subject.record, {.now = now, .has_open_order = subject.is_placed});
 }
 
-/// Sleeps until the planner's next instant. A question to the CA whose answer cannot differ from the last
-/// one changes nothing but the time of the next question; such questions are counted, and passed over.
-Instant SimulatedAgent::next_of(Subject& subject, const agent::Plan& plan) {
-    Instant at = plan.renewal.held_until.value_or(plan.renewal.at);
-    if (plan.ask_ca_at) {
-        Instant ask = *plan.ask_ca_at;
-        auto& said = subject.record.suggestion;
-        const bool is_known = said && said->generation == subject.record.wanted()->number && subject.asked_at;
-        while (is_known && ask < at && !may_answer_otherwise(subject, ask)) {
+/// The planner's next instant. A question to the CA before that whose answer is known beforehand changes
+/// nothing but what is remembered of this one, and is asked here, as at its time. Once it has been answered,
+/// the next ones change nothing but the time of those after them, are counted, and passed over.
+Instant SimulatedAgent::next_of(Subject& subject) {
+    Instant planned = now_;
+    agent::Plan plan = plan_of(subject, planned);
+    const auto renewal = [&] { return plan.renewal.held_until.value_or(plan.renewal.at); };
+    while (plan.ask_ca_at && is_foreseen(subject, *plan.ask_ca_at)) {
+        const Instant ask = std::max(*plan.ask_ca_at, planned);
+        if (ask >= renewal()) break;
+        if (is_answered(subject) && !calendar_.is_out(ask)) {
             ++tally_.figures().questions;
             subject.asked_at = ask;
-            ask += ask_again_in();
-            said->ask_again = ask;
+            plan.ask_ca_at = subject.record.suggestion->ask_again = ask + ask_again_in();
+        } else {
+            planned = ask;
+            this->ask(subject, planned);
+            plan = plan_of(subject, planned);
         }
-        at = std::min(at, ask);
     }
-    return std::max(at, now_);
+    return std::max(std::min(renewal(), plan.ask_ca_at.value_or(renewal())), planned);
 }
 
-bool SimulatedAgent::may_answer_otherwise(const Subject& subject, Instant ask) const {
-    if (calendar_.is_out(ask)) return true;
-    const bool is_news = *subject.asked_at < calendar_.revocation && ask >= calendar_.revocation;
-    return is_news || ca_.certificate(subject.request.replaces).is_to_be_revoked;
+/// The last question about what there is now?
+bool SimulatedAgent::is_answered(const Subject& subject) {
+    const auto& said = subject.record.suggestion;
+    return said && said->generation == subject.record.wanted()->number && said->failures == 0;
+}
+
+/// Is it known now what the CA will answer then? Not what it will only announce.
+bool SimulatedAgent::is_foreseen(const Subject& subject, Instant ask) const {
+    const bool is_before = subject.asked_at.value_or(now_) < calendar_.revocation;
+    const bool is_news = is_before && ask >= calendar_.revocation;
+    return !is_news && !ca_.certificate(subject.request.replaces).is_to_be_revoked;
 }
 
 /// Six hours and up to a fifth to either side, as Boulder's.

@@ -4,12 +4,11 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <queue>
 #include <span>
-#include <string>
 #include <tuple>
-#include <unordered_map>
 #include <vector>
 
 #include "agent/plan/agenda.hpp"
@@ -31,10 +30,12 @@ inline constexpr const char* kCa = "letsencrypt";
 
 class SimulatedAgent {
   public:
-    SimulatedAgent(const Calendar& calendar, SimulatedCa& ca, Tally& tally, Dice& dice)
-        : calendar_(calendar), ca_(ca), tally_(tally), dice_(dice) {}
+    /// Each of the subjects is called by its number.
+    SimulatedAgent(const Calendar& calendar, std::deque<Subject>& subjects, SimulatedCa& ca, Tally& tally,
+                   Dice& dice)
+        : calendar_(calendar), subjects_(subjects), ca_(ca), tally_(tally), dice_(dice) {}
 
-    /// Looks after this one from now on, which stays where it is.
+    /// Looks after this one from now on.
     void take_on(Subject& subject, base::Instant now);
 
     /// Something has happened to it.
@@ -70,20 +71,22 @@ class SimulatedAgent {
     void happen(const Event& event);
     void place(Subject& subject);
     void finish(Subject& subject);
-    void ask(Subject& subject);
+    void ask(Subject& subject, base::Instant now);
     void fail(Subject& subject, base::Error error);
 
-    [[nodiscard]] agent::Plan plan_of(const Subject& subject) const;
-    [[nodiscard]] base::Instant next_of(Subject& subject, const agent::Plan& plan);
-    [[nodiscard]] bool may_answer_otherwise(const Subject& subject, base::Instant ask) const;
+    [[nodiscard]] static agent::Plan plan_of(const Subject& subject, base::Instant now);
+    [[nodiscard]] base::Instant next_of(Subject& subject);
+    [[nodiscard]] static bool is_answered(const Subject& subject);
+    [[nodiscard]] bool is_foreseen(const Subject& subject, base::Instant ask) const;
     [[nodiscard]] base::Seconds ask_again_in();
     void put_back(const Subject& subject, base::Instant at);
 
-    void sleep(Subject& subject) { put_back(subject, next_of(subject, plan_of(subject))); }
+    void sleep(Subject& subject) { put_back(subject, next_of(subject)); }
 
     static constexpr std::size_t kJobs = 16;  // agent.jobs
 
     const Calendar& calendar_;
+    std::deque<Subject>& subjects_;
     SimulatedCa& ca_;
     Tally& tally_;
     Dice& dice_;
@@ -93,7 +96,6 @@ class SimulatedAgent {
         agent::limits_of("https://acme-v02.api.letsencrypt.org/directory");
     agent::Ledger ledger_;
     agent::Agenda agenda_;
-    std::unordered_map<std::string, Subject*> subjects_;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
     std::size_t under_way_ = 0;  // orders, each in one hand
     const agent::Places at_the_ca_{{.name = kCa, .most = agent::share_of(kJobs)}};

@@ -56,9 +56,30 @@ class SimulatedCa {
         base::Instant end{};
     };
 
+    /// What it counts for certificates with exactly the same names.
+    struct NameSet {
+        Tokens issued{};
+        std::optional<base::Instant> last_issued{};
+
+        [[nodiscard]] bool is_renewed(base::Instant now) const {
+            return last_issued && now - *last_issued <= std::chrono::days(120);
+        }
+    };
+
+    struct HashOfNames {
+        std::size_t operator()(const Names& names) const {
+            return std::accumulate(names.begin(), names.end(), std::size_t{0},
+                                   [](std::size_t hash, const std::string& name) {
+                                       return hash * 31 + std::hash<std::string>{}(name);
+                                   });
+        }
+    };
+
+    using NameSets = std::unordered_map<Names, NameSet, HashOfNames>;
+
     /// What it knows of a certificate that it has issued.
     struct Issued {
-        const Names* names = nullptr;  // kept by sets_
+        NameSets::value_type* set = nullptr;  // of sets_, whose elements stay where they are
         base::Instant not_before{};
         base::Instant not_after{};
         bool is_replaced = false;
@@ -90,7 +111,7 @@ class SimulatedCa {
         for (const std::string& name : request.names) {
             if (!failures_[name].has_one(5, kHour, now)) return "failed-validations";
         }
-        NameSet& set = sets_[request.names];
+        NameSet& set = set_of(request).second;
         if (!set.issued.has_one(5, kWeek, now)) return "same-names";
         if (set.is_renewed(now)) return {};
         if (!domains_[request.domain].has_one(50, kWeek, now)) return "registered-domain";
@@ -101,19 +122,20 @@ class SimulatedCa {
 
     /// The number of a new certificate.
     std::int64_t issue(const Request& request, base::Seconds life, base::Instant now) {
-        auto& [names, set] = *sets_.try_emplace(request.names).first;
+        NameSets::value_type& kept = set_of(request);
+        NameSet& set = kept.second;
         if (!set.is_renewed(now)) domains_[request.domain].spend(50, kWeek, now);
         set.issued.spend(5, kWeek, now);
         set.last_issued = now;
-        return keep(names, now, now + life);
+        return keep(kept, now, now + life);
     }
 
     void fail(const std::string& name, base::Instant now) { failures_[name].spend(5, kHour, now); }
 
     /// One that was issued before the story begins.
     std::int64_t remember(const Names& names, base::Instant not_before, base::Instant not_after) {
-        auto& [kept, set] = *sets_.try_emplace(names).first;
-        set.last_issued = not_before;
+        NameSets::value_type& kept = *sets_.try_emplace(names).first;
+        kept.second.last_issued = not_before;
         return keep(kept, not_before, not_after);
     }
 
@@ -129,27 +151,17 @@ class SimulatedCa {
     static constexpr double kHour = 3600;
     static constexpr double kWeek = 7 * 24 * kHour;
 
-    /// What it counts for certificates with exactly these names.
-    struct NameSet {
-        Tokens issued{};
-        std::optional<base::Instant> last_issued{};
-
-        [[nodiscard]] bool is_renewed(base::Instant now) const {
-            return last_issued && now - *last_issued <= std::chrono::days(120);
+    /// That of the certificate it replaces, where its names are the same: nothing is looked for then.
+    NameSets::value_type& set_of(const Request& request) {
+        if (request.replaces >= 0) {
+            NameSets::value_type& before = *certificate(request.replaces).set;
+            if (before.first == request.names) return before;
         }
-    };
+        return *sets_.try_emplace(request.names).first;
+    }
 
-    struct HashOfNames {
-        std::size_t operator()(const Names& names) const {
-            return std::accumulate(names.begin(), names.end(), std::size_t{0},
-                                   [](std::size_t hash, const std::string& name) {
-                                       return hash * 31 + std::hash<std::string>{}(name);
-                                   });
-        }
-    };
-
-    std::int64_t keep(const Names& names, base::Instant not_before, base::Instant not_after) {
-        issued_.push_back({.names = &names, .not_before = not_before, .not_after = not_after});
+    std::int64_t keep(NameSets::value_type& set, base::Instant not_before, base::Instant not_after) {
+        issued_.push_back({.set = &set, .not_before = not_before, .not_after = not_after});
         return static_cast<std::int64_t>(issued_.size()) - 1;
     }
 
@@ -158,7 +170,7 @@ class SimulatedCa {
         if (request.replaces < 0) return false;
         const Issued& old = certificate(request.replaces);
         const bool shares = std::ranges::any_of(request.names, [&](const std::string& name) {
-            return std::ranges::binary_search(*old.names, name);
+            return std::ranges::binary_search(old.set->first, name);
         });
         const Window open = window(request.replaces, now);
         return !old.is_replaced && shares && open.start <= now && now <= open.end;
@@ -168,7 +180,7 @@ class SimulatedCa {
     Tokens orders_;
     std::unordered_map<std::string, Tokens> domains_;
     std::unordered_map<std::string, Tokens> failures_;
-    std::unordered_map<Names, NameSet, HashOfNames> sets_;  // its keys stay where they are
+    NameSets sets_;
 };
 
 }  // namespace year

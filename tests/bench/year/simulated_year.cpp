@@ -56,15 +56,15 @@ class Year {
     };
 
     Subject& add(const std::string& name, const std::string& domain, Seconds life, Instant now) {
+        const std::size_t number = subjects_.size();
         Subject& subject = subjects_.emplace_back();
-        subject.number = subjects_.size() - 1;
-        subject.config.name = name;
+        subject.number = number;
+        subject.config.name = subject.record.name = std::to_string(number);
         subject.config.ca = {kCa};
         subject.request.domain = domain;
         subject.add_name(name);
         subject.add_name("www." + name);
         subject.life = life;
-        subject.record.name = name;
         subject.record.first_seen = now;
         return subject;
     }
@@ -130,7 +130,7 @@ class Year {
             if (i < story_.changed) {
                 subject.config.key_type = base::KeyType::Rsa2048;
             } else {
-                subject.add_name("more." + subject.config.name);
+                subject.add_name("more." + subject.config.names.front().value);
             }
             agent_.look_into(subject, calendar_.changed);
         }
@@ -139,10 +139,10 @@ class Year {
     const Story& story_;
     const Calendar calendar_;
     Dice dice_;
+    std::deque<Subject> subjects_;
     SimulatedCa ca_;
     Tally tally_{story_, calendar_};
-    SimulatedAgent agent_{calendar_, ca_, tally_, dice_};
-    std::deque<Subject> subjects_;
+    SimulatedAgent agent_{calendar_, subjects_, ca_, tally_, dice_};
     std::vector<std::pair<const Subject*, std::int64_t>> to_be_replaced_;
 };
 
