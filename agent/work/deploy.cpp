@@ -122,7 +122,11 @@ class Deployment {
             turn.reset();  // somebody's program may hang, and others want to work at the service
             auto asked = ask(target);
             if (!asked) return note(target, {.error = std::move(asked).error()});
-            if (!*asked || !take(turn, places) || !is_allowed(target)) return leave_alone(target);
+            if (!*asked) return leave_alone(target);
+            if (!take(turn, places)) {
+                s_.permissions.give(what_is_asked(target), s_.clock.steady());
+                return leave_alone(target);
+            }
         }
         TRY(keeper_.change(
             [&](Record& record) { record.target_for(target.name).attempting = wanted_.number; }));
@@ -144,7 +148,7 @@ class Deployment {
         return certificate_.name + "\n" + target.name + "\n" + std::to_string(wanted_.number);
     }
 
-    /// Once for each time that its hooks were asked, or where there are none.
+    /// By its hooks, in an earlier run that got no turn then; or it has none.
     [[nodiscard]] bool is_allowed(const TargetConfig& target) {
         return places_to_ask_.empty() || s_.permissions.use(what_is_asked(target), s_.clock.steady());
     }
@@ -160,7 +164,6 @@ class Deployment {
                 certificate_.name + " on " + target.name + ": nothing was changed: " + error.message;
             return tl::make_unexpected(std::move(error).during("deploy"));
         }
-        s_.permissions.give(what_is_asked(target), s_.clock.steady());
         return true;
     }
 
