@@ -21,6 +21,7 @@ using base::Code;
 using base::Result;
 
 constexpr std::string_view kDnsPersist = "dns-persist-01";
+constexpr base::Milliseconds kAnswerPatience{1'000};
 
 /// Work that stands open for one name.
 struct Open {
@@ -163,6 +164,14 @@ Result<void> wait_until_seen(const std::vector<Open>& open) {
     return {};
 }
 
+/// Is its challenge still to be answered, as the CA sees it?
+Result<bool> is_pending(const Flow& flow, const Open& open) {
+    Result<Authorization> looked = std::move(fetch_all(flow, {open.authorization.url}).front());
+    const Authorization now = TRY(std::move(looked));
+    const auto found = std::ranges::find(now.challenges, open.challenge.url, &Challenge::url);
+    return found != now.challenges.end() && found->status == ChallengeStatus::Pending;
+}
+
 /// §7.5.1: the body is exactly {}. A lost request may have been heard, and one that was sent twice is refused
 /// the second time: the challenge is looked at before it is said again. A CA that wants to be left alone is.
 Result<void> answer_again(const Flow& flow, const Open& open, base::Error error) {
@@ -170,11 +179,12 @@ Result<void> answer_again(const Flow& flow, const Open& open, base::Error error)
                                error.code == Code::CaProtocol || error.code == Code::CaRefused;
     const bool wants_peace = error.retry_at && *error.retry_at - flow.session.clock().now() > kResendWaitMax;
     if (!heard_or_lost || wants_peace) return base::Failure(std::move(error));
-    Result<Authorization> looked = std::move(fetch_all(flow, {open.authorization.url}).front());
-    const Authorization now = TRY(std::move(looked));
-    const auto found = std::ranges::find(now.challenges, open.challenge.url, &Challenge::url);
-    if (found == now.challenges.end() || found->status != ChallengeStatus::Pending) return {};
+    if (!TRY(is_pending(flow, open))) return {};
     if (error.code == Code::CaRefused) return base::Failure(std::move(error));
+    // Pebble and others show it as pending while they look. To be told twice makes them look twice, the
+    // second time maybe when it is answered and gone.
+    flow.session.clock().sleep(kAnswerPatience);
+    if (!TRY(is_pending(flow, open))) return {};
     TRY(flow.ask({.url = open.challenge.url, .payload = "{}"}));
     return {};
 }

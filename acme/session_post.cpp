@@ -32,6 +32,19 @@ struct Session::Attempt {
     void fail(base::Error error) { outcome = base::Failure(std::move(error)); }
 };
 
+namespace {
+
+/// Whoever took the first copy of a request took its nonce with it: the second one's rejection says that the
+/// first may have been acted on, and nothing of how that went.
+base::Error lost_answer(const std::string& ca, const std::string& url) {
+    return {
+        .code = Code::CaUnreachable,
+        .message = "the CA " + ca + ": " + base::printable(url, 200) +
+                   ": the connection ended before an answer came, and what was asked may have been heard"};
+}
+
+}  // namespace
+
 /// A nonce for each, as far as there are some; whoever gets none waits for the next wave. One gets one, or it
 /// is an error.
 Result<void> Session::hand_out_nonces(std::vector<Attempt*>& wave) {
@@ -83,6 +96,10 @@ void Session::judge(Attempt& attempt, Result<HttpResponse> response) {
         return;
     }
     base::Error error = response ? refusal_of(*response, attempt.call) : response.error();
+    if (error.code == Code::CaBadNonce && response->was_sent_again && attempt.call.payload) {
+        state_->nonces.put(fresh, clock_.steady());
+        return attempt.fail(lost_answer(authority_.name, attempt.call.url));
+    }
     if (error.code == Code::CaBadNonce) {
         const base::Steady now = clock_.steady();
         if (attempt.rejected_nonces++ == 0) attempt.rejected_since = now;

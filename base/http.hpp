@@ -41,6 +41,9 @@ struct HttpResponse {
     int status = 0;
     std::vector<std::pair<std::string, std::string>> headers{};  // in order, names in lower case
     std::string body{};
+    /// The request went out twice: the connection of the first ended without an answer, and the peer may have
+    /// acted on it. curl does so by itself where that connection had been used before.
+    bool was_sent_again = false;
 
     /// The first header of this (lower-case) name; nothing if there is none.
     [[nodiscard]] std::string_view header(std::string_view name) const;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
 
 #include <openssl/x509_vfy.h>
 
@@ -182,7 +183,10 @@ void HttpExchange::set_method() {
     if (has_body) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, &HttpExchange::on_send);
+        curl_easy_setopt(easy, CURLOPT_READDATA, this);
+        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, &HttpExchange::on_rewind);
+        curl_easy_setopt(easy, CURLOPT_SEEKDATA, this);
         curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
         return;
@@ -192,12 +196,31 @@ void HttpExchange::set_method() {
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS, static_cast<long>(request_.redirects_max));
 }
 
+std::size_t HttpExchange::on_send(char* room, std::size_t size, std::size_t count, void* self) {
+    return static_cast<HttpExchange*>(self)->give_body({room, size * count});
+}
+
+/// Called only where the body is to be sent once more.
+int HttpExchange::on_rewind(void* self, curl_off_t offset, int origin) {
+    auto* exchange = static_cast<HttpExchange*>(self);
+    if (origin != SEEK_SET || offset != 0) return CURL_SEEKFUNC_FAIL;
+    exchange->sent_ = 0;
+    exchange->was_sent_again_ = true;
+    return CURL_SEEKFUNC_OK;
+}
+
 std::size_t HttpExchange::on_header(char* data, std::size_t size, std::size_t count, void* self) {
     return static_cast<HttpExchange*>(self)->take_header({data, size * count}) ? size * count : 0;
 }
 
 std::size_t HttpExchange::on_body(char* data, std::size_t size, std::size_t count, void* self) {
     return static_cast<HttpExchange*>(self)->take_body({data, size * count}) ? size * count : 0;
+}
+
+std::size_t HttpExchange::give_body(std::span<char> room) {
+    const std::size_t taken = request_.body.copy(room.data(), room.size(), sent_);
+    sent_ += taken;
+    return taken;
 }
 
 bool HttpExchange::take_header(std::string_view line) {
@@ -233,6 +256,7 @@ Result<HttpResponse> HttpExchange::finish(CURLcode outcome) {
     long status = 0;
     curl_easy_getinfo(handle(), CURLINFO_RESPONSE_CODE, &status);
     response_.status = static_cast<int>(status);
+    response_.was_sent_again = was_sent_again_;
     return std::move(response_);
 }
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -60,8 +61,11 @@ class HttpExchange {
     [[nodiscard]] Failure explain(CURLcode outcome) const;
     [[nodiscard]] std::string words(CURLcode outcome) const;
 
+    static std::size_t on_send(char* room, std::size_t size, std::size_t count, void* self);
+    static int on_rewind(void* self, curl_off_t offset, int origin);
     static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
     static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
+    [[nodiscard]] std::size_t give_body(std::span<char> room);
     [[nodiscard]] bool take_header(std::string_view line);
     [[nodiscard]] bool take_body(std::string_view bytes);
 
@@ -72,6 +76,8 @@ class HttpExchange {
     std::unique_ptr<curl_slist, Deleter<curl_slist_free_all>> connect_to_;
     std::array<char, CURL_ERROR_SIZE> error_{};
     HttpResponse response_;
+    std::size_t sent_ = 0;  // bytes of the body
+    bool was_sent_again_ = false;
     std::size_t header_bytes_ = 0;
     bool in_headers_ = false;  // between a status line and the blank line: what comes later is a trailer
     Excess excess_ = Excess::None;

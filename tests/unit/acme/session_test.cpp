@@ -177,6 +177,22 @@ TEST_CASE("session: a rejected nonce is replaced by that of the rejection, with 
           Log{"GET /dir", "HEAD /nonce", "POST /order", "POST /order", "POST /order", "POST /order"});
 }
 
+TEST_CASE("session: a nonce that a copy of the request has used up is no reason to ask once more") {
+    World world({});
+    Answer copied = problem(400, "badNonce");
+    copied->was_sent_again = true;
+    world.ca.before = first("/order", 1, copied);
+    const auto posted = world.session.post(world.account, kOrder, kNames);
+    CHECK(code_of(posted) == "ca/unreachable");
+    CHECK(contains(message_of(posted), "may have been heard"));
+    CHECK(world.ca.count("/order") == 1);
+    // What only asks is asked again.
+    REQUIRE(world.session.post(world.account, kOrder, kNames));
+    world.ca.before = first("/order/1", 1, copied);
+    CHECK(world.session.post(world.account, acme::Call{.url = kOrder + "/1"}));
+    CHECK(world.ca.count("/order/1") == 2);
+}
+
 TEST_CASE("session: a CA that rejects every nonce is given up on after sixty tries, within 20 s") {
     World world({});
     world.ca.before = first("/order", 1000, problem(400, "badNonce", "again"));

@@ -143,6 +143,25 @@ TEST_CASE("http: HTTP/1.1 connections are kept alive") {
     CHECK(connections_of(transport, site.request("/"), 20).size() <= 20);
 }
 
+TEST_CASE("http: a request that went out twice is told from others") {
+    // From the second request on a connection ends without an answer: nginx's 444.
+    const Site site(
+        "listen 127.0.0.1:PORT ssl; location / { if ($connection_requests = 2) { return 444; } "
+        "return 200 $connection_requests; }");
+    CurlTransport transport("renewd/test");
+    const auto first = transport.exchange(site.request("/"));
+    REQUIRE(first);
+    CHECK(first->body == "1");
+    CHECK_FALSE(first->was_sent_again);
+    HttpRequest order = site.request("/");
+    order.method = "POST";
+    order.body = "{}";
+    const auto second = transport.exchange(order);
+    REQUIRE(second);
+    CHECK(second->body == "1");
+    CHECK(second->was_sent_again);
+}
+
 TEST_CASE("http: what a request says of itself") {
     const Site site;
     CurlTransport transport("renewd/1.2 libcurl");
