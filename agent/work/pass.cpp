@@ -54,6 +54,7 @@ class Pass {
 
     Pass(const Pass&) = delete;
     Pass& operator=(const Pass&) = delete;
+    ~Pass() = default;
 
     /// Is there anything to do? Mostly not, and that costs one look into the store and no lease.
     bool look() {
