@@ -75,6 +75,13 @@ TEST_CASE("clock: a person is told which is off, by how much, and against what")
           "(2026-11-21T12:00:00Z). "
           "Renewals go by the "
           "later time");
+    // As if it had been heard within this very second.
+    const auto words = [&](base::Seconds off) {
+        return agent::check_clock({.now = kNow + off, .heard = heard}).message;
+    };
+    CHECK(words(-90 * 24h + 1s).find(" 90 days behind ") != std::string::npos);
+    CHECK(words(48h - 1s).find(" 2 days ahead ") != std::string::npos);
+    CHECK(words(47h).find(" 47 h ahead ") != std::string::npos);
 }
 
 TEST_CASE("clock: of several CAs the one that is nearest to it is believed") {
