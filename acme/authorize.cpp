@@ -21,7 +21,7 @@ using base::Code;
 using base::Result;
 
 constexpr std::string_view kDnsPersist = "dns-persist-01";
-constexpr base::Milliseconds kAnswerPatience{1'000};
+constexpr base::Milliseconds kAnswerPatience{1'000};  // by then a CA that was told has mostly looked
 
 /// Work that stands open for one name.
 struct Open {

@@ -96,10 +96,8 @@ void Session::judge(Attempt& attempt, Result<HttpResponse> response) {
         return;
     }
     base::Error error = response ? refusal_of(*response, attempt.call) : response.error();
-    if (error.code == Code::CaBadNonce && response->was_sent_again && attempt.call.payload) {
-        state_->nonces.put(fresh, clock_.steady());
-        return attempt.fail(lost_answer(authority_.name, attempt.call.url));
-    }
+    if (error.code == Code::CaBadNonce && response->was_sent_again && attempt.call.payload)
+        error = lost_answer(authority_.name, attempt.call.url);
     if (error.code == Code::CaBadNonce) {
         const base::Steady now = clock_.steady();
         if (attempt.rejected_nonces++ == 0) attempt.rejected_since = now;

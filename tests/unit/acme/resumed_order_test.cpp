@@ -23,6 +23,15 @@ namespace {
 using Answer = fakes::Ca::Answer;
 using Log = std::vector<std::string>;
 
+/// An earlier run has left an order, whose URL gives this answer.
+void resume(World& world, const Answer& answer) {
+    world.request.order_url = fakes::kOrigin + "/order/7";
+    world.ca.before = [answer](const std::string& path, int) -> std::optional<Answer> {
+        if (path == "/order/7") return answer;
+        return std::nullopt;
+    };
+}
+
 /// Places an order as an earlier run did, and forgets how.
 void place_before(World& world) {
     REQUIRE(world.session.post(world.account, fakes::kOrigin + "/order",
@@ -108,11 +117,7 @@ TEST_CASE("issuance: an order that cannot be used any more") {
          }) {
         CAPTURE(c.name);
         World world({"a.example"});
-        world.request.order_url = fakes::kOrigin + "/order/7";
-        world.ca.before = [&c](const std::string& path, int) -> std::optional<Answer> {
-            if (path == "/order/7") return c.answer;
-            return std::nullopt;
-        };
+        resume(world, c.answer);
         const auto issued = world.issue();
         CHECK(code_of(issued) == "ca/order-gone");
         CHECK(issued.error().step == "order");
@@ -137,11 +142,7 @@ TEST_CASE("issuance: an order that cannot be seen is not over") {
          }) {
         CAPTURE(c.name);
         World world({"a.example"});
-        world.request.order_url = fakes::kOrigin + "/order/7";
-        world.ca.before = [&c](const std::string& path, int) -> std::optional<Answer> {
-            if (path == "/order/7") return c.answer;
-            return std::nullopt;
-        };
+        resume(world, c.answer);
         CHECK(code_of(world.issue()) == c.code);
         CHECK(world.ca.count("/order") == 0);
     }
