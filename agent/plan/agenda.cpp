@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/plan/agenda.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace agent {
@@ -20,7 +21,26 @@ void Agenda::leave_line(Entries::value_type& entry) {
         }
         waits_.erase(waits);
     }
+    leave_gate(entry);
     if (queue_.erase({entry.second.at, &entry}) == 0) due_.erase({entry.second.pressing_at, &entry});
+}
+
+void Agenda::stand_at(const Gate& gate, Entries::value_type& entry) {
+    Gates::value_type& place = *gates_.try_emplace(gate.name).first;
+    openings_.erase({place.second.opens_at, &place});
+    place.second.opens_at = gate.opens_at;
+    openings_.insert({gate.opens_at, &place});
+    place.second.line.insert({entry.second.pressing_at, &entry});
+    entry.second.gate = &place;
+}
+
+void Agenda::leave_gate(Entries::value_type& entry) {
+    Gates::value_type* const gate = std::exchange(entry.second.gate, nullptr);
+    if (gate == nullptr) return;
+    gate->second.line.erase({entry.second.pressing_at, &entry});
+    if (!gate->second.line.empty()) return;
+    openings_.erase({gate->second.opens_at, gate});
+    gates_.erase(gates_.find(gate->first));
 }
 
 void Agenda::put(const std::string& certificate, Instant at) {
@@ -41,14 +61,16 @@ void Agenda::put(const std::string& certificate, Instant at, Instant pressing_at
 }
 
 void Agenda::put_back(const std::string& certificate, Instant at, std::optional<Instant> pressing_at,
-                      std::vector<Places> waits_for) {
+                      std::vector<Places> waits_for, const std::optional<Gate>& gate) {
     const auto place = entries_.find(certificate);
     if (place == entries_.end() || !place->second.is_taken) return;  // dropped meanwhile
     Entry& entry = place->second;
     const bool has_changed = entry.has_changed;
     entry = {.at = has_changed ? Instant{} : at, .pressing_at = pressing_at.value_or(entry.pressing_at)};
     stand_in_line(*place);
-    if (has_changed || waits_for.empty()) return;
+    if (has_changed) return;
+    if (gate) stand_at(*gate, *place);
+    if (waits_for.empty()) return;
     for (const Places& places : waits_for) waiting_[places].insert({entry.pressing_at, &*place});
     waits_.insert_or_assign(certificate, std::move(waits_for));
 }
@@ -68,6 +90,11 @@ std::optional<Due> Agenda::take_due(Instant now, const std::function<bool(const 
     }
     std::optional<Standing> first;
     if (!due_.empty()) first = *due_.begin();
+    for (const auto& [opens_at, gate] : openings_) {
+        if (opens_at > now) break;
+        const Standing& foremost = *gate->second.line.begin();
+        if (!first || foremost < *first) first = foremost;
+    }
     Places called_up_for;
     for (const auto& [places, line] : waiting_) {
         if ((first && !(*line.begin() < *first)) || !is_free(places)) continue;
@@ -86,13 +113,16 @@ std::optional<Due> Agenda::take_due(Instant now, const std::function<bool(const 
 std::optional<Instant> Agenda::next() const {
     if (!due_.empty()) return Instant{};  // and not taken, for want of hands
     if (queue_.empty()) return std::nullopt;
-    return queue_.begin()->at;
+    const Instant first = queue_.begin()->at;
+    return openings_.empty() ? first : std::min(first, openings_.begin()->first);
 }
 
 std::optional<Instant> Agenda::due(const std::string& certificate) const {
     const auto place = entries_.find(certificate);
     if (place == entries_.end() || place->second.is_taken) return std::nullopt;
-    return waits_.contains(certificate) ? Instant{} : place->second.at;
+    if (waits_.contains(certificate)) return Instant{};
+    const Entry& entry = place->second;
+    return entry.gate == nullptr ? entry.at : std::min(entry.at, entry.gate->second.opens_at);
 }
 
 Instant Agenda::pressing_at(const std::string& certificate) const {

@@ -10,8 +10,10 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "agent/plan/gate.hpp"
 #include "agent/plan/place.hpp"
 #include "base/clock.hpp"
 
@@ -39,10 +41,11 @@ class Agenda {
     /// The same, and its time is short from then on (see pressing_at()).
     void put(const std::string& certificate, base::Instant at, base::Instant pressing_at);
     /// The work on it has ended. Without another one, it stays as pressing as it was. It is due before `at`
-    /// as soon as all places of one entry of `waits_for` are free.
+    /// as soon as all places of one entry of `waits_for` are free, or the gate it stands at is open and it is
+    /// the most pressing there. When the gate opens is what was heard of it last, for all who stand there.
     void put_back(const std::string& certificate, base::Instant at,
-                  std::optional<base::Instant> pressing_at = std::nullopt,
-                  std::vector<Places> waits_for = {});
+                  std::optional<base::Instant> pressing_at = std::nullopt, std::vector<Places> waits_for = {},
+                  const std::optional<Gate>& gate = std::nullopt);
     void drop(const std::string& certificate);
 
     /// Of all that are due, the one whose time is short first, however long the others have been due; nothing
@@ -52,8 +55,8 @@ class Agenda {
         const std::function<bool(const Places&)>& is_free = [](const Places&) { return true; });
     /// When the next one is due, of those that nobody works on, as far as instants say.
     [[nodiscard]] std::optional<base::Instant> next() const;
-    /// When it is due, Instant{} where it waits for a place; nothing where it is being worked on, or not
-    /// known.
+    /// When it may be due, by itself or by its gate; Instant{} where it waits for a place; nothing where it
+    /// is being worked on, or not known.
     [[nodiscard]] std::optional<base::Instant> due(const std::string& certificate) const;
     /// From when on its time is short; kNotKnown where nobody has looked.
     [[nodiscard]] base::Instant pressing_at(const std::string& certificate) const;
@@ -65,9 +68,13 @@ class Agenda {
     [[nodiscard]] std::size_t at_work() const { return entries_.size() - queue_.size() - due_.size(); }
 
   private:
+    struct AtGate;
+    using Gates = std::map<std::string, AtGate>;
+
     struct Entry {
         base::Instant at{};
         base::Instant pressing_at = kNotKnown;
+        Gates::value_type* gate = nullptr;  // of gates_, that it stands at
         bool is_taken = false;
         bool has_changed = false;  // while it was taken
     };
@@ -86,14 +93,23 @@ class Agenda {
 
     using Line = std::set<Standing>;
 
+    struct AtGate {
+        base::Instant opens_at{};
+        Line line{};  // by when their time is short; never empty
+    };
+
     void stand_in_line(Entries::value_type& entry);
     void leave_line(Entries::value_type& entry);
+    void stand_at(const Gate& gate, Entries::value_type& entry);
+    void leave_gate(Entries::value_type& entry);
 
     Entries entries_;
     Line queue_;                      // by when they are due
     Line due_;                        // those that take_due() has found due, by when their time is short
     std::map<Places, Line> waiting_;  // by the same; all of them stand in one of the others, too
     std::unordered_map<std::string, std::vector<Places>> waits_;  // what each of those waits for
+    Gates gates_;  // where somebody stands; all of them stand in one of the first two lines, too
+    std::set<std::pair<base::Instant, Gates::value_type*>> openings_;  // of all gates
 };
 
 }  // namespace agent

@@ -201,13 +201,12 @@ namespace {
 /// A line that is longer than this is not joined: who comes back later and has less time goes first.
 std::optional<OrderHold> hold_of_line(const Ledger& ledger, const OrderAhead& order, Instant now) {
     constexpr Seconds kShortLine = std::chrono::minutes(1);
-    constexpr double kSpread = 1800;  // seconds: not all that wait come back at once
     const Instant turn = turn_of(ledger, order, now);
     if (turn <= now + kShortLine) return std::nullopt;
-    const auto later = static_cast<std::int64_t>(kSpread * std::clamp(order.life_left, 0.0, 1.0));
-    return OrderHold{.until = turn + Seconds(later),
+    return OrderHold{.until = turn,
                      .limit = std::string(kPace.id),
-                     .reason = "many are due at once, and take their turns"};
+                     .reason = "many are due at once, and take their turns",
+                     .gate = std::string(kPace.id)};
 }
 
 }  // namespace
@@ -219,13 +218,15 @@ std::optional<OrderHold> hold_of(const Ledger& ledger, std::span<const CaLimit> 
         if (is_spared(limit, order)) continue;
         const int kept = limit.counts == LimitCounts::FailedNames ? 0 : kept_from(limit, order);
         for (const std::string& key : limit_keys(order.names, limit.key)) {
-            const LimitInstant full_at = ledger.bucket(bucket_name(limit, key));
+            const std::string bucket = bucket_name(limit, key);
+            const LimitInstant full_at = ledger.bucket(bucket);
             const Instant until = free_at(limit, full_at, kept);
             if (until <= now) continue;
             const int used = in_use(limit, full_at, now);
             held = later_of(std::move(held), {.until = until,
                                               .limit = std::string(limit.id),
-                                              .reason = reason_of(limit, about_of(limit, key), used, kept)});
+                                              .reason = reason_of(limit, about_of(limit, key), used, kept),
+                                              .gate = bucket + " but " + std::to_string(kept)});
         }
     }
     if (!ledger.learned().empty()) {
@@ -233,8 +234,10 @@ std::optional<OrderHold> hold_of(const Ledger& ledger, std::span<const CaLimit> 
         for (const LearnedHold& hold : ledger.learned()) {
             const bool is_ours = hold.names.empty() || hold.names == names;
             const Instant until = std::min(hold.until, order.latest.value_or(hold.until));
+            const bool is_everybodys = hold.names.empty() && until == hold.until;
             if (is_ours && until > now)
-                held = later_of(std::move(held), {.until = until, .reason = hold.words});
+                held = later_of(std::move(held),
+                                {.until = until, .reason = hold.words, .gate = is_everybodys ? "told" : ""});
         }
     }
     return held ? held : hold_of_line(ledger, order, now);

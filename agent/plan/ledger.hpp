@@ -48,6 +48,7 @@ struct OrderHold {
     base::Instant until{};
     std::string limit{};       // its id; empty: the CA has told us to wait, for a reason of its own
     std::string reason{};      // for people, without the CA's name
+    std::string gate{};        // whatever stands at it is held until then (plan/gate.hpp); empty: this alone
     bool is_of_clock = false;  // no limit: this machine's clock is ahead
     friend bool operator==(const OrderHold&, const OrderHold&) = default;
 };

@@ -17,6 +17,12 @@ namespace agent {
 
 using base::Result;
 
+namespace {
+
+constexpr std::chrono::hours kLongestAtGate(6);  // it may have become more pressing than that gate is for
+
+}  // namespace
+
 CaWork::CaWork(Surroundings& surroundings, const CertificateConfig& certificate, const PassOptions& options,
                Outlook& outlook, CertificateOutcome& outcome)
     : s_(surroundings), certificate_(certificate), options_(options), outlook_(outlook), outcome_(outcome) {}
@@ -72,6 +78,7 @@ Result<void> CaWork::clean_up() {
 }
 
 void CaWork::drop_what_waits(Plan& plan) const {
+    if (outlook_.gate()) plan.renewal = {.at = s_.clock.now() + kLongestAtGate};
     if (!is_turned_away_) return;
     plan.renewal = {.at = s_.clock.now() + std::chrono::days(1)};
     plan.ask_ca_at.reset();

@@ -35,7 +35,7 @@ class CaWork {
     [[nodiscard]] base::Result<void> revoke_replaced();
     [[nodiscard]] base::Result<void> clean_up();
 
-    /// In this run, for want of a turn: the plan without what waits for one.
+    /// The plan without what waits for a turn, or stands at a gate.
     void drop_what_waits(Plan& plan) const;
 
   private:

@@ -30,8 +30,10 @@ base::Instant Ledgers::now_at(const CaConfig& ca) const {
     return time_at_ ? time_at_(ca.name) : clock_.now();
 }
 
-OrderHold Ledgers::as_our_clock_shows(OrderHold hold, base::Instant now) const {
+/// By our clock, and apart from what other CAs hold.
+OrderHold Ledgers::for_us(const CaConfig& ca, OrderHold hold, base::Instant now) const {
     hold.until -= now - clock_.now();
+    if (!hold.gate.empty()) hold.gate = ca.directory + " " + hold.gate;
     return hold;
 }
 
@@ -108,7 +110,7 @@ std::optional<OrderHold> Ledgers::hold(const CaConfig& ca, const OrderAhead& ord
     const std::scoped_lock guard(mutex_);
     const base::Instant now = now_at(ca);
     auto hold = hold_of(refresh(ca, /*may_rebuild=*/false).ledger, ca.known_limits(), order, now);
-    return hold ? std::optional(as_our_clock_shows(std::move(*hold), now)) : std::nullopt;
+    return hold ? std::optional(for_us(ca, std::move(*hold), now)) : std::nullopt;
 }
 
 Admission Ledgers::admit(const CaConfig& ca, const std::string& account, OrderAhead& order, bool over_limit) {
@@ -116,7 +118,7 @@ Admission Ledgers::admit(const CaConfig& ca, const std::string& account, OrderAh
     change(ca, [&](Ledger& ledger, std::span<const CaLimit> limits, base::Instant now) {
         ledger.belong_to(account);
         admission = agent::admit(ledger, limits, order, over_limit, now);
-        if (auto* hold = std::get_if<OrderHold>(&admission)) *hold = as_our_clock_shows(*hold, now);
+        if (auto* hold = std::get_if<OrderHold>(&admission)) *hold = for_us(ca, std::move(*hold), now);
     });
     return admission;
 }

@@ -40,7 +40,7 @@ class Ledgers {
     /// nothing.
     [[nodiscard]] std::optional<Ledger> look(const CaConfig& ca);
 
-    /// What stands in the way of this order now. Changes nothing.
+    /// What stands in the way of this order now; its gate among those of all CAs. Changes nothing.
     [[nodiscard]] std::optional<OrderHold> hold(const CaConfig& ca, const OrderAhead& order);
 
     /// As the function of plan/ledger.hpp, for an account by its URL.
@@ -70,7 +70,7 @@ class Ledgers {
 
     [[nodiscard]] LedgerFile file_of(const CaConfig& ca) const;
     [[nodiscard]] base::Instant now_at(const CaConfig& ca) const;
-    [[nodiscard]] OrderHold as_our_clock_shows(OrderHold hold, base::Instant now) const;
+    [[nodiscard]] OrderHold for_us(const CaConfig& ca, OrderHold hold, base::Instant now) const;
     Known& refresh(const CaConfig& ca, bool may_rebuild);
     [[nodiscard]] Ledger rebuilt(const CaConfig& ca, Ledger from);
     void change(const CaConfig& ca, const Change& edit);

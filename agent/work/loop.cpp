@@ -303,8 +303,10 @@ void Loop::take_back(const CertificateOutcome& outcome) {
     const bool has_just_begun = job.mapped().only_judges && at == Instant{};
     if (job.mapped().is_mended && (has_just_begun || !outcome.waits_for.empty()))
         mended_.insert(outcome.name);
+    std::optional<Gate> gate = outcome.gate;
+    if (gate) gate->opens_at = std::max(gate->opens_at, now + kShortestPause);
     agenda_.put_back(outcome.name, has_just_begun ? at : std::max(at, now + kShortestPause),
-                     outcome.pressing_at, outcome.waits_for);
+                     outcome.pressing_at, outcome.waits_for, gate);
     ++unsaved_;
 }
 

@@ -53,6 +53,11 @@ Result<Plan> Outlook::plan_for(const Record& record) {
     return made;
 }
 
+std::optional<Gate> Outlook::gate() const {
+    if (!hold_ || hold_->gate.empty()) return std::nullopt;
+    return Gate{.name = hold_->gate, .opens_at = hold_->until};
+}
+
 const std::string& Outlook::first_ca() const {
     return wish_.ca.empty() ? certificate_.ca.front() : wish_.ca;
 }

@@ -32,6 +32,9 @@ class Outlook {
     /// What holds the order that is due.
     [[nodiscard]] const std::optional<OrderHold>& hold() const { return hold_; }
 
+    /// Where that one stands with others; nothing: nothing holds it, or it waits by itself.
+    [[nodiscard]] std::optional<Gate> gate() const;
+
     /// What held an order only when it was about to be sent: the plan may have thought better of it.
     void was_held_off(std::optional<OrderHold> hold) { held_off_ = std::move(hold); }
 

@@ -76,7 +76,10 @@ class Pass {
             outcome_.waits_for = errand_->missed();
             return {};
         });
-        if (outcome_.error) outcome_.waits_for.clear();
+        if (outcome_.error) {
+            outcome_.waits_for.clear();
+            outcome_.gate.reset();
+        }
         if (outcome_.waits_for.empty()) {
             s_.progress.finish(certificate_.name, ending());
         } else {
@@ -108,9 +111,7 @@ class Pass {
         TRY(outlook_.judge_force(record));
         const Plan first = TRY(outlook_.plan_for(record));
         const bool is_due_at_ca = at_ca_.judge(first);
-        note_hold(first);
-        outcome_.next = first.next();
-        outcome_.pressing_at = pressing_at(record, s_.clock.now());
+        note_what_is_next(first, record);
         return options_.revocation || is_damaged || is_due_at_ca || has_work_at_targets(first);
     }
 
@@ -135,9 +136,7 @@ class Pass {
         turned_away_.at_hooks = !TRY(
             run_due_hooks(s_, certificate_, *keeper_, options_.wishes.is_eager() && !is_again_, *errand_));
         const Plan last = TRY(plan_again());
-        note_hold(last);
-        outcome_.next = next_but_for_turns(last);
-        outcome_.pressing_at = pressing_at(keeper_->record(), s_.clock.now());
+        note_what_is_next(last, keeper_->record());
         return prune();
     }
 
@@ -150,8 +149,16 @@ class Pass {
                (plan.warn_at && *plan.warn_at <= now);
     }
 
-    /// When something is due that does not wait for a turn: of those turns, whoever hands out the work knows.
-    [[nodiscard]] base::Instant next_but_for_turns(Plan plan) const {
+    void note_what_is_next(const Plan& plan, const Record& record) {
+        note_hold(plan);
+        outcome_.gate = outlook_.gate();
+        outcome_.next = next_by_itself(plan);
+        outcome_.pressing_at = pressing_at(record, s_.clock.now());
+    }
+
+    /// When something is due that waits for no turn and stands at no gate: of those, whoever hands out the
+    /// work knows.
+    [[nodiscard]] base::Instant next_by_itself(Plan plan) const {
         at_ca_.drop_what_waits(plan);
         for (TargetPlan& target : plan.targets) {
             if (turned_away_.targets.contains(target.target)) target.at.reset();

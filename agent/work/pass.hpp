@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/plan/gate.hpp"
 #include "agent/plan/ledger.hpp"
 #include "agent/plan/plan.hpp"
 #include "agent/work/revoke.hpp"
@@ -33,6 +34,7 @@ struct CertificateOutcome {
     std::optional<base::Instant> pressing_at{};  // as the function; absent: nobody could look
     /// Of what is due besides and was not done: the places that had no turn left, per step.
     std::vector<Places> waits_for{};
+    std::optional<Gate> gate{};          // that the order stands at, which is due and not in `next`
     std::vector<std::string> remarks{};  // for people
     std::optional<Hold> hold{};  // what holds back the deployment to `held_target`, one of those asked for
     std::string held_target{};

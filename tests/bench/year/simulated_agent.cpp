@@ -19,7 +19,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr double kFailing = 0.003;   // orders whose validation fails
+constexpr double kFailing = 0.003;  // orders whose validation fails
+constexpr Seconds kLongestAtGate = hours(6);
 constexpr Seconds kPatience = 2min;  // how long a CA that is away keeps a hand
 
 }  // namespace
@@ -69,7 +70,7 @@ void SimulatedAgent::wake(Subject& subject) {
     if (const auto hold = agent::hold_of(ledger_, limits_, ahead, now_); hold && !subject.is_placed) {
         ++tally_.figures().held;
         subject.waits_since.reset();
-        return put_back(subject, std::max(hold->until, now_ + 1s));
+        return stand_at_gate(subject, *hold);
     }
     if (has_a_hand()) return order(subject, std::move(ahead));
     if (!subject.waits_since) subject.waits_since = now_;
@@ -89,7 +90,7 @@ void SimulatedAgent::order(Subject& subject, OrderAhead ahead) {
     const agent::Admission admission = agent::admit(ledger_, limits_, ahead, /*over_limit=*/false, now_);
     if (const auto* hold = std::get_if<agent::OrderHold>(&admission)) {
         ++tally_.figures().held;
-        return put_back(subject, std::max(hold->until, now_ + 1s));
+        return stand_at_gate(subject, *hold);
     }
     subject.counted = std::move(ahead);
     go_on(subject, now_ + std::get<Seconds>(admission), Step::Place);
@@ -245,6 +246,13 @@ bool SimulatedAgent::is_foreseen(const Subject& subject, Instant ask) const {
 /// Six hours and up to a fifth to either side, as Boulder's.
 Seconds SimulatedAgent::ask_again_in() {
     return Seconds(static_cast<std::int64_t>(21'600 * (0.8 + 0.4 * dice_.roll())));
+}
+
+void SimulatedAgent::stand_at_gate(const Subject& subject, const agent::OrderHold& hold) {
+    const Instant until = std::max(hold.until, now_ + 1s);
+    if (hold.gate.empty()) return put_back(subject, until);
+    agenda_.put_back(subject.config.name, now_ + kLongestAtGate, agent::pressing_at(subject.record, now_), {},
+                     agent::Gate{.name = hold.gate, .opens_at = until});
 }
 
 void SimulatedAgent::put_back(const Subject& subject, Instant at) {

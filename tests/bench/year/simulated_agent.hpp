@@ -80,6 +80,7 @@ class SimulatedAgent {
     [[nodiscard]] bool is_foreseen(const Subject& subject, base::Instant ask) const;
     [[nodiscard]] base::Seconds ask_again_in();
     void put_back(const Subject& subject, base::Instant at);
+    void stand_at_gate(const Subject& subject, const agent::OrderHold& hold);
 
     void sleep(Subject& subject) { put_back(subject, next_of(subject)); }
 

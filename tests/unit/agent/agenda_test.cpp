@@ -146,6 +146,73 @@ TEST_CASE("agenda: one that nobody has looked into comes before all, and stays a
 }
 
 TEST_CASE(
+    "agenda: at a gate that opens the most pressing is due, then the next, until it is heard to be shut") {
+    const auto gate = [](std::int64_t opens_at) {
+        return agent::Gate{.name = "limit", .opens_at = at(opens_at)};
+    };
+    Agenda agenda;
+    for (const char* name : {"a", "b", "c", "d"}) agenda.put(name, at(0));
+    for (int i = 0; i < 4; ++i) REQUIRE(agenda.take_due(at(0)));
+    agenda.put_back("a", at(1000), at(30), {}, gate(100));
+    agenda.put_back("b", at(1000), at(10), {}, gate(100));
+    agenda.put_back("c", at(1000), at(20), {}, gate(100));
+    agenda.put_back("d", at(500), at(0));
+    CHECK(agenda.next() == at(100));
+    CHECK(agenda.due("a") == at(100));  // for a start that knows nothing of gates
+    CHECK(take(agenda, at(99)).empty());
+    CHECK(take(agenda, at(100)) == "b");
+    SUBCASE("one came through: the next is due at once") {
+        agenda.put_back("b", at(2000), at(3000));
+        CHECK(take(agenda, at(101)) == "c");
+        CHECK(take(agenda, at(101)) == "a");
+        CHECK(agenda.next() == at(500));
+    }
+    SUBCASE("it was shut: all wait again, the most pressing before the others") {
+        agenda.put_back("b", at(1000), at(10), {}, gate(150));
+        CHECK(take(agenda, at(149)).empty());
+        CHECK(agenda.next() == at(150));
+        CHECK(agenda.due("a") == at(150));
+        CHECK(take(agenda, at(150)) == "b");
+    }
+    SUBCASE("what comes due by itself does not stand there any more") {
+        agenda.put_back("b", at(1000), at(10), {}, gate(2000));
+        CHECK(take(agenda, at(600)) == "d");
+        CHECK(take(agenda, at(1000)) == "b");
+        CHECK(take(agenda, at(1000)) == "c");
+        agenda.put_back("c", at(1100), at(20));
+        CHECK(take(agenda, at(1000)) == "a");
+        CHECK(agenda.next() == at(1100));
+        CHECK(take(agenda, at(3000)) == "c");
+        CHECK(take(agenda, at(3000)).empty());
+    }
+    SUBCASE("what is heard of a certificate, or dropped, leaves it") {
+        agenda.put("c", at(0));
+        CHECK(take(agenda, at(50)) == "c");
+        agenda.drop("a");
+        CHECK(agenda.next() == at(500));
+    }
+}
+
+TEST_CASE("agenda: what stands at a gate and waits for a place is due when either is free") {
+    const agent::Places service{{.name = "service"}};
+    Agenda agenda;
+    agenda.put("a", at(0));
+    REQUIRE(agenda.take_due(at(0)));
+    agenda.put_back("a", at(1000), at(30), {service}, agent::Gate{.name = "limit", .opens_at = at(100)});
+    CHECK(agenda.due("a") == Instant{});
+    bool is_service_free = false;
+    SUBCASE("the place") {
+        is_service_free = true;
+    }
+    SUBCASE("the gate") {}
+    const auto is_free = [&](const agent::Places&) { return is_service_free; };
+    const auto due = agenda.take_due(at(is_service_free ? 50 : 100), is_free);
+    REQUIRE(due);
+    CHECK(due->called_up_for == (is_service_free ? service : agent::Places{}));
+    CHECK_FALSE(agenda.next());
+}
+
+TEST_CASE(
     "agenda: what waits for a place is due when that is free, the most pressing first, and by its instant") {
     const agent::Places service{{.name = "service", .most = 1}};
     const agent::Places ca{{.name = "ca", .most = 8}};

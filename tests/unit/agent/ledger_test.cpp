@@ -103,6 +103,37 @@ TEST_CASE("ledger: each limit holds the order that would break it, until one com
     CHECK((full->until == kNow + 36s));
 }
 
+TEST_CASE(
+    "ledger: what is held by the same thing until the same instant stands at one gate, nothing else does") {
+    const auto gate_of = [](const Ledger& ledger, const OrderAhead& order) {
+        const auto hold = agent::hold_of(ledger, kLimits, order, kNow);
+        REQUIRE(hold);
+        return hold->gate;
+    };
+    const OrderAhead one = order_for({"one.example"});
+    const OrderAhead other = order_for({"other.example"});
+    OrderAhead early = one;
+    early.life_left = 0.5;  // some are left for others
+    Ledger orders;
+    for (int i = 0; i < 300; ++i) issue(orders, order_for({("n" + std::to_string(i) + ".example").c_str()}));
+    CHECK(gate_of(orders, one) == gate_of(orders, other));
+    CHECK(gate_of(orders, one) != gate_of(orders, early));
+    Ledger domains;
+    for (int i = 0; i < 50; ++i) {
+        issue(domains, order_for({("n" + std::to_string(i) + ".a.example").c_str()}));
+        issue(domains, order_for({("n" + std::to_string(i) + ".b.example").c_str()}));
+    }
+    CHECK(gate_of(domains, order_for({"x.a.example"})) == gate_of(domains, order_for({"y.a.example"})));
+    CHECK(gate_of(domains, order_for({"x.a.example"})) != gate_of(domains, order_for({"x.b.example"})));
+    Ledger told;
+    told.set_learned({.until = kNow + 1h, .words = "slowly"});
+    OrderAhead pressing = one;
+    pressing.latest = kNow + 10min;  // waits no longer than that, and so by itself
+    CHECK(gate_of(told, one) == gate_of(told, other));
+    CHECK_FALSE(gate_of(told, one).empty());
+    CHECK(gate_of(told, pressing).empty());
+}
+
 TEST_CASE("ledger: what the CA spares") {
     struct Case {
         std::string_view name;

@@ -231,6 +231,39 @@ TEST_CASE("loop: a CA that hangs takes its share of the hands; the others' certi
     CHECK(times(world.said(), "other.example.com: generation 1 issued") == 1);
 }
 
+TEST_CASE("loop: what a CA's limit lets through one by one is not all looked into for each of them") {
+    constexpr int kMany = 40;
+    constexpr int kHands = 4;
+    std::string many;
+    for (int i = 0; i < kMany; ++i) many += "[certificate.\"" + std::to_string(i) + ".example.com\"]\n";
+    const auto count_reads = [&](Seconds each) {
+        World world(many, "jobs = " + std::to_string(kHands) + "\n");
+        Instant free_at{};
+        world.ca.before = [&](const std::string& path, int) -> std::optional<fakes::Ca::Answer> {
+            const Instant now = world.clock.right();
+            if (path != "/order") return std::nullopt;
+            if (now >= free_at) {
+                free_at = now + each;
+                return std::nullopt;
+            }
+            base::HttpResponse refusal = fakes::problem(429, "rateLimited", "slowly");
+            refusal.headers.emplace_back("retry-after", std::to_string((free_at - now).count()));
+            return refusal;
+        };
+        world.wakeup.steps = {world.live_for(10min * (kMany + 2))};
+        world.run();
+        CAPTURE(world.said());
+        CHECK(world.ca.issued() == kMany);
+        return std::ranges::count_if(world.files.calls(), [](const std::string& call) {
+            return call.starts_with("open ") && call.ends_with("/record.json");
+        });
+    };
+    // Two for each look. If all were waked every ten minutes there would be 800 looks more, instead of one by
+    // each hand.
+    const auto for_the_limit = count_reads(10min) - count_reads(0s);
+    CHECK(for_the_limit < 2 * kMany * (kHands + 1));
+}
+
 TEST_CASE(
     "loop: the watchdog is fed while the work goes on, told of after an hour, and starved after a day") {
     const tests::TemporaryDirectory directory;

@@ -26,6 +26,7 @@
 #include "agent/work/loop.hpp"
 #include "tests/unit/acme/fake_ca.hpp"
 #include "tests/unit/agent/fixtures.hpp"
+#include "tests/unit/base/faulty_files.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
 
 namespace loop_world {
@@ -186,14 +187,14 @@ class World {
 
     /// From a start to the end of the steps. The state stays for another one.
     void run() {
-        const auto store = agent::FileStore::open(files_, directory_ / "state", /*allow_volatile=*/true);
+        const auto store = agent::FileStore::open(files, directory_ / "state", /*allow_volatile=*/true);
         REQUIRE(store);
         const auto control = agent::ControlSocket::open(directory_ / "state");
         REQUIRE(control);
         spdlog::logger log("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(said_));
         agent::Progress progress(stderr, agent::Progress::Manner::Silent, clock);
         agent::Loop loop({.store = **store,
-                          .files = files_,
+                          .files = files,
                           .transport = network,
                           .clock = clock,
                           .progress = progress,
@@ -246,6 +247,7 @@ class World {
     Network network{ca};
     Wakeup wakeup{};
     base::ServiceManager manager{};
+    tests::FaultyFiles files{};  // without a fault; it knows what was read
     base::Seconds life = 90 * 24h;
     base::Seconds ca_off_by{0};      // what it says of the time
     std::function<void()> at_end{};  // when the loop is over, and its work may not be
@@ -276,7 +278,6 @@ class World {
     }
 
     tests::TemporaryDirectory directory_{};
-    base::SystemFiles files_{};
     std::ostringstream said_{};
 };
 
