@@ -110,10 +110,12 @@ Result<Open> choose(const Flow& flow, Authorization authorization) {
                                                "dns-persist-01"
                                              : "");
     }
-    Open open{.challenge = *challenge, .solver = solver};
-    open.task = TRY(make_task(flow, name, *challenge));
-    open.authorization = std::move(authorization);
-    return open;
+    ChallengeTask task = TRY(make_task(flow, name, *challenge));
+    Challenge chosen = std::move(*challenge);
+    return Open{.authorization = std::move(authorization),
+                .challenge = std::move(chosen),
+                .solver = solver,
+                .task = std::move(task)};
 }
 
 /// The authorizations that somebody has to do something for. Valid ones are left alone (§7.1.4: they may be

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "agent/tell/causes.hpp"
+#include "agent/tell/exit_code.hpp"
 #include "agent/tell/words.hpp"
 
 namespace agent {
@@ -174,7 +175,10 @@ std::string totals_text(const Overview& overview, std::size_t width) {
 
 std::string causes_text(const Overview& overview, const TableLook& look) {
     const std::vector<Cause> causes = causes_of(overview);
-    if (causes.empty()) return "Nothing needs anybody.\n";
+    if (causes.empty()) {
+        const bool is_well = attention_code_of(overview) == exit_code::kWell;
+        return is_well ? "Nothing needs anybody.\n" : "No certificate needs anybody.\n";
+    }
     if (look.width >= kWide) return wide_table(causes, overview.now, look.width);
     std::string text;
     for (const Cause& cause : causes) text += narrow_entry(cause, overview.now, look.width);

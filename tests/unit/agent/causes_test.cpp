@@ -260,3 +260,16 @@ TEST_CASE("causes: the JSON has one entry for each, whatever it holds up") {
     CHECK(causes[1]["id"] == "ca/rate-limited/letsencrypt");
     CHECK(causes[2]["id"] == "ca/validation-failed/dns");
 }
+
+TEST_CASE("causes: of many that are well nothing needs anybody, but for what is of no certificate alone") {
+    Fleet fleet;
+    for (int i = 0; i < 201; ++i) fleet.add("host-" + std::to_string(i) + ".example.com");
+    agent::Overview overview = fleet.overview();
+    const agent::TableLook look{.width = 80, .height = 24};
+    CHECK(agent::to_table(overview, look).find("\nNothing needs anybody.\n") != std::string::npos);
+    overview.conditions.push_back(
+        {.code = "ca/account", .message = "the CA test has lost the account", .hint = "register again"});
+    const std::string table = agent::to_table(overview, look);
+    CHECK(table.starts_with("! the CA test has lost the account; register again\n"));
+    CHECK(table.find("\nNo certificate needs anybody.\n") != std::string::npos);
+}
