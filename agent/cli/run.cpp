@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `renewd run --once`: all that is due, as from a timer.
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -13,6 +14,8 @@
 namespace agent {
 
 namespace {
+
+constexpr base::Seconds kTimerEvery = std::chrono::hours(1);  // as systemd/renewd-once.timer has it
 
 /// Counts what this pass tries, where anybody wants to know.
 std::shared_ptr<MetricsKeeper> begin_metrics(Workshop& shop) {
@@ -30,7 +33,8 @@ int run_command(Workshop& shop) {
     const auto metrics = begin_metrics(shop);
     // A pass of its own is started by a timer or a person: the time between two of them is the backoff of
     // deployments.
-    const PassOptions pass{.wishes = {.retry_now = true}, .wait = shop.options.wait};
+    const PassOptions pass{
+        .wishes = {.retry_now = true}, .wait = shop.options.wait, .sleeps_for = kTimerEvery};
     const std::vector<CertificateOutcome> outcomes = run_pass(*shop.surroundings, shop.certificates, pass);
     const int code = conclude(shop, pass, outcomes);
     tend_all_removed(

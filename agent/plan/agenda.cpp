@@ -27,8 +27,10 @@ void Agenda::leave_line(Entries::value_type& entry) {
 
 void Agenda::stand_at(const Gate& gate, Entries::value_type& entry) {
     Gates::value_type& place = *gates_.try_emplace(gate.name).first;
+    open_.erase(&place);
     openings_.erase({place.second.opens_at, &place});
     place.second.opens_at = gate.opens_at;
+    place.second.behind = gate.behind;
     openings_.insert({gate.opens_at, &place});
     place.second.line.insert({entry.second.pressing_at, &entry});
     entry.second.gate = &place;
@@ -39,8 +41,16 @@ void Agenda::leave_gate(Entries::value_type& entry) {
     if (gate == nullptr) return;
     gate->second.line.erase({entry.second.pressing_at, &entry});
     if (!gate->second.line.empty()) return;
+    open_.erase(gate);
     openings_.erase({gate->second.opens_at, gate});
     gates_.erase(gates_.find(gate->first));
+}
+
+void Agenda::open_gates(Instant now) {
+    while (!openings_.empty() && openings_.begin()->first <= now) {
+        open_.insert(openings_.begin()->second);
+        openings_.erase(openings_.begin());
+    }
 }
 
 void Agenda::put(const std::string& certificate, Instant at) {
@@ -90,10 +100,10 @@ std::optional<Due> Agenda::take_due(Instant now, const std::function<bool(const 
     }
     std::optional<Standing> first;
     if (!due_.empty()) first = *due_.begin();
-    for (const auto& [opens_at, gate] : openings_) {
-        if (opens_at > now) break;
+    open_gates(now);
+    for (const Gates::value_type* gate : open_) {
         const Standing& foremost = *gate->second.line.begin();
-        if (!first || foremost < *first) first = foremost;
+        if ((!first || foremost < *first) && is_free(gate->second.behind)) first = foremost;
     }
     Places called_up_for;
     for (const auto& [places, line] : waiting_) {

@@ -41,8 +41,9 @@ class Agenda {
     /// The same, and its time is short from then on (see pressing_at()).
     void put(const std::string& certificate, base::Instant at, base::Instant pressing_at);
     /// The work on it has ended. Without another one, it stays as pressing as it was. It is due before `at`
-    /// as soon as all places of one entry of `waits_for` are free, or the gate it stands at is open and it is
-    /// the most pressing there. When the gate opens is what was heard of it last, for all who stand there.
+    /// as soon as all places of one entry of `waits_for` are free, or the gate it stands at is open, the
+    /// places behind that are free, and it is the most pressing there. When a gate opens is what was heard of
+    /// it last, for all who stand there.
     void put_back(const std::string& certificate, base::Instant at,
                   std::optional<base::Instant> pressing_at = std::nullopt, std::vector<Places> waits_for = {},
                   const std::optional<Gate>& gate = std::nullopt);
@@ -53,7 +54,8 @@ class Agenda {
     [[nodiscard]] std::optional<Due> take_due(
         base::Instant now,
         const std::function<bool(const Places&)>& is_free = [](const Places&) { return true; });
-    /// When the next one is due, of those that nobody works on, as far as instants say.
+    /// When the next one is due, of those that nobody works on, as far as instants say: what take_due() did
+    /// not give out for want of a place is due when one is free.
     [[nodiscard]] std::optional<base::Instant> next() const;
     /// When it may be due, by itself or by its gate; Instant{} where it waits for a place; nothing where it
     /// is being worked on, or not known.
@@ -95,6 +97,7 @@ class Agenda {
 
     struct AtGate {
         base::Instant opens_at{};
+        Places behind{};
         Line line{};  // by when their time is short; never empty
     };
 
@@ -102,6 +105,7 @@ class Agenda {
     void leave_line(Entries::value_type& entry);
     void stand_at(const Gate& gate, Entries::value_type& entry);
     void leave_gate(Entries::value_type& entry);
+    void open_gates(base::Instant now);
 
     Entries entries_;
     Line queue_;                      // by when they are due
@@ -109,7 +113,8 @@ class Agenda {
     std::map<Places, Line> waiting_;  // by the same; all of them stand in one of the others, too
     std::unordered_map<std::string, std::vector<Places>> waits_;  // what each of those waits for
     Gates gates_;  // where somebody stands; all of them stand in one of the first two lines, too
-    std::set<std::pair<base::Instant, Gates::value_type*>> openings_;  // of all gates
+    std::set<std::pair<base::Instant, Gates::value_type*>> openings_;  // of those that are shut
+    std::set<Gates::value_type*> open_;                                // those that take_due() has found open
 };
 
 }  // namespace agent

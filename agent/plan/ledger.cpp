@@ -196,6 +196,19 @@ Instant pressing_at(const Record& record, Instant now) {
     return current->not_after - Seconds(static_cast<std::int64_t>(kNeverIssued * life));
 }
 
+std::optional<Instant> presses_more_at(const Record& record, Instant now) {
+    const GenerationRecord* current = record.wanted();
+    if (current == nullptr) return std::nullopt;
+    const Seconds life = current->not_after - current->not_before;
+    std::optional<Instant> next;
+    for (const Instant at : {current->not_after - life / 3, current->not_after - life / 4,
+                             current->not_after - life / 10, latest_renewal(*current)}) {
+        const Instant after = at + Seconds(1);
+        if (after > now) next = std::min(next.value_or(after), after);
+    }
+    return next;
+}
+
 namespace {
 
 /// A line that is longer than this is not joined: who comes back later and has less time goes first.

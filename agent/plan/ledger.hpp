@@ -48,7 +48,7 @@ struct OrderHold {
     base::Instant until{};
     std::string limit{};       // its id; empty: the CA has told us to wait, for a reason of its own
     std::string reason{};      // for people, without the CA's name
-    std::string gate{};        // whatever stands at it is held until then (plan/gate.hpp); empty: this alone
+    std::string gate{};        // where it stands with others (plan/gate.hpp); empty: it waits by itself
     bool is_of_clock = false;  // no limit: this machine's clock is ahead
     friend bool operator==(const OrderHold&, const OrderHold&) = default;
 };
@@ -172,6 +172,11 @@ struct PastOrder {
 /// Among orders that wait for the same thing the one with the smaller rank goes first: what has least of its
 /// life left; a certificate that was never issued as one with a tenth left.
 [[nodiscard]] double urgency_rank(const Record& record, base::Instant now);
+
+/// When an order for it may be held by less than now: the next instant from which on nothing is left for
+/// others (a third of its life), another CA may be asked (a quarter), it stands in no line (a tenth) or no
+/// wish of a CA's is kept to any longer. Absent: none of that is to come.
+[[nodiscard]] std::optional<base::Instant> presses_more_at(const Record& record, base::Instant now);
 
 /// When that is a tenth: from then on its time is short. What waits for a hand stands in this order, which no
 /// waiting changes, and in which all come in time if that can be had at all.

@@ -228,17 +228,27 @@ const Suggestion* suggestion_for(const Record& record, const GenerationRecord& g
     return known && known->generation == generation.number ? &*known : nullptr;
 }
 
+/// RFC 9773 §4.2: where the instant in the window comes before we look again, it is now, but not before the
+/// window, whose renewals are spared from limits, while there is still another look in it.
+Instant instant_in_window(const Suggestion& said, Instant now, Seconds sleeps_for) {
+    const Instant next_look = now + sleeps_for;
+    const bool is_missed = now < *said.at && *said.at < next_look;
+    const bool is_open = !said.start || *said.start <= now;
+    return is_missed && (is_open || *said.end < next_look) ? now : *said.at;
+}
+
 /// RFC 9773 §4.2, within what is safe: a window may only bring a renewal forward without limit. Where the
 /// user has said when to renew, only a window that is past counts: the CA is about to revoke.
 Renewal plan_by_age(const CertificateConfig& certificate, const Record& record,
-                    const GenerationRecord& current, Instant now) {
+                    const GenerationRecord& current, Instant now, Seconds sleeps_for) {
     Renewal renewal{.at = renewal_time(certificate, current),
                     .reason = certificate.renew_before ? RenewalReason::Configured : RenewalReason::Lifetime};
     const Suggestion* said = suggestion_for(record, current);
     if (said == nullptr || !said->at || !said->end) return renewal;
     const bool is_urgent = *said->end <= now && *said->at < renewal.at;
     if (certificate.renew_before && !is_urgent) return renewal;
-    return {.at = std::min(*said->at, latest_renewal(current)), .reason = RenewalReason::Ari};
+    return {.at = std::min(instant_in_window(*said, now, sleeps_for), latest_renewal(current)),
+            .reason = RenewalReason::Ari};
 }
 
 /// The same by a clock that is not ours, told as what ours will show then. Where the two disagree about a
@@ -247,7 +257,7 @@ Renewal plan_by_age(const CertificateConfig& certificate, const Record& record,
 Renewal plan_by_right_time(const CertificateConfig& certificate, const Record& record,
                            const GenerationRecord& current, const Circumstances& circumstances) {
     const Instant right = circumstances.plan_by.value_or(circumstances.now);
-    Renewal renewal = plan_by_age(certificate, record, current, right);
+    Renewal renewal = plan_by_age(certificate, record, current, right, circumstances.sleeps_for);
     if (right > circumstances.now && right >= current.issued_at) {
         const Seconds lifetime = current.not_after - current.not_before;
         renewal.at = std::max(renewal.at, current.issued_at + lifetime / 10);

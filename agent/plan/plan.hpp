@@ -33,6 +33,8 @@ struct Wishes {
 
     /// Whatever has failed and is no order is tried again without backoff.
     [[nodiscard]] bool is_eager() const { return by_hand || mended || retry_now; }
+
+    friend bool operator==(const Wishes&, const Wishes&) = default;
 };
 
 enum class HoldBy { Window, Pause, Limit };
@@ -97,6 +99,7 @@ struct Circumstances {
     base::Instant now{};
     base::Seconds verify_every{3600};
     bool has_open_order = false;  // an order of an earlier run waits to be finished
+    base::Seconds sleeps_for{0};  // nobody looks again for so long; 0: somebody looks when anything is due
     Wishes wishes{};
     /// The right time, where `now` is known to be wrong: what depends on a certificate's age goes by it, and
     /// is told as the instant at which `now` will show it. Everything else goes by `now`.

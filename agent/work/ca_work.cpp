@@ -17,12 +17,6 @@ namespace agent {
 
 using base::Result;
 
-namespace {
-
-constexpr std::chrono::hours kLongestAtGate(6);  // it may have become more pressing than that gate is for
-
-}  // namespace
-
 CaWork::CaWork(Surroundings& surroundings, const CertificateConfig& certificate, const PassOptions& options,
                Outlook& outlook, CertificateOutcome& outcome)
     : s_(surroundings), certificate_(certificate), options_(options), outlook_(outlook), outcome_(outcome) {}
@@ -77,10 +71,13 @@ Result<void> CaWork::clean_up() {
     return clean_up_residue(s_, certificate_, *keeper_, options_.wishes.is_eager());
 }
 
-void CaWork::drop_what_waits(Plan& plan) const {
-    if (outlook_.gate()) plan.renewal = {.at = s_.clock.now() + kLongestAtGate};
+void CaWork::drop_what_waits(Plan& plan, const Record& record) const {
+    const base::Instant now = s_.clock.now();
+    const base::Instant at_gate = now + kLongestAtGate;
+    if (is_turned_away_) plan.renewal = {.at = now + std::chrono::days(1)};
+    if (outcome_.gate)
+        plan.renewal = {.at = std::min(at_gate, presses_more_at(record, now).value_or(at_gate))};
     if (!is_turned_away_) return;
-    plan.renewal = {.at = s_.clock.now() + std::chrono::days(1)};
     plan.ask_ca_at.reset();
     plan.revoke_at.reset();
     plan.records_at.reset();
@@ -147,6 +144,7 @@ Result<bool> CaWork::renew_if_due() {
 Result<bool> CaWork::renew_once() {
     outcome_.has_worked = true;
     auto renewed = renew(s_, certificate_, *keeper_, outlook_.wish());
+    has_tried_to_order_ = !renewed || !renewed->has_value();
     if (renewed) {
         outlook_.was_held_off(*renewed);
         outcome_.held = *renewed;

@@ -35,8 +35,11 @@ class CaWork {
     [[nodiscard]] base::Result<void> revoke_replaced();
     [[nodiscard]] base::Result<void> clean_up();
 
-    /// The plan without what waits for a turn, or stands at a gate.
-    void drop_what_waits(Plan& plan) const;
+    /// An order was sent, or failed before it could be: no limit held it.
+    [[nodiscard]] bool has_tried_to_order() const { return has_tried_to_order_; }
+
+    /// The plan without what waits for a turn, or stands at outcome.gate.
+    void drop_what_waits(Plan& plan, const Record& record) const;
 
   private:
     [[nodiscard]] base::Result<Plan> plan_again();
@@ -63,6 +66,7 @@ class CaWork {
     bool is_turned_away_ = false;  // in this run
     bool has_asked_ = false;       // and revoked, before the order
     bool has_ordered_ = false;
+    bool has_tried_to_order_ = false;
     base::Seconds waited_{0};  // for limits
     std::set<int> tried_;      // to be revoked
 };

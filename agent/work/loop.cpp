@@ -301,7 +301,8 @@ void Loop::take_back(const CertificateOutcome& outcome) {
     if (!outcome.error) bugs_.erase(outcome.name);
     for (const std::string& remark : outcome.remarks) parts_.log.info("{}", remark);
     const bool has_just_begun = job.mapped().only_judges && at == Instant{};
-    if (job.mapped().is_mended && (has_just_begun || !outcome.waits_for.empty()))
+    const bool was_locked = outcome.error && outcome.error->code == base::Code::StateLocked;
+    if (job.mapped().is_mended && (has_just_begun || was_locked || outcome.is_wish_left))
         mended_.insert(outcome.name);
     std::optional<Gate> gate = outcome.gate;
     if (gate) gate->opens_at = std::max(gate->opens_at, now + kShortestPause);

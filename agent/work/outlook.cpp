@@ -34,28 +34,39 @@ Result<void> Outlook::judge_force(const Record& record) {
 }
 
 Result<Plan> Outlook::plan_for(const Record& record) {
+    return plan_as_wished(record, options_.wishes);
+}
+
+Result<Plan> Outlook::unasked_plan_for(const Record& record) {
+    return plan_as_wished(record, {});
+}
+
+Result<Plan> Outlook::plan_as_wished(const Record& record, const Wishes& wishes) {
     const std::vector<OpenOrder> orders = TRY(open_orders());
     Plan made = plan(certificate_, record,
                      {.now = s_.clock.now(),
                       .verify_every = s_.config.agent.verify_every,
                       .has_open_order = !orders.empty(),
-                      .wishes = options_.wishes,
+                      .sleeps_for = options_.sleeps_for,
+                      .wishes = wishes,
                       .plan_by = s_.right_time(record)});
     hold_.reset();
+    gate_.reset();
     if (made.renewal.held_until) {
         hold_ = OrderHold{.until = *made.renewal.held_until, .reason = record.issuance->error.message};
     } else if (options_.may_renew && made.renewal_due(s_.clock.now())) {
         hold_ = hold_of_clock(s_.clock_watch().judge(record, first_ca()), record, s_.clock.now());
-        if (!hold_) hold_ = hold_of_ledger(record, orders);
+        if (!hold_) {
+            hold_ = hold_of_ledger(record, orders);
+            if (hold_ && !hold_->gate.empty())
+                gate_ = Gate{.name = hold_->gate,
+                             .opens_at = hold_->until,
+                             .behind = places_at_ca(s_.config.agent, first_ca())};
+        }
         if (!hold_ && held_off_ && held_off_->until > s_.clock.now()) hold_ = held_off_;
         if (hold_) made.renewal.held_until = hold_->until;
     }
     return made;
-}
-
-std::optional<Gate> Outlook::gate() const {
-    if (!hold_ || hold_->gate.empty()) return std::nullopt;
-    return Gate{.name = hold_->gate, .opens_at = hold_->until};
 }
 
 const std::string& Outlook::first_ca() const {

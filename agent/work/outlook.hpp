@@ -26,14 +26,18 @@ class Outlook {
     /// What is asked for without being due must leave the last of a limit alone. To be called once, first.
     [[nodiscard]] base::Result<void> judge_force(const Record& record);
 
-    /// Reads the open orders. hold() belongs to what it gave last.
+    /// Reads the open orders. hold() and gate() belong to what it gave last.
     [[nodiscard]] base::Result<Plan> plan_for(const Record& record);
+
+    /// The same, as if nobody wanted anything beyond what is due: when it is time again, once all that was
+    /// wanted has been tried.
+    [[nodiscard]] base::Result<Plan> unasked_plan_for(const Record& record);
 
     /// What holds the order that is due.
     [[nodiscard]] const std::optional<OrderHold>& hold() const { return hold_; }
 
     /// Where that one stands with others; nothing: nothing holds it, or it waits by itself.
-    [[nodiscard]] std::optional<Gate> gate() const;
+    [[nodiscard]] const std::optional<Gate>& gate() const { return gate_; }
 
     /// What held an order only when it was about to be sent: the plan may have thought better of it.
     void was_held_off(std::optional<OrderHold> hold) { held_off_ = std::move(hold); }
@@ -44,6 +48,7 @@ class Outlook {
     [[nodiscard]] const OrderWish& wish() const { return wish_; }
 
   private:
+    [[nodiscard]] base::Result<Plan> plan_as_wished(const Record& record, const Wishes& wishes);
     [[nodiscard]] base::Result<std::vector<OpenOrder>> open_orders() const;
     [[nodiscard]] std::optional<OrderHold> hold_of_ledger(const Record& record,
                                                           const std::vector<OpenOrder>& orders) const;
@@ -53,6 +58,7 @@ class Outlook {
     const PassOptions& options_;
     OrderWish wish_;
     std::optional<OrderHold> hold_{};
+    std::optional<Gate> gate_{};
     std::optional<OrderHold> held_off_{};
 };
 

@@ -79,6 +79,7 @@ class Pass {
         if (outcome_.error) {
             outcome_.waits_for.clear();
             outcome_.gate.reset();
+            outcome_.is_wish_left = false;
         }
         if (outcome_.waits_for.empty()) {
             s_.progress.finish(certificate_.name, ending());
@@ -111,7 +112,10 @@ class Pass {
         TRY(outlook_.judge_force(record));
         const Plan first = TRY(outlook_.plan_for(record));
         const bool is_due_at_ca = at_ca_.judge(first);
-        note_what_is_next(first, record);
+        note_hold(first);
+        outcome_.gate = outlook_.gate();
+        outcome_.is_wish_left = outlook_.hold().has_value();
+        note_next(first, record);
         return options_.revocation || is_damaged || is_due_at_ca || has_work_at_targets(first);
     }
 
@@ -135,9 +139,26 @@ class Pass {
         TRY(raise_expiring(s_, certificate_, *keeper_));
         turned_away_.at_hooks = !TRY(
             run_due_hooks(s_, certificate_, *keeper_, options_.wishes.is_eager() && !is_again_, *errand_));
-        const Plan last = TRY(plan_again());
-        note_what_is_next(last, keeper_->record());
+        TRY(note_what_is_left());
         return prune();
+    }
+
+    /// What has been tried is not wanted any more: it is due again when it would be by itself.
+    Result<void> note_what_is_left() {
+        const Record record = keeper_->record();
+        const bool is_tried = at_ca_.has_tried_to_order();
+        const Plan wished = TRY(plan_again());
+        note_hold(wished);
+        outcome_.gate = outlook_.gate();
+        outcome_.is_wish_left = !is_tried && (outlook_.hold() || !errand_->missed().empty());
+        Plan left = options_.wishes == Wishes{} ? wished : TRY(outlook_.unasked_plan_for(record));
+        if (is_tried) {
+            outcome_.gate = outlook_.gate();
+        } else {
+            left.renewal = wished.renewal;
+        }
+        note_next(left, record);
+        return {};
     }
 
     Result<Plan> plan_again() { return outlook_.plan_for(keeper_->record()); }
@@ -149,17 +170,15 @@ class Pass {
                (plan.warn_at && *plan.warn_at <= now);
     }
 
-    void note_what_is_next(const Plan& plan, const Record& record) {
-        note_hold(plan);
-        outcome_.gate = outlook_.gate();
-        outcome_.next = next_by_itself(plan);
+    void note_next(const Plan& plan, const Record& record) {
+        outcome_.next = next_by_itself(plan, record);
         outcome_.pressing_at = pressing_at(record, s_.clock.now());
     }
 
     /// When something is due that waits for no turn and stands at no gate: of those, whoever hands out the
     /// work knows.
-    [[nodiscard]] base::Instant next_by_itself(Plan plan) const {
-        at_ca_.drop_what_waits(plan);
+    [[nodiscard]] base::Instant next_by_itself(Plan plan, const Record& record) const {
+        at_ca_.drop_what_waits(plan, record);
         for (TargetPlan& target : plan.targets) {
             if (turned_away_.targets.contains(target.target)) target.at.reset();
         }

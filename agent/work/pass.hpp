@@ -24,6 +24,7 @@ struct PassOptions {
     bool may_deploy = true;                   // `verify` never writes
     base::Seconds limit_patience{0};  // in all, for limits of the CA; more is told instead of waited for
     base::Seconds wait{60};           // for another renewd that is at work on a certificate
+    base::Seconds sleeps_for{0};      // after this, until the next; 0: somebody is there at any instant
     std::optional<RevocationWish> revocation{};  // of every generation that is held now
 };
 
@@ -34,7 +35,9 @@ struct CertificateOutcome {
     std::optional<base::Instant> pressing_at{};  // as the function; absent: nobody could look
     /// Of what is due besides and was not done: the places that had no turn left, per step.
     std::vector<Places> waits_for{};
-    std::optional<Gate> gate{};          // that the order stands at, which is due and not in `next`
+    std::optional<Gate> gate{};  // that the order stands at, which is due and not in `next`
+    /// Something that is wanted beyond what is due has not been tried: it is held, or there was no turn.
+    bool is_wish_left = false;
     std::vector<std::string> remarks{};  // for people
     std::optional<Hold> hold{};  // what holds back the deployment to `held_target`, one of those asked for
     std::string held_target{};

@@ -19,8 +19,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr double kFailing = 0.003;  // orders whose validation fails
-constexpr Seconds kLongestAtGate = hours(6);
+constexpr double kFailing = 0.003;   // orders whose validation fails
 constexpr Seconds kPatience = 2min;  // how long a CA that is away keeps a hand
 
 }  // namespace
@@ -251,8 +250,11 @@ Seconds SimulatedAgent::ask_again_in() {
 void SimulatedAgent::stand_at_gate(const Subject& subject, const agent::OrderHold& hold) {
     const Instant until = std::max(hold.until, now_ + 1s);
     if (hold.gate.empty()) return put_back(subject, until);
-    agenda_.put_back(subject.config.name, now_ + kLongestAtGate, agent::pressing_at(subject.record, now_), {},
-                     agent::Gate{.name = hold.gate, .opens_at = until});
+    const Instant longest = now_ + agent::kLongestAtGate;
+    agenda_.put_back(subject.config.name,
+                     std::min(longest, agent::presses_more_at(subject.record, now_).value_or(longest)),
+                     agent::pressing_at(subject.record, now_), {},
+                     agent::Gate{.name = hold.gate, .opens_at = until, .behind = {at_the_ca_}});
 }
 
 void SimulatedAgent::put_back(const Subject& subject, Instant at) {

@@ -193,6 +193,34 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("agenda: nobody goes through an open gate while there is no place behind it") {
+    const agent::Places ca{{.name = "ca", .most = 1}};
+    bool is_ca_free = false;
+    const auto is_free = [&](const agent::Places&) { return is_ca_free; };
+    Agenda agenda;
+    for (const char* name : {"a", "b"}) agenda.put(name, at(0));
+    for (int i = 0; i < 2; ++i) REQUIRE(agenda.take_due(at(0)));
+    const agent::Gate gate{.name = "limit", .opens_at = at(100), .behind = ca};
+    agenda.put_back("a", at(1000), at(30), {}, gate);
+    agenda.put_back("b", at(2000), at(10), {}, gate);
+    CHECK(agenda.next() == at(100));
+    CHECK_FALSE(agenda.take_due(at(100), is_free));
+    CHECK(agenda.next() == at(1000));  // no instant is waited for at the gate, but a place
+    is_ca_free = true;
+    CHECK(agenda.take_due(at(150), is_free)->certificate == "b");
+    SUBCASE("it is heard to be shut") {
+        agenda.put_back("b", at(2000), at(10), {},
+                        agent::Gate{.name = "limit", .opens_at = at(200), .behind = ca});
+        CHECK_FALSE(agenda.take_due(at(199), is_free));
+        CHECK(agenda.next() == at(200));
+        CHECK(agenda.take_due(at(200), is_free)->certificate == "b");
+    }
+    SUBCASE("it stays open") {
+        CHECK(agenda.take_due(at(150), is_free)->certificate == "a");
+        CHECK_FALSE(agenda.next());
+    }
+}
+
 TEST_CASE("agenda: what stands at a gate and waits for a place is due when either is free") {
     const agent::Places service{{.name = "service"}};
     Agenda agenda;
@@ -205,7 +233,7 @@ TEST_CASE("agenda: what stands at a gate and waits for a place is due when eithe
         is_service_free = true;
     }
     SUBCASE("the gate") {}
-    const auto is_free = [&](const agent::Places&) { return is_service_free; };
+    const auto is_free = [&](const agent::Places& places) { return places.empty() || is_service_free; };
     const auto due = agenda.take_due(at(is_service_free ? 50 : 100), is_free);
     REQUIRE(due);
     CHECK(due->called_up_for == (is_service_free ? service : agent::Places{}));

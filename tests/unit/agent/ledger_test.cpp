@@ -415,6 +415,27 @@ TEST_CASE("ledger: time is short from the last tenth of a life on") {
     }
 }
 
+TEST_CASE("ledger: an order presses more from a third, a quarter, a tenth and a twentieth of its life on") {
+    agent::Record record = fixtures::well();
+    const agent::GenerationRecord& current = *record.wanted();
+    const base::Seconds life = current.not_after - current.not_before;
+    base::Instant now = current.not_before;
+    std::vector<double> left;
+    while (const auto next = agent::presses_more_at(record, now)) {
+        CHECK(*next > now);
+        now = *next;
+        left.push_back(static_cast<double>((current.not_after - now).count() + 1) /
+                       static_cast<double>(life.count()));
+    }
+    REQUIRE(left.size() == 4);
+    CHECK(left[0] == doctest::Approx(1.0 / 3));
+    CHECK(left[1] == doctest::Approx(0.25));
+    CHECK(left[2] == doctest::Approx(0.1));
+    CHECK(left[3] == doctest::Approx(0.05));
+    record.generations.clear();
+    CHECK_FALSE(agent::presses_more_at(record, now));  // never issued: that does not change
+}
+
 TEST_CASE("ledger: generations are the proof of past orders") {
     agent::Record record = fixtures::well();
     record.generations = {generation(2, 24h * 60), generation(3, 24h)};

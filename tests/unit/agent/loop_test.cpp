@@ -264,6 +264,65 @@ TEST_CASE("loop: what a CA's limit lets through one by one is not all looked int
     CHECK(for_the_limit < 2 * kMany * (kHands + 1));
 }
 
+TEST_CASE("loop: what a reload has mended is tried again, also when a limit of the CA holds it first") {
+    constexpr int kMany = 6;
+    constexpr Seconds kEach = 10min;
+    std::string many;
+    for (int i = 0; i < kMany; ++i) many += "[certificate.\"" + std::to_string(i) + ".example.com\"]\n";
+    World world(many, "jobs = 4\n");
+    for (int i = 0; i < kMany; ++i)
+        world.ca.refusing[std::to_string(i) + ".example.com"] = "connection refused";
+    std::optional<Instant> free_at;
+    world.ca.before = [&](const std::string& path, int) -> std::optional<fakes::Ca::Answer> {
+        if (path != "/order" || !free_at) return std::nullopt;
+        const Instant now = world.clock.right();
+        if (now >= *free_at) {
+            free_at = now + kEach;
+            return std::nullopt;
+        }
+        base::HttpResponse refusal = fakes::problem(429, "rateLimited", "slowly");
+        refusal.headers.emplace_back("retry-after", std::to_string((*free_at - now).count()));
+        return refusal;
+    };
+    world.wakeup.steps = {world.live_for(3 * kDay),
+                          [&](const Wait&) {
+                              world.ca.refusing.clear();
+                              free_at = world.clock.right();
+                              return std::optional(base::Woken{.signals = {SIGHUP}});
+                          },
+                          world.live_for(kEach * (kMany + 1))};
+    world.run();
+    CAPTURE(world.said());
+    CHECK(world.ca.issued() == kMany);
+}
+
+TEST_CASE("loop: what a reload tries again is tried once, whatever else of it waits for its turn") {
+    World world(kOne, "jobs = 3\n");
+    const std::string until = world.directory() / "go_on";
+    const std::string hook =
+        "hooks = { failed = [\"/bin/sh\", \"-c\", \"until [ -e " + until + " ]; do sleep 0.02; done\"] }\n";
+    const std::string both =
+        "[certificate.\"a.example.com\"]\n" + hook + "[certificate.\"b.example.com\"]\n" + hook;
+    world.write(both, "jobs = 3\n");
+    for (const char* name : {"a.example.com", "b.example.com"})
+        world.ca.refusing[name] = "connection refused";
+    world.wakeup.hanging = [&world] {
+        return world.orders() > 1 ? 1 : 0;
+    };  // one hook; the other waits for it
+    world.at_end = [&] { std::ofstream(until) << "now"; };
+    int before = 0;
+    world.wakeup.steps = {world.live_for(1min),
+                          [&](const Wait&) {
+                              before = world.orders();
+                              return std::optional(base::Woken{.signals = {SIGHUP}});
+                          },
+                          world.live_for(3min)};
+    world.run();
+    CAPTURE(world.said());
+    CHECK(before >= 2);
+    CHECK(world.orders() - before <= 2);
+}
+
 TEST_CASE(
     "loop: the watchdog is fed while the work goes on, told of after an hour, and starved after a day") {
     const tests::TemporaryDirectory directory;

@@ -208,6 +208,8 @@ class World {
         if (at_end) at_end();
     }
 
+    [[nodiscard]] const tests::TemporaryDirectory& directory() const { return directory_; }
+
     void lose_index() const { std::filesystem::remove(directory_ / "state/index"); }
 
     /// The agent as it lives, from one alarm to the next, for so long.

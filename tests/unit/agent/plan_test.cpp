@@ -165,6 +165,34 @@ TEST_CASE("plan: what the CA suggests (RFC 9773) counts, as far as it is safe") 
     }
 }
 
+TEST_CASE("plan: a timer that runs every hour renews in the CA's window") {
+    constexpr base::Seconds kHour = 1h;
+    constexpr base::Seconds kWindow = 11'520s;  // of Let's Encrypt, for 160 hours
+    for (base::Seconds start = 0s; start <= kHour; start += 10min) {
+        for (base::Seconds at = 0s; at <= kWindow; at += 17min) {
+            CAPTURE(start.count());
+            CAPTURE(at.count());
+            agent::Record record = well();
+            const base::Instant opens = kNow + kHour + start;
+            record.suggestion =
+                agent::Suggestion{.generation = 3, .start = opens, .end = opens + kWindow, .at = opens + at};
+            base::Instant run = kNow;
+            while (plan(certificate(), record, {.now = run, .sleeps_for = kHour}).renewal.at > run)
+                run += kHour;
+            CHECK(run >= opens);
+            CHECK(run <= opens + kWindow);
+            CHECK(run - (opens + at) < kHour);
+            CHECK((opens + at) - run < kHour);
+        }
+    }
+    // One that is narrower than an hour may lie between two runs.
+    agent::Record record = well();
+    record.suggestion =
+        agent::Suggestion{.generation = 3, .start = kNow + 10min, .end = kNow + 50min, .at = kNow + 30min};
+    CHECK(plan(certificate(), record, {.now = kNow, .sleeps_for = kHour}).renewal.at == kNow);
+    CHECK(plan(certificate(), record).renewal.at == kNow + 30min);  // the agent
+}
+
 TEST_CASE("plan: a suggested instant does not undo a backoff") {
     agent::Record record = well();
     record.suggestion =
