@@ -102,7 +102,7 @@ class Wakeup final : public base::Wakeup {
             if (std::exchange(is_called_, false)) return {.was_called = true};
         }
         waits.push_back({.now = clock->now(), .at = at, .within = within});
-        const bool is_a_mill = waits.size() > 3000;
+        const bool is_a_mill = waits.size() > waits_max;
         CHECK_FALSE(is_a_mill);
         if (steps.empty() || is_a_mill) {
             if (within) clock->pass(*within);  // for what hangs
@@ -118,6 +118,7 @@ class Wakeup final : public base::Wakeup {
     std::function<std::size_t()> hanging{};  // how many will not come to an end, and are not waited for
     std::deque<Step> steps{};
     std::vector<Wait> waits{};
+    std::size_t waits_max = 3000;  // more, and it turns without an end
 
   private:
     mutable std::mutex mutex_;
