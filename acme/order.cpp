@@ -122,10 +122,12 @@ namespace {
 
 /// A CA may refuse `replaces` for the order it names or for the way it names it, by 409, 400, 403, 404 and
 /// 500 (RFC 9773 §5 foresees one of these). Only what would happen to any order, or is about its names, is
-/// no reason to ask again without.
+/// no reason to ask again without. A refusal stays one however late it is asked again: its Retry-After would
+/// only put off every renewal until the certificate has ended.
 bool may_be_about_replaces(const base::Error& error) {
-    if (error.retry_at) return false;  // it is busy, whatever is asked
     switch (error.code) {
+        case Code::CaServerError:
+            return !error.retry_at;  // with a time to come back at it is busy, whatever is asked
         case Code::CaUnreachable:
         case Code::CaBadNonce:
         case Code::CaRateLimited:
