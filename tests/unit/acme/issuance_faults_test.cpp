@@ -375,6 +375,16 @@ TEST_CASE("faults: tokens that are none reach no solver") {
     }
 }
 
+TEST_CASE("faults: a token may be as short as the CA likes, and 255 characters long") {
+    for (const std::size_t length : {1, 21, 255}) {
+        CAPTURE(length);
+        World world({"a.example"});
+        world.ca.tokens = {std::string(length, 'a')};
+        CHECK(message_of(world.issue()) == "");
+        CHECK(world.solver.last_task().token.size() == length);
+    }
+}
+
 TEST_CASE("faults: http URLs and bodies too large, anywhere") {
     for (const std::string hurt : {"/order", "/authz/1/0", "/finalize/1"}) {
         CAPTURE(hurt);
