@@ -196,6 +196,20 @@ TEST_CASE("download: one of several other chains that is broken keeps none of th
     CHECK(issued->remarks.empty());
 }
 
+TEST_CASE("download: an issuer that is linked to is not fetched: the chain that came is whole") {
+    for (const std::string preferred : {"", "Preferred"}) {
+        CAPTURE(preferred);
+        World world({"a.example"});
+        world.request.preferred_chain = preferred;
+        offer_besides(world, R"(</issuer/1>;rel="up", </alt/1>;rel="alternate")");
+        const auto issued = world.issue();
+        REQUIRE(message_of(issued) == "");
+        CHECK(issued->chain.size() == 2);
+        CHECK(world.ca.count("/issuer/1") == 0);
+        CHECK(world.ca.count("/alt/1") == (preferred.empty() ? 0 : 1));
+    }
+}
+
 TEST_CASE("download: valid without a certificate") {
     World world({"a.example"});
     world.ca.after = [](const std::string& path, int, base::HttpResponse answer) -> Answer {
