@@ -53,6 +53,15 @@ def test_addresses(renewd, pebble, solver):
     assert renewd.certificate()['generation'] == 2
 
 
+@pytest.mark.parametrize('solver', ['web', 'tls'])
+def test_an_ipv6_address(renewd, pebble, solver):
+    """The same for one of IPv6, which the CA asks in brackets, and by its reverse name."""
+    tls = tls_solver(pebble).replace('127.0.0.1', '[::1]')
+    renewd.configure(tls, certificate(names=['::1'], solver=solver), solver=f'listen = "[::1]:{pebble.http_port}"')
+    renewd.run('renew', expect=0)
+    assert names_in(renewd) == ['IP Address:0:0:0:0:0:0:0:1'] and renewd.certificate()['names'] == ['::1']
+
+
 def test_wildcard_and_apex_are_two_values_at_one_name(with_dns):
     """Both are there at once and are removed by value: what somebody else has put there stays."""
     dns = with_dns.dns
