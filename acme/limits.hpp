@@ -22,7 +22,10 @@ inline constexpr std::size_t kAuthorizationsAtOnce = 100;
 inline constexpr std::size_t kChainBytesMax = std::size_t{64} * 1024;
 /// A URL a CA gives us (order, challenge, finalize…).
 inline constexpr std::size_t kUrlBytesMax = 2048;
-/// RFC 8555 §8.1 asks for 128 bits at least; nobody sends more than 64 characters.
+/// Nobody sends more than 64 characters. There is no least length: that a token has 128 bits (RFC 8555 §8.3)
+/// keeps answers of before from being of use again, and servers from answering whatever is asked (§11.3).
+/// That is the CA's own protection, a length does not prove it, and a CA with short tokens would be of no use
+/// to us.
 inline constexpr std::size_t kTokenBytesMax = 255;
 /// A nonce: an opaque text that we send back in a header-sized place.
 inline constexpr std::size_t kNonceBytesMax = 1024;

@@ -122,10 +122,12 @@ namespace {
 
 /// A CA may refuse `replaces` for the order it names or for the way it names it, by 409, 400, 403, 404 and
 /// 500 (RFC 9773 §5 foresees one of these). Only what would happen to any order, or is about its names, is
-/// no reason to ask again without.
+/// no reason to ask again without. A refusal stays one however late it is asked again: its Retry-After would
+/// only put off every renewal until the certificate has ended.
 bool may_be_about_replaces(const base::Error& error) {
-    if (error.retry_at) return false;  // it is busy, whatever is asked
     switch (error.code) {
+        case Code::CaServerError:
+            return !error.retry_at;  // with a time to come back at it is busy, whatever is asked
         case Code::CaUnreachable:
         case Code::CaBadNonce:
         case Code::CaRateLimited:
@@ -265,21 +267,26 @@ bool leads_to(const base::Chain& chain, std::string_view issuer) {
     return chain.back().issuer_common_name() == issuer;
 }
 
-/// §7.4.2: the chain to the preferred issuer among the alternates, proven like the first; nothing if it is
-/// not offered. Whatever goes wrong here, there is a certificate already.
-std::optional<base::Chain> find_preferred(const Flow& flow, const base::HttpResponse& answer,
-                                          const std::string& url) {
+/// §7.4.2: the chain to the preferred issuer among the alternates, proven like the first; else why there is
+/// none, which stops nothing: there is a certificate already.
+Result<base::Chain> find_preferred(const Flow& flow, const base::HttpResponse& answer,
+                                   const std::string& url) {
+    Result<base::Chain> found = base::fail(Code::CaProtocol, "the CA " + flow.ca() + " offers none");
     std::vector<Call> calls;
     for (const std::string& link : find_links(answer, "alternate", kAlternatesMax)) {
-        if (auto target = resolve_url(url, link)) calls.push_back({.url = std::move(*target)});
+        if (auto target = resolve_url(url, link)) {
+            calls.push_back({.url = std::move(*target)});
+        } else {
+            found = base::Failure(std::move(target).error());
+        }
     }
     for (auto& alternate : flow.session.post_all(flow.account, std::move(calls))) {
-        if (!alternate) continue;
-        auto chain = read_chain(flow, *alternate);
-        if (!chain || !leads_to(*chain, flow.request.preferred_chain)) continue;
-        if (auto proven = prove(flow, std::move(*chain))) return std::move(*proven);
+        auto chain = alternate ? read_chain(flow, *alternate) : base::Failure(std::move(alternate).error());
+        if (chain && !leads_to(*chain, flow.request.preferred_chain)) continue;
+        found = chain ? prove(flow, std::move(*chain)) : std::move(chain);
+        if (found) return found;
     }
-    return std::nullopt;
+    return found;
 }
 
 /// The certificate as it comes this time. The order is valid, so that no refusal (404, 403) is about the
@@ -298,9 +305,10 @@ Result<base::Chain> fetch_chain(const Flow& flow, const Order& order, Finalized 
     base::Chain proven = TRY(prove(flow, std::move(chain)));
     const std::string& preferred = flow.request.preferred_chain;
     if (preferred.empty() || leads_to(proven, preferred)) return proven;
-    if (auto other = find_preferred(flow, *answer, order.certificate)) return std::move(*other);
-    flow.remarks.push_back("the CA " + flow.ca() + " offers no chain to \"" +
-                           base::printable(preferred, 100) + "\"; its own first one is used");
+    auto other = find_preferred(flow, *answer, order.certificate);
+    if (other) return other;
+    flow.remarks.push_back("no chain to \"" + base::printable(preferred, 100) +
+                           "\" was to be had, and the CA's own first one is used: " + other.error().message);
     return proven;
 }
 

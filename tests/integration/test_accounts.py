@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+from processes import wait_until
 from renewd import NAME, certificate
 
 KEY = base64.urlsafe_b64encode(bytes(range(64))).decode()  # long enough for HS512
@@ -228,6 +229,26 @@ def test_a_lost_account_is_told_until_somebody_has_seen_to_it(renewd, pebble):
     renewd.run('account', 'register', 'test', expect=0)
     assert renewd.status()['conditions'] == [] and renewd.account()['lost'] is None
     assert 'all well' in renewd.run('status', expect=0).out
+
+
+def test_two_registrations_at_once(renewd, pebble, ca_proxy):
+    """The second waits for the first, whose answer does not come, and both meet at one account."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate())
+    ca_proxy.hold_answer('/sign-me-up')
+    first = renewd.start('account', 'register')
+    assert ca_proxy.held.wait(20)
+    log = renewd.directory / 'locks'
+    renewd.wrapper = ['strace', '-f', '-qq', '-e', 'trace=flock', '-o', log]
+    second = renewd.start('account', 'register')
+    wait_until(lambda: log.exists() and 'EAGAIN' in log.read_text(), 'the second to find it locked', 20)
+    assert len(ca_proxy.requests('^/sign-me-up')) == 1
+    ca_proxy.release()
+    for each in first, second:
+        said, _ = each.communicate(timeout=60)
+        assert each.returncode == 0, said
+    renewd.wrapper = []
+    assert pebble.accounts() == 1 and renewd.account()['status'] == 'valid'
 
 
 def test_terms_that_have_changed(renewd, pebble, ca_proxy):

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from caproxy import CaProxy
 from processes import listens, run
 from renewd import NAME, certificate
+from test_check import WRONG_DS
 from tls import leaf_of
 
 APEX = 'example.test'
@@ -51,6 +53,15 @@ def test_addresses(renewd, pebble, solver):
     assert renewd.certificate()['generation'] == 2
 
 
+@pytest.mark.parametrize('solver', ['web', 'tls'])
+def test_an_ipv6_address(renewd, pebble, solver):
+    """The same for one of IPv6, which the CA asks in brackets, and by its reverse name."""
+    tls = tls_solver(pebble).replace('127.0.0.1', '[::1]')
+    renewd.configure(tls, certificate(names=['::1'], solver=solver), solver=f'listen = "[::1]:{pebble.http_port}"')
+    renewd.run('renew', expect=0)
+    assert names_in(renewd) == ['IP Address:0:0:0:0:0:0:0:1'] and renewd.certificate()['names'] == ['::1']
+
+
 def test_wildcard_and_apex_are_two_values_at_one_name(with_dns):
     """Both are there at once and are removed by value: what somebody else has put there stays."""
     dns = with_dns.dns
@@ -69,6 +80,23 @@ def test_the_slowest_name_server_is_waited_for(make_pebble, make_renewd, make_na
     renewd.configure(dns.dns_toml, dns.solver_toml(), certificate(name=APEX, names=[f'*.{APEX}'], solver='dns'))
     renewd.run('renew', expect=0)
     assert renewd.pebble.orders() == renewd.pebble.issued() == 1
+
+
+def test_a_zone_whose_dnssec_is_broken(make_pebble, make_renewd, name_server, make_resolver, open_for_test):
+    """A DS of a key that the zone does not have: told as such, and no authorization is burnt. Once it is mended the same order goes on."""
+    pebble = make_pebble(name_server=name_server)
+    proxy = CaProxy(pebble)
+    open_for_test(proxy, proxy.close)
+    renewd = make_renewd(pebble)
+    renewd.ca_url = proxy.url
+    strict = make_resolver(name_server, anchor=WRONG_DS)
+    renewd.configure(strict.dns_toml, name_server.solver_toml(), certificate(solver='dns'))
+    assert 'DNSSEC' in renewd.run('renew', expect=3).text
+    assert renewd.certificate()['last_error']['code'] == 'dns/bogus'
+    assert pebble.orders() == 1 and not proxy.requests('^/chalZ/')
+    renewd.configure(name_server.dns_toml, name_server.solver_toml(), certificate(solver='dns'))
+    renewd.run('renew', expect=0)
+    assert pebble.orders() == pebble.issued() == 1
 
 
 def test_a_delegated_challenge_is_written_where_it_leads(make_pebble, make_renewd, name_server, make_resolver):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/acme-coverage.md has every row of the situations that an ACME client meets; each row names a test that is there, or says why
-there is none."""
+there is none; what a row calls not shown has a reason, too."""
 import pathlib
 import re
 
@@ -12,7 +12,8 @@ ROW = re.compile(r'\| *([A-Z]\d+) *\|')
 # "ca_faults::test_lost_answer[finalize, authZ]", and `acme/url_test` "url: what is no URL"
 PYTEST = re.compile(r'\b(\w+)::(test_\w+)(?:\[([^\]]*)\])?')
 DOCTEST = re.compile(r'`([\w/]+_test)` ((?:"[^"]+"(?:, )?)+)')
-WHY_NOT = re.compile(r'\b(?:not shown|not covered|not yet): \S')
+WHY_NOT = re.compile(r'\b(not shown|not covered|not yet): *([^;]*)')
+WORDS_MIN = 4  # fewer only repeat what is missing
 
 integration = {path.stem: read(path) for path in files('.py', folders=('tests/integration',)) if path.stem.startswith('test_')}
 cases = {}
@@ -52,6 +53,8 @@ for number, line in enumerate(read(TABLE).splitlines(), 1):
             wrong.append(f'{row.group(1)} names no test; name one, or say why there is none:  not covered: …')
         if 'to be named' in named:
             wrong.append(f'{row.group(1)} is not finished')
+        wrong += [f'{row.group(1)} says "{what}: {why}": say why, too' for what, why in WHY_NOT.findall(named)
+                  if len(why.split()) < WORDS_MIN]
     problems += [f'{TABLE}:{number}: {one}' for one in wrong]
 for letter, last in ROWS.items():
     for number in range(1, last + 1):

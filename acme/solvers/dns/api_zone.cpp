@@ -161,8 +161,10 @@ Result<void> change_set(const Api& api, const TxtRecord& record, TxtChange chang
         if (before.values.empty()) after.ttl = record.ttl;
         return access.write(before, after);
     };
-    TRY(api.settle(attempt));
-    return {};
+    ApiAnswer answer = TRY(api.settle(attempt));
+    // Where the zone or the set is gone, so is what was to be taken away.
+    const bool is_missed = answer.verdict == Verdict::Absent && change == TxtChange::Add;
+    return is_missed ? base::Failure(std::move(answer.refusal)) : Result<void>{};
 }
 
 NameLock::NameLock(std::string_view name) {

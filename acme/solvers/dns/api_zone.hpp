@@ -79,6 +79,7 @@ enum class TxtChange { Add, Remove };
 struct TxtSetAccess {
     std::function<base::Result<TxtSet>()> read{};
     /// Makes `after` of `before`; empty values: no set any more. Busy: it is read again, and so on.
+    /// Absent: the zone or the set has gone meanwhile, which is well where a value was to be removed.
     std::function<base::Result<ApiAnswer>(const TxtSet& before, const TxtSet& after)> write{};
 };
 

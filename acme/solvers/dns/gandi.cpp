@@ -85,11 +85,10 @@ class Gandi final : public DnsProvider {
 
     [[nodiscard]] Result<ApiAnswer> write(const std::string& path, const TxtRecord& record,
                                           const TxtSet& before, const TxtSet& after) const {
-        ApiCall call{.path = path, .expects = {Verdict::Busy}};
+        ApiCall call{.path = path, .expects = {Verdict::Busy, Verdict::Absent}};
         if (after.values.empty()) {
             call.method = "DELETE";
             call.what = "remove our TXT record at " + bare_name(record.name);
-            call.expects.push_back(Verdict::Absent);
             return api_.ask(call);
         }
         // POST fails where somebody else has been quicker (409), PUT would overwrite what he wrote.

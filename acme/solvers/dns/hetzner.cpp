@@ -108,7 +108,7 @@ class Hetzner final : public DnsProvider {
             .path = path + (adds ? "/actions/add_records" : "/actions/remove_records"),
             .body = body.dump(),
             .what = (adds ? "add a TXT record at " : "remove our TXT record at ") + bare_name(record.name),
-            .expects = {adds ? Verdict::Busy : Verdict::Absent, Verdict::Busy}};
+            .expects = {Verdict::Busy, Verdict::Absent}};
         ApiAnswer answer = TRY(api_.ask(call));
         if (answer.verdict == Verdict::Well) TRY(wait_for(call, TRY(api_.read_json(call, answer))));
         return answer;

@@ -96,7 +96,7 @@ class PowerDns final : public DnsProvider {
                            .path = "/zones/" + escaped(zone.id),
                            .body = json{{"rrsets", json::array({set})}}.dump(),
                            .what = "write the TXT records at " + bare_name(record.name),
-                           .expects = {Verdict::Busy}};
+                           .expects = {Verdict::Busy, Verdict::Absent}};
         ApiAnswer answer = TRY(api_.ask(call));
         if (answer.verdict == Verdict::Well) notify(zone);
         return answer;

@@ -163,7 +163,7 @@ class Route53 final : public DnsProvider {
             "<ChangeBatch><Changes>" +
             change_of("DELETE", name, before) + change_of("CREATE", name, after) +
             "</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>";
-        call.expects = {Verdict::Busy};
+        call.expects = {Verdict::Busy, Verdict::Absent};
         ApiAnswer answer = TRY(api_.ask(call));
         if (answer.verdict != Verdict::Well) return answer;
         const auto inside = xml_root(answer.response.body, "ChangeResourceRecordSetsResponse");

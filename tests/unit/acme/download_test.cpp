@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a CA sends as our certificate, and what we take (protocol F4, F5).
+// What a CA sends as our certificate, and what we take (protocol F4 to F7).
 #include <functional>
 #include <ostream>
 #include <string>
@@ -23,6 +23,14 @@ using Answer = fakes::Ca::Answer;
 /// The caller goes on with the same order.
 bool is_kept_open(const base::Result<acme::Issued>& issued) {
     return !issued && base::class_of(issued.error().code) == base::ErrorClass::Transient;
+}
+
+/// With the certificate comes this Link header.
+void offer_besides(World& world, const std::string& link) {
+    world.ca.after = [link](const std::string& path, int, base::HttpResponse answer) -> Answer {
+        if (path == "/cert/1") answer.headers.emplace_back("link", link);
+        return answer;
+    };
 }
 
 }  // namespace
@@ -118,6 +126,87 @@ TEST_CASE("download: one that a copy of the CA's database does not know yet is f
             CHECK(world.ca.count("/cert/1") == (times == 1 ? 2 : 3));
             CHECK((issued || is_kept_open(issued)));
         }
+    }
+}
+
+TEST_CASE("download: another chain is taken where it is whole and ours, and stops nothing where it is not") {
+    struct Case {
+        std::string_view name;
+        std::function<Answer(const std::string& whole)> answer;
+        std::string_view told;  // empty: it is taken
+    };
+
+    const auto preferred = test_ca::make_intermediate(test_ca::make_root("Preferred"), "Other Intermediate");
+    const auto stranger = base::PrivateKey::generate(base::KeyType::EcdsaP256).value();
+    const auto pem_for = [&](const base::PrivateKey& key, const std::vector<base::Identifier>& names) {
+        return base::to_pem(
+            {test_ca::issue(preferred, {.public_key = key.handle(), .names = names}), preferred.certificate});
+    };
+    const std::string foreign = pem_for(stranger, {{.value = "a.example"}});
+    const std::vector<Case> cases = {
+        {"whole and ours", [](const auto& whole) { return fakes::reply(200, whole); }, ""},
+        {"gone", [](const auto&) { return fakes::reply(404); }, "404"},
+        {"a broken server", [](const auto&) { return fakes::reply(500); }, "500"},
+        {"lost", [](const auto&) { return fakes::lost(); }, "no answer within 60 s"},
+        {"without end", [](const auto&) { return base::fail(base::Code::NetTooLarge, "1 MiB"); }, "1 MiB"},
+        {"cut", [](const auto& whole) { return fakes::reply(200, whole.substr(0, 300)); }, "no certificate"},
+        {"a page", [](const auto&) { return fakes::reply(200, "<html>"); }, "no certificate chain"},
+        {"another key's", [&](const auto&) { return fakes::reply(200, foreign); }, "is not ours"},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.name);
+        World world({"a.example"});
+        world.request.preferred_chain = "Preferred";
+        const std::string whole = pem_for(std::get<base::PrivateKey>(world.request.key), world.request.names);
+        world.ca.before = [&](const std::string& path, int) -> std::optional<Answer> {
+            return path == "/alt" ? std::optional(c.answer(whole)) : std::nullopt;
+        };
+        offer_besides(world, R"(</alt>;rel="alternate")");
+        const auto issued = world.issue();
+        REQUIRE(message_of(issued) == "");
+        CHECK(world.ca.count("/alt") >= 1);
+        CHECK(world.ca.issued() == 1);
+        const bool is_taken = c.told.empty();
+        CHECK(issued->chain.back().issuer_common_name() == (is_taken ? "Preferred" : "Fake Root"));
+        CHECK(issued->remarks.size() == (is_taken ? 0 : 1));
+        if (is_taken) continue;
+        CAPTURE(issued->remarks.front());
+        CHECK(fakes::contains(issued->remarks.front(), R"(no chain to "Preferred" was to be had)"));
+        CHECK(fakes::contains(issued->remarks.front(), c.told));
+    }
+}
+
+TEST_CASE("download: one of several other chains that is broken keeps none of them out") {
+    World world({"a.example"});
+    world.request.preferred_chain = "Preferred";
+    const auto preferred = test_ca::make_intermediate(test_ca::make_root("Preferred"), "Other Intermediate");
+    EVP_PKEY* key = std::get<base::PrivateKey>(world.request.key).handle();
+    const std::string whole =
+        base::to_pem({test_ca::issue(preferred, {.public_key = key, .names = world.request.names}),
+                      preferred.certificate});
+    world.ca.before = [&](const std::string& path, int) -> std::optional<Answer> {
+        if (path == "/alt/1") return fakes::reply(200, whole.substr(0, 300));
+        if (path == "/alt/2") return fakes::reply(200, whole);
+        return std::nullopt;
+    };
+    offer_besides(world, R"(<ftp://x/>;rel="alternate", </alt/1>;rel="alternate", </alt/2>;rel="alternate")");
+    const auto issued = world.issue();
+    REQUIRE(message_of(issued) == "");
+    CHECK(issued->chain.back().issuer_common_name() == "Preferred");
+    CHECK(issued->remarks.empty());
+}
+
+TEST_CASE("download: an issuer that is linked to is not fetched: the chain that came is whole") {
+    for (const std::string preferred : {"", "Preferred"}) {
+        CAPTURE(preferred);
+        World world({"a.example"});
+        world.request.preferred_chain = preferred;
+        offer_besides(world, R"(</issuer/1>;rel="up", </alt/1>;rel="alternate")");
+        const auto issued = world.issue();
+        REQUIRE(message_of(issued) == "");
+        CHECK(issued->chain.size() == 2);
+        CHECK(world.ca.count("/issuer/1") == 0);
+        CHECK(world.ca.count("/alt/1") == (preferred.empty() ? 0 : 1));
     }
 }
 

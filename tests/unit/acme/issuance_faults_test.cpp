@@ -166,6 +166,31 @@ TEST_CASE("faults: orderNotReady means: ask the order") {
     CHECK(never.ca.count("/finalize/1") == 3);
 }
 
+TEST_CASE("faults: a finalize that was heard, if never answered, and is sent again costs one certificate") {
+    for (const int looks : {1, 3}) {  // by the second finalize the order is valid, or still processing
+        CAPTURE(looks);
+        World world({"a.example"});
+        world.ca.finalize_looks = looks;
+        base::HttpResponse ready;
+        std::string refusal;
+        world.ca.after = [&](const std::string& path, int count, base::HttpResponse answer) -> Answer {
+            if (path == "/finalize/1" && count == 1) return fakes::lost();
+            if (path == "/finalize/1") refusal = answer.body;
+            if (path == "/order/1" && count == 1) ready = answer;
+            if (path == "/order/1" && count == 2) return ready;  // by a copy of the database that lags
+            return answer;
+        };
+        const auto issued = world.issue();
+        CHECK(message_of(issued) == "");
+        CHECK(contains(refusal, "orderNotReady"));
+        CHECK(contains(refusal, looks == 1 ? "the order is valid" : "the order is processing"));
+        CHECK(world.ca.count("/finalize/1") == 2);
+        CHECK(world.ca.count("/order") == 1);
+        CHECK(world.ca.issued() == 1);
+        CHECK(issued->order_url == world.placed.front());
+    }
+}
+
 TEST_CASE("faults: an order that stays ready is not finalized for ever") {
     World world({"a.example"});
     world.ca.after = [](const std::string& path, int, base::HttpResponse answer) -> Answer {
@@ -347,6 +372,16 @@ TEST_CASE("faults: tokens that are none reach no solver") {
         CHECK(contains(message_of(issued), "a.example"));
         CHECK(world.solver.presents() == 0);
         CHECK(world.ca.count("/chall/1/0") == 0);
+    }
+}
+
+TEST_CASE("faults: a token may be as short as the CA likes, and 255 characters long") {
+    for (const std::size_t length : {1, 21, 255}) {
+        CAPTURE(length);
+        World world({"a.example"});
+        world.ca.tokens = {std::string(length, 'a')};
+        CHECK(message_of(world.issue()) == "");
+        CHECK(world.solver.last_task().token.size() == length);
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "acme/solvers/dns/propagation.hpp"
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
@@ -8,6 +9,8 @@
 #include <doctest/doctest.h>
 
 #include "tests/unit/acme/fakes.hpp"
+#include "tests/unit/base/dns_messages.hpp"
+#include "tests/unit/base/hostile_name_server.hpp"
 #include "tests/unit/base/name_servers.hpp"
 
 using base::DnsType;
@@ -76,6 +79,21 @@ using acme::ExpectedTxt;
 using acme::Propagation;
 using acme::PropagationPolicy;
 using Expected = std::vector<ExpectedTxt>;
+using tests::HostileNameServer;
+
+/// What is shown over one protocol: nothing where it is empty.
+HostileNameServer::Answers shows(const std::string& over_udp, const std::string& over_tcp) {
+    return [=](const std::string& question, bool is_tcp) {
+        const std::string& value = is_tcp ? over_tcp : over_udp;
+        const std::string answer = tests::answer_to(question, value.empty() ? "" : tests::txt_record(value));
+        return std::vector{is_tcp ? HostileNameServer::framed(answer) + answer : answer};
+    };
+}
+
+/// Only this server is asked, for two seconds.
+PropagationPolicy ask_only(const HostileNameServer& server) {
+    return {.mode = Propagation::Server, .server = base::to_string(server.server()), .patience = 2s};
+}
 
 }  // namespace
 
@@ -180,6 +198,53 @@ TEST_CASE("servers that are dead, lame, or out of reach are told apart") {
     CHECK(seen.value() ==
           std::vector<std::string>{"far.mixed.test (fe80::1) was left out: there is no route to it from here",
                                    "lost.mixed.test was left out: its name has no address in DNS"});
+}
+
+TEST_CASE("a server has to show the value over UDP and over TCP, at an IPv4 and at an IPv6 address") {
+    struct Case {
+        std::string over_udp;
+        std::string over_tcp;
+        std::string told;  // empty: it is seen
+    };
+
+    const Expected wanted{{"both.example.test.", "x"}};
+    for (const std::string address : {"127.0.0.1", "::1"}) {
+        CAPTURE(address);
+        WorldClock clock;
+        for (const Case& c : {Case{"x", "x", ""}, Case{"x", "", "does not show it yet over TCP"},
+                              Case{"x", "y", "shows another value over TCP"},
+                              Case{"", "x", "does not show it yet; 1 of 1 servers behind"}}) {
+            CAPTURE(c.told);
+            const HostileNameServer server(shows(c.over_udp, c.over_tcp), {.address = address});
+            const auto seen = wait_until_propagated(wanted, ask_only(server), dns(), clock);
+            CHECK(code_of(seen) == (c.told.empty() ? "none" : "dns/not-propagated"));
+            if (!seen) CHECK(says(seen, base::to_string(server.server()) + " " + c.told));
+        }
+        const HostileNameServer refuses(shows("x", "x"), {.address = address, .is_open_over_tcp = false});
+        const auto refused = wait_until_propagated(wanted, ask_only(refuses), dns(), clock);
+        REQUIRE(code_of(refused) == "dns/not-propagated");
+        CHECK(says(refused, base::to_string(refuses.server()) + " does not answer over TCP"));
+        CHECK(says(refused, "is port 53 open from here over UDP and TCP?"));
+    }
+    const HostileNameServer hangs_up([answers = shows("x", "x")](const std::string& question, bool is_tcp) {
+        return is_tcp ? std::vector<std::string>{} : answers(question, is_tcp);
+    });
+    WorldClock clock;
+    const auto closed = wait_until_propagated(wanted, ask_only(hangs_up), dns(), clock);
+    REQUIRE(code_of(closed) == "dns/not-propagated");
+    CHECK(says(closed, "does not give a proper answer over TCP"));
+}
+
+TEST_CASE("a server that lags behind over TCP alone is waited for") {
+    std::atomic<bool> is_there = false;
+    const HostileNameServer server([&](const std::string& question, bool is_tcp) {
+        return shows("x", is_there ? "x" : "")(question, is_tcp);
+    });
+    WorldClock clock;
+    clock.meanwhile = [&](int sleeps) { is_there = sleeps == 3; };
+    const PropagationPolicy policy{.mode = Propagation::Server, .server = base::to_string(server.server())};
+    CHECK(wait_until_propagated(Expected{{"both.example.test.", "x"}}, policy, dns(), clock));
+    CHECK(clock.passed == 6s);
 }
 
 TEST_CASE("names that lead in a circle are not waited for; resolvers that are away are") {

@@ -128,8 +128,10 @@ TEST_CASE("issuance: `replaces` is dropped, whatever way a CA refuses it, and no
         int orders;
     };
 
-    base::HttpResponse busy = fakes::problem(503, "serverInternal");
-    busy.headers.emplace_back("retry-after", "60");
+    const auto later = [](base::HttpResponse answer) {
+        answer.headers.emplace_back("retry-after", "60");
+        return answer;
+    };
     for (const Case& c : {
              Case{"409 alreadyReplaced", fakes::problem(409, "alreadyReplaced"), true, 2},
              Case{"409 malformed", fakes::problem(409, "malformed"), true, 2},
@@ -139,7 +141,10 @@ TEST_CASE("issuance: `replaces` is dropped, whatever way a CA refuses it, and no
              Case{"403 unauthorized", fakes::problem(403, "unauthorized"), true, 2},
              Case{"500 serverInternal", fakes::problem(500, "serverInternal"), true, 2},
              Case{"429", fakes::problem(429, "rateLimited"), false, 1},
-             Case{"503 with Retry-After", busy, false, 1},
+             Case{"409, later", later(fakes::problem(409, "alreadyReplaced")), true, 2},
+             Case{"400, later", later(fakes::problem(400, "malformed")), true, 2},
+             Case{"503, later", later(fakes::problem(503, "serverInternal")), false, 1},
+             Case{"429, later", later(fakes::problem(429, "rateLimited")), false, 1},
              Case{"a name that is refused", fakes::problem(400, "rejectedIdentifier"), false, 1},
              Case{"a name whose CAA forbids it", fakes::problem(403, "caa"), false, 1},
              Case{"an account without its binding", fakes::problem(403, "externalAccountRequired"), false, 1},

@@ -32,4 +32,12 @@ std::string address_record(const std::array<std::uint8_t, size>& address) {
     return record;
 }
 
+/// A TXT record of the name that was asked for.
+inline std::string txt_record(const std::string& value) {
+    const std::string text = static_cast<char>(value.size()) + value;
+    return std::string{'\xC0', '\x0C', 0, static_cast<char>(base::DnsType::Txt), 0, 1, 0, 0,
+                       0,      60,     0, static_cast<char>(text.size())} +
+           text;
+}
+
 }  // namespace tests

@@ -40,18 +40,27 @@ class HostileNameServer {
     /// puts the length in front.
     using Answers = std::function<std::vector<std::string>(const std::string& message, bool over_tcp)>;
 
-    explicit HostileNameServer(Answers answers) : answers_(std::move(answers)) {
+    struct Place {
+        std::string address = "127.0.0.1";
+        bool is_open_over_tcp = true;  // else connections are refused
+    };
+
+    explicit HostileNameServer(Answers answers) : HostileNameServer(std::move(answers), Place{}) {}
+
+    HostileNameServer(Answers answers, Place place) : answers_(std::move(answers)), place_(std::move(place)) {
         // The same port for both, which the kernel gives for one only.
         for (int attempt = 0; attempt < 100 && udp_ < 0; ++attempt) {
-            tcp_ = bound_socket("127.0.0.1", 0, SOCK_STREAM);
-            sockaddr_in where{};
+            tcp_ = bound_socket(place_.address, 0, SOCK_STREAM);
+            sockaddr_storage where{};
             socklen_t size = sizeof(where);
             ::getsockname(tcp_, reinterpret_cast<sockaddr*>(&where), &size);
-            port_ = ntohs(where.sin_port);
-            udp_ = bound_socket("127.0.0.1", port_, SOCK_DGRAM);
+            // Both families have it at the same place.
+            port_ = ntohs(reinterpret_cast<const sockaddr_in*>(&where)->sin_port);
+            udp_ = bound_socket(place_.address, port_, SOCK_DGRAM);
             if (udp_ < 0) ::close(tcp_);
         }
-        if (udp_ < 0 || ::listen(tcp_, 8) != 0) throw std::runtime_error("no port to be had");
+        if (udp_ < 0) throw std::runtime_error("no port to be had");
+        if (place_.is_open_over_tcp && ::listen(tcp_, 8) != 0) throw std::runtime_error("no port to be had");
         if (::pipe(stop_.data()) != 0) throw std::runtime_error("no pipe to be had");
         thread_ = std::thread([this] { serve(); });
     }
@@ -65,7 +74,7 @@ class HostileNameServer {
         for (const int socket : {udp_, tcp_, stop_[0]}) ::close(socket);
     }
 
-    [[nodiscard]] base::DnsServer server() const { return {.address = "127.0.0.1", .port = port_}; }
+    [[nodiscard]] base::DnsServer server() const { return {.address = place_.address, .port = port_}; }
 
     [[nodiscard]] static std::string framed(const std::string& message) {
         return {static_cast<char>(message.size() >> 8U), static_cast<char>(message.size() & 0xFFU)};
@@ -74,7 +83,8 @@ class HostileNameServer {
   private:
     void serve() const {
         for (;;) {
-            std::array<pollfd, 3> waiting{{{stop_[0], POLLIN, 0}, {udp_, POLLIN, 0}, {tcp_, POLLIN, 0}}};
+            const int tcp = place_.is_open_over_tcp ? tcp_ : -1;
+            std::array<pollfd, 3> waiting{{{stop_[0], POLLIN, 0}, {udp_, POLLIN, 0}, {tcp, POLLIN, 0}}};
             if (::poll(waiting.data(), waiting.size(), -1) < 0 || waiting[0].revents != 0) return;
             if (waiting[1].revents != 0) answer_datagram();
             if (waiting[2].revents != 0) answer_connection();
@@ -83,7 +93,7 @@ class HostileNameServer {
 
     void answer_datagram() const {
         std::array<char, 4096> buffer{};
-        sockaddr_in from{};
+        sockaddr_storage from{};
         socklen_t size = sizeof(from);
         auto* const peer = reinterpret_cast<sockaddr*>(&from);
         const ssize_t got = ::recvfrom(udp_, buffer.data(), buffer.size(), 0, peer, &size);
@@ -107,6 +117,7 @@ class HostileNameServer {
     }
 
     Answers answers_;
+    Place place_;
     int udp_ = -1;
     int tcp_ = -1;
     std::uint16_t port_ = 0;

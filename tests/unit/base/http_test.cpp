@@ -2,12 +2,15 @@
 // The transport against a real nginx over TLS and HTTP/2, and against answers no decent server gives.
 #include "base/http.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fstream>
 #include <future>
+#include <iterator>
 #include <ostream>
 #include <set>
+#include <thread>
 #include <tuple>
 
 #include <doctest/doctest.h>
@@ -131,6 +134,30 @@ TEST_CASE("http: requests at once share one HTTP/2 connection") {
     HttpRequest other = site.request("/connection");
     other.trust.roots_file = copy;
     CHECK(connections_of(transport, other, 1) != connections);
+}
+
+TEST_CASE(
+    "http: what is under way when a server ends its HTTP/2 connection (GOAWAY) is done once, and answered") {
+    const Site site(R"(
+        listen 127.0.0.1:PORT ssl http2; keepalive_requests 4; access_log DIR/access.log combined;
+        location / { return 200 "$connection $server_protocol"; })");
+    CurlTransport transport("renewd/test");
+    HttpRequest request = site.request("/");
+    for (const std::string method : {"GET", "POST"}) {
+        request.method = method;
+        if (method == "POST") request.body = "{}";
+        const auto connections = connections_of(transport, request, 12);
+        CHECK(connections.size() >= 3);  // of four requests each
+        for (const std::string& each : connections) CHECK(each.ends_with(" HTTP/2.0"));
+    }
+    // nginx writes a line down when its answer has gone out.
+    std::size_t lines = 0;
+    for (int look = 0; look < 500 && lines < 24; ++look) {
+        std::this_thread::sleep_for(Milliseconds(10));
+        std::ifstream log(site.nginx.directory() / "access.log");
+        lines = static_cast<std::size_t>(std::count(std::istreambuf_iterator<char>(log), {}, '\n'));
+    }
+    CHECK(lines == 24);
 }
 
 TEST_CASE("http: HTTP/1.1 connections are kept alive") {

@@ -30,16 +30,22 @@
 
 namespace tests {
 
-/// A socket of this kind bound to the address, or -1.
+/// A socket of this kind bound to the address (of IPv4 or IPv6), or -1.
 inline int bound_socket(const std::string& address, std::uint16_t port, int kind) {
-    sockaddr_in where{};
-    where.sin_family = AF_INET;
-    where.sin_port = htons(port);
-    ::inet_pton(AF_INET, address.c_str(), &where.sin_addr);
-    const int socket = ::socket(AF_INET, kind | SOCK_CLOEXEC, 0);
+    const bool is_ipv6 = address.find(':') != std::string::npos;
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    ::inet_pton(AF_INET, address.c_str(), &v4.sin_addr);
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    ::inet_pton(AF_INET6, address.c_str(), &v6.sin6_addr);
+    const auto* where = is_ipv6 ? reinterpret_cast<const sockaddr*>(&v6) : reinterpret_cast<sockaddr*>(&v4);
+    const int socket = ::socket(where->sa_family, kind | SOCK_CLOEXEC, 0);
     const int on = 1;
     if (kind == SOCK_STREAM) ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (::bind(socket, reinterpret_cast<const sockaddr*>(&where), sizeof(where)) == 0) return socket;
+    if (::bind(socket, where, is_ipv6 ? sizeof(v6) : sizeof(v4)) == 0) return socket;
     ::close(socket);
     return -1;
 }

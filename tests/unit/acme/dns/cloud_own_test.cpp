@@ -8,6 +8,7 @@
 using fakes::CloudWorld;
 using fakes::code_of;
 using fakes::contains;
+using fakes::long_value;
 using fakes::message_of;
 using fakes::txt;
 
@@ -47,13 +48,15 @@ TEST_CASE("route53: with zone_id no zones are listed; region and session token a
     CloudWorld world("route53");
     world.settings.texts["zone_id"] = "Z121";
     world.settings.secrets["session_token"] = world.settings.secrets.at("secret_access_key");
+    world.settings.texts["region"] = "eusc-de-east-1";
+    world.api.caller = {.session_token = fakes::kSecret, .region = "eusc-de-east-1"};
     world.make("route53");
-    (void)world.provider->present(txt("route53", "one"));
-    CHECK(world.api.mistakes.size() == 1);  // the fixture knows keys without a token only
-    const base::HttpRequest& request = world.api.requests.front();
-    CHECK(contains(request.url, "/hostedzone/Z121/rrset?"));
-    CHECK(std::ranges::find(request.headers, "X-Amz-Security-Token",
-                            &std::pair<std::string, std::string>::first) != request.headers.end());
+    CHECK(message_of(world.provider->present(txt("route53", "one"))) == "");
+    CHECK(message_of(world.provider->clean_up(txt("route53", "one"))) == "");
+    CHECK(world.api.mistakes == Values{});
+    CHECK(std::ranges::count(world.api.log, "zones") == 0);
+    CHECK(std::ranges::count(world.api.log, "zones_by_name") == 0);
+    CHECK(contains(world.api.requests.front().url, "/hostedzone/Z121/rrset?"));
 }
 
 TEST_CASE("cloud: of several zones of one name it is the one in DNS, or none is guessed") {
@@ -147,21 +150,24 @@ TEST_CASE("powerdns: that nobody can be notified is no error") {
 
 TEST_CASE("acme-dns: the two latest values stay; the same one again pushes out neither") {
     CloudWorld world("acme-dns");
-    for (const char* value : {"one", "two", "two", "one"})
+    const std::string one = long_value("one");
+    const std::string two = long_value("two");
+    const std::string three = long_value("three");
+    for (const std::string& value : {one, two, two, one})
         REQUIRE(world.provider->present(txt("acme-dns", value)));
-    CHECK(world.api.values_at(kAccount) == Values{"one", "two"});
-    REQUIRE(world.provider->clean_up(txt("acme-dns", "one")));
-    REQUIRE(world.provider->present(txt("acme-dns", "three")));
-    CHECK(world.api.values_at(kAccount) == Values{"three", "two"});
+    CHECK(world.api.values_at(kAccount) == Values{one, two});
+    REQUIRE(world.provider->clean_up(txt("acme-dns", one)));
+    REQUIRE(world.provider->present(txt("acme-dns", three)));
+    CHECK(world.api.values_at(kAccount) == Values{three, two});
     CHECK(world.api.mistakes.empty());
 }
 
 TEST_CASE("acme-dns: apex and wildcard share the account of the name") {
     CloudWorld world("acme-dns");
-    acme::TxtRecord record = txt("acme-dns", "one");
+    acme::TxtRecord record = txt("acme-dns", long_value("one"));
     record.task.identifier.value = "*.a.example.com";
     REQUIRE(world.provider->present(record));
-    CHECK(world.api.values_at(kAccount) == Values{"one"});
+    CHECK(world.api.values_at(kAccount) == Values{record.value});
 }
 
 TEST_CASE("acme-dns: a name without a CNAME to its account is told which one it needs") {

@@ -76,6 +76,12 @@ struct CloudWorld {
     }
 };
 
+/// As long as a value of ACME's, which is all that acme-dns takes.
+inline std::string long_value(std::string text) {
+    text.resize(43, '_');
+    return text;
+}
+
 /// A value for "a.example.com", where `provider` wants it.
 inline acme::TxtRecord txt(const std::string& provider, const std::string& value,
                            const std::string& zone = "example.com.") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A provider's API in memory, as its documentation says it is: fixtures/PROVIDER.json holds the paths, the
-// headers and the forms of requests and answers. What is not in there is refused, and remembered as a
-// mistake.
+// A provider's API in memory, as its documentation says it is: fixtures/PROVIDER.json holds the paths, and
+// the forms of headers, queries, bodies and answers. What does not fit is refused, and remembered as a
+// mistake; for route53 that is also any signature but the one of what has come.
 #pragma once
 
 #include <functional>
@@ -35,6 +35,14 @@ struct Asked {
     [[nodiscard]] std::string name() const { return route.at("name"); }
 };
 
+/// Whose signatures are right, for the API of AWS.
+struct AwsCaller {
+    std::string access_key_id = "AKIDEXAMPLE";
+    std::string secret_access_key = "not-to-be-seen";
+    std::string session_token{};
+    std::string region = "us-east-1";
+};
+
 class DnsApi final : public base::Transport {
   public:
     explicit DnsApi(std::string provider);
@@ -53,6 +61,7 @@ class DnsApi final : public base::Transport {
     [[nodiscard]] bool has_zone(const std::string& name) const;
 
     std::string endpoint{};
+    AwsCaller caller{};
     std::vector<std::string> zones{};  // a zone's id is "Z" or the number of its place, counted from 1
     std::vector<std::string> private_zones{};
     std::vector<std::string> pending_zones{};  // ids of zones whose domain is not delegated to the API
