@@ -149,7 +149,7 @@ year() { counted year year "$build/tests/bench/year/year" 8000; }
 # Renewals that are struck at their outward calls: a sample of each kind.
 crash_sweep() {
   counted 'crash sweep' sweep /usr/bin/python3 -B tests/sweep/sweep.py "$build" --points "${RENEWD_SWEEP_POINTS:-34}"
-  grep ' points of ' "$logs/sweep.log" | sed 's/^/    /'
+  grep -e ' points of ' -e ' over the ' "$logs/sweep.log" | sed 's/^/    /'
 }
 
 mkdir -p "$logs"
