@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/unsynced_file.hpp"
 
 namespace base {
 
@@ -73,8 +74,23 @@ Result<void> fill(Files& files, const Descriptor& file, const std::string& path,
                                attributes.gid.value_or(static_cast<gid_t>(-1))));
     }
     TRY(files.change_mode(file, attributes.mode));
-    TRY(write_all(files, file, content, path));
+    return write_all(files, file, content, path);
+}
+
+Result<void> fill_and_sync(Files& files, const Descriptor& file, const std::string& path,
+                           std::string_view content, const FileAttributes& attributes) {
+    TRY(fill(files, file, path, content, attributes));
     return files.sync(file);
+}
+
+/// Makes a new file, and fills it in one of these two ways.
+template <class Fill>
+Result<void> make_file(Files& files, const std::string& path, std::string_view content,
+                       const FileAttributes& attributes, Fill fill_it) {
+    const Descriptor file = TRY(files.open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+    Result<void> filled = fill_it(files, file, path, content, attributes);
+    if (!filled) (void)files.unlink(path);
+    return filled;
 }
 
 Result<void> make_directory_durably(Files& files, const std::string& path, mode_t mode) {
@@ -134,16 +150,20 @@ Result<std::string> read_file(Files& files, const std::string& path, std::size_t
 
 Result<void> write_new_file(Files& files, const std::string& path, std::string_view content,
                             const FileAttributes& attributes) {
-    const Descriptor file = TRY(files.open(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
-    Result<void> filled = fill(files, file, path, content, attributes);
-    if (!filled) (void)files.unlink(path);
-    return filled;
+    return make_file(files, path, content, attributes, fill_and_sync);
+}
+
+Result<void> write_unsynced(Files& files, const std::string& path, std::string_view content,
+                            const FileAttributes& attributes) {
+    const std::string temporary = TRY(make_temporary(
+        path, [&](const std::string& name) { return make_file(files, name, content, attributes, fill); }));
+    return publish(files, temporary, path);
 }
 
 Result<void> fill_file(Files& files, const std::string& path, std::string_view content,
                        const FileAttributes& attributes) {
     const Descriptor file = TRY(files.open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
-    return fill(files, file, path, content, attributes);
+    return fill_and_sync(files, file, path, content, attributes);
 }
 
 Result<void> write_whole(Files& files, const std::string& path, std::string_view content,

@@ -111,7 +111,7 @@ integration() {
   rm -f "$logs/integration.xml"
   directory=$(mktemp -d /tmp/renewd-tests.XXXXXX)
   chmod 755 "$directory"
-  /usr/bin/python3 -B -m pytest -q --tb=short -n 4 -p no:cacheprovider --basetemp="$directory/t" --junitxml="$logs/integration.xml" \
+  /usr/bin/python3 -B -m pytest -q --tb=short -n 4 -p no:cacheprovider --basetemp="$directory/t" -o junit_family=xunit1 --junitxml="$logs/integration.xml" \
     tests/integration >"$logs/integration.log" 2>&1 </dev/null
   code=$?
   all=$(attribute tests)
@@ -125,6 +125,8 @@ integration() {
   good=$((${all:-0} - bad))
   [ "$good" -ge 0 ] || good=0
   suite integration "$good" "$bad" $(($(now) - from)) "$logs/integration.log" 400
+  # What was struck from outside, and how often.
+  grep -o 'name="struck" value="[^"]*"' "$logs/integration.xml" | sed 's/.*value="\(.*\)"/    \1/'
 }
 
 # A program that counts for itself: its own last line, "N passed, N failed".
@@ -147,7 +149,7 @@ year() { counted year year "$build/tests/bench/year/year" 8000; }
 # Renewals that are struck at their outward calls: a sample of each kind.
 crash_sweep() {
   counted 'crash sweep' sweep /usr/bin/python3 -B tests/sweep/sweep.py "$build" --points "${RENEWD_SWEEP_POINTS:-34}"
-  grep ' points of ' "$logs/sweep.log" | sed 's/^/    /'
+  grep -e ' points of ' -e ' over the ' "$logs/sweep.log" | sed 's/^/    /'
 }
 
 mkdir -p "$logs"

@@ -48,11 +48,17 @@ base::Seconds issuance_delay(const base::Error& error, int count) {
     return 24h;
 }
 
+/// However little is left, nobody is asked more often than this; and yet there is another try before the end.
+base::Seconds least_wait(base::Seconds left) {
+    constexpr base::Seconds kUsual = 10min;
+    if (left <= base::Seconds(0)) return kUsual;  // there is nothing to be saved by hurry
+    return std::clamp(left / 2, base::Seconds(1min), kUsual);
+}
+
 /// The instant that the CA has named, as far as it is kept to.
 base::Instant believed(const RetryInput& input) {
     constexpr base::Seconds kLook = 1h;  // at an order that it is at work on
     constexpr base::Seconds kDay = 24h;
-    constexpr base::Seconds kShort = 10min;
     const base::Instant now = input.now;
     const base::Instant asked = std::min(*input.error->retry_at, now + kRetryAfterMax);
     if (input.error->code == base::Code::CaOrderPending) return std::min(asked, now + kLook);
@@ -62,7 +68,7 @@ base::Instant believed(const RetryInput& input) {
     // A server that is overloaded is asked again in time; a limit is asked once more before the end, and then
     // a few times.
     const base::Instant last = *input.expiry - input.lifetime / 20;
-    base::Instant most = now + std::max(kShort, left / (is_limit ? 4 : 12));
+    base::Instant most = now + std::max(least_wait(left), left / (is_limit ? 4 : 12));
     if (is_limit && now < last) most = last;
     const base::Instant turn = *input.expiry - input.lifetime / 4 + 1s;
     if (input.has_another_ca && now < turn) most = std::min(most, turn);
@@ -78,7 +84,7 @@ base::Instant next_attempt(const RetryInput& input) {
         // For a certificate of 160 hours, a day between tries would be far too long (RFC 9773 says nothing;
         // arithmetic does).
         const base::Seconds left = std::max(base::Seconds(0), *input.expiry - input.now);
-        delay = std::min(delay, std::max(base::Seconds(10min), left / 12));
+        delay = std::min(delay, std::max(least_wait(left), left / 12));
     }
     const double jitter = 0.75 + 0.5 * input.chance;
     delay = std::max(kShortest / 2,

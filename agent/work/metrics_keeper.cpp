@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "base/unsynced_file.hpp"
+
 namespace agent {
 
 using base::Result;
@@ -55,7 +57,7 @@ Result<void> MetricsKeeper::write(Beside beside) {
         for (const auto& [name, figures] : certificates_) metrics.certificates.push_back(&figures);
         return to_text(metrics);
     };
-    return base::write_whole(files_, path_, text_now(), kForAll);
+    return base::write_unsynced(files_, path_, text_now(), kForAll);
 }
 
 }  // namespace agent

@@ -91,6 +91,28 @@ def test_a_stop_in_the_middle_of_an_order_is_gone_on_with(make_pebble, make_rene
     assert renewd.certificate()['generation'] == 1
 
 
+def test_a_ca_that_was_away_is_gone_on_with_by_itself(make_pebble, make_renewd, nginx, start_agent):
+    """Stopped just as a renewal is due, and back without anything it knew: what is there goes on being served, and nobody but the agent asks
+    again, one step of its backoff later."""
+    pebble = make_pebble()
+    renewd = make_renewd(pebble)
+    renewd.configure(certificate(nginx_target(nginx), key_type='ecdsa-p256'))
+    agent = start_agent(renewd=renewd)
+    wait_for_state(renewd, 'ok')
+    before = served(nginx.port, NAME)
+    pebble.stop()
+    renewd.configure(certificate(nginx_target(nginx), key_type='ecdsa-p384'))
+    agent.hang_up()
+    agent.wait_for('could not be reached')
+    assert renewd.certificate()['last_error']['code'] == 'ca/unreachable'
+    assert served(nginx.port, NAME).sha256 == before.sha256
+    pebble.start()
+    wait_until(lambda: renewd.certificate()['generation'] == 2, 'the agent to ask again', 100)
+    wait_for_state(renewd, 'ok')
+    assert served(nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256 != before.sha256
+    assert (pebble.orders(), pebble.issued()) == (2, 2)
+
+
 def test_a_changed_configuration_is_taken_on_sighup(renewd, make_nginx, start_agent):
     """A certificate that is added is issued and served; one that is gone is `removed`, and kept."""
     first, second = make_nginx('one'), make_nginx('two', name='shop.example.test')

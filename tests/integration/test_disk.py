@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Disks that fill up, run out of inodes, or cannot be written any more: no certificate is lost, and none is ordered twice."""
+import collections
 import errno
 import json
 import os
+import pathlib
+import re
 import signal
 import socket
+import subprocess
 
 import pytest
 
-from processes import run, wait_until
+from processes import ENVIRONMENT, run, wait_until
 from renewd import NAME, certificate, nginx_target
 from test_agent import fixture_start_agent, wait_for_state  # noqa: F401 (a fixture)
 from test_metrics import value
@@ -200,6 +204,73 @@ def test_the_agent_tells_when_its_state_cannot_be_written_any_more(renewd, nginx
     agent.hang_up()
     wait_for_state(renewd, 'ok')
     wait_until(lambda: value(metrics, 'renewd_store_ok') == 1, 'the metric to say so', 30)
+
+
+@pytest.mark.parametrize('share', [0, 0.3, 0.6, 0.9])
+def test_a_disk_that_answers_with_errors_from_some_write_on(renewd, pebble, share):
+    """For good: exit 7 says so, what is there stays, and the next run on a disk that is well ends with one certificate of one order."""
+    log = renewd.directory / 'strace.log'
+    strace = ['strace', '-f', '-qq', '-o', str(log), '-e', 'trace=fsync']
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    renewd.wrapper = strace
+    renewd.run('renew', NAME, '--force', expect=0)
+    most = collections.Counter(re.findall(r'^(\d+) +fsync\(', log.read_text(), re.M)).most_common(1)[0][1]
+    renewd.wrapper = [*strace, '-e', f'inject=fsync:error=EIO:when={int(most * share) + 1}+']
+    outcome = renewd.run('renew', NAME, '--force', expect=7)
+    renewd.wrapper = []
+    assert 'Input/output error' in outcome.text, str(outcome)
+    assert is_pair(renewd.live() / 'fullchain.pem', renewd.live() / 'privkey.pem')
+    if share == 0:
+        assert pebble.orders() == 2, 'nothing is ordered'
+        renewd.run('renew', NAME, '--force', expect=0)
+    renewd.run('renew', expect=0)
+    assert (pebble.orders(), pebble.issued()) == (3, 3)
+    assert renewd.certificate()['generation'] == 3
+    assert renewd.status()['store']['ok']
+
+
+def is_traced(pid, tracer):
+    """Every thread of it."""
+    try:
+        return all(f'TracerPid:\t{tracer}\n' in (task / 'status').read_text() for task in pathlib.Path(f'/proc/{pid}/task').iterdir())
+    except OSError:  # one has just ended
+        return False
+
+
+@pytest.fixture(name='sync_errors')
+def fixture_sync_errors(open_for_test):
+    """From now on nothing that this process syncs is written, until what is given here is terminated."""
+    def begin(pid):
+        strace = subprocess.Popen(['strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=fsync', '-e', 'inject=fsync:error=EIO', '-p', str(pid)], env=ENVIRONMENT)
+        open_for_test(strace, strace.kill)
+        wait_until(lambda: is_traced(pid, strace.pid), 'strace to have attached')
+        return strace
+    return begin
+
+
+def test_the_agent_tells_of_a_disk_that_answers_with_errors(renewd, pebble, nginx, start_agent, sync_errors):
+    """For as long as it does, nothing is ordered, and log, metrics and status say why; then the agent goes on by itself."""
+    metrics = renewd.directory / 'renewd.prom'
+    renewd.configure(certificate(nginx_target(nginx), key_type='ecdsa-p256'), agent=f'metrics_file = "{metrics}"')
+    agent = start_agent()
+    wait_for_state(renewd, 'ok')
+    wait_until(lambda: metrics.exists() and value(metrics, 'renewd_store_ok') == 1, 'the metric to say so', 30)
+    strace = sync_errors(agent.process.pid)
+    renewd.configure(certificate(nginx_target(nginx), key_type='ecdsa-p384'), agent=f'metrics_file = "{metrics}"')
+    agent.hang_up()
+    agent.wait_for('Input/output error')
+    wait_until(lambda: value(metrics, 'renewd_store_ok') == 0, 'the metric to say so', 30)
+    told = ' '.join(renewd.run('status', expect=7).out.split())
+    assert 'the running agent cannot read or write the state' in told and 'Input/output error' in told and 'all well' not in told
+    assert (pebble.orders(), renewd.certificate()['generation']) == (1, 1)
+    strace.terminate()
+    strace.wait(timeout=10)
+    wait_until(lambda: value(metrics, 'renewd_store_ok') == 1, 'the agent to have written', 90)
+    wait_until(lambda: renewd.certificate()['generation'] == 2, 'the renewal', 90)
+    wait_for_state(renewd, 'ok')
+    assert renewd.status()['store']['ok']
+    assert (pebble.orders(), pebble.issued()) == (2, 2)
 
 
 def test_what_only_a_write_finds_out_is_told_by_status_while_an_agent_runs(renewd, nginx, start_agent, open_for_test):

@@ -56,6 +56,21 @@ def test_a_single_pass_writes_what_it_has_done_and_seen(renewd, nginx, metrics):
     assert value(metrics, 'renewd_attention', certificate=NAME, severity='warning') == 1
 
 
+def test_a_single_pass_shows_that_its_files_are_broken(renewd, nginx, metrics):
+    """It works by those that were accepted last, and a monitor sees that these are not the ones that are there."""
+    write(renewd, metrics, certificate(nginx_target(nginx)))
+    renewd.run('run', '--once')
+    assert value(metrics, 'renewd_config_ok') == 1
+    good = renewd.config.read_text()
+    renewd.config.write_text(good + 'broken')
+    renewd.run('run', '--once')
+    assert value(metrics, 'renewd_config_ok') == 0
+    assert value(metrics, 'renewd_endpoints', certificate=NAME, verdict='serving') >= 1
+    renewd.config.write_text(good)
+    renewd.run('run', '--once')
+    assert value(metrics, 'renewd_config_ok') == 1
+
+
 def test_the_agent_shows_what_changes_and_that_its_files_are_broken(renewd, nginx, metrics, start_agent):
     """Certificates that nothing is due for are shown after a start, too; a broken file is told; one that is gone is shown no more."""
     write(renewd, metrics, certificate(nginx_target(nginx)))
@@ -71,6 +86,12 @@ def test_the_agent_shows_what_changes_and_that_its_files_are_broken(renewd, ngin
     renewd.config.write_text(good + 'broken')
     agent.hang_up()
     wait_until(lambda: value(metrics, 'renewd_config_ok') == 0, 'the metric to say so')
+    assert value(metrics, 'renewd_endpoints', certificate=NAME, verdict='serving') >= 1
+    agent.stop()
+    metrics.unlink()
+    agent = start_agent()
+    wait_until(metrics.exists, 'the file')
+    assert value(metrics, 'renewd_config_ok') == 0, 'of a start with broken files, too'
     assert value(metrics, 'renewd_endpoints', certificate=NAME, verdict='serving') >= 1
     renewd.config.write_text(good[:good.index('[certificate.')])
     agent.hang_up()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the crash sweep (tests/sweep) shows in the process, confirmed from outside: strace strikes at system calls of the real binary, and of
-the script on the other side of SSH. A few points each; RENEWD_STRACE_POINTS=40 takes more, RENEWD_STRACE_SEED takes the same ones again."""
+the script on the other side of SSH. A dozen points each; RENEWD_STRACE_POINTS=40 takes more, RENEWD_STRACE_SEED takes the same ones again."""
 import collections
 import os
 import random
@@ -13,7 +13,7 @@ from processes import wait_until
 from renewd import NAME, certificate, nginx_target
 from tls import is_pair, leaf_of, served
 
-POINTS = int(os.environ.get('RENEWD_STRACE_POINTS', '4'))
+POINTS = int(os.environ.get('RENEWD_STRACE_POINTS', '12'))
 SEED = int(os.environ.get('RENEWD_STRACE_SEED', time.time_ns() % 100000))
 STRUCK = re.compile(r'\(INJECTED\)$|killed by SIGKILL', re.M)
 MEND = 6  # runs at most until all is well again
@@ -103,39 +103,47 @@ def traced(scene, options):
     return log.read_text()
 
 
-def candidates(log):
-    """(call, when): strace counts for each thread on its own."""
-    counts = collections.Counter()
-    for thread, call in re.findall(r'^(\d+) +(\w+)\(', log, re.M):
-        counts[thread, call] += 1
-    most = collections.Counter()
-    for (_, call), count in counts.items():
-        most[call] = max(most[call], count)
-    return [(call, when) for call, count in sorted(most.items()) for when in range(1, count + 1)]
+def first_at(log, calls, threads=()):
+    """{(call, when): where in the log somebody first comes to it}: strace counts for each thread on its own. With `threads`, only theirs."""
+    counts, first = collections.Counter(), {}
+    for found in re.finditer(r'^(\d+) +(\w+)\(', log, re.M):
+        thread, call = found.groups()
+        if call in calls and (not threads or thread in threads):
+            counts[thread, call] += 1
+            first.setdefault((call, counts[thread, call]), found.start())
+    return first
 
 
-def strike_some(scene, kind, effect, chances, run):
-    """POINTS of these, each seen to have struck: threads may come to a call less often the second time, then another is drawn.
+class Strikes:
+    """POINTS of some chances, each seen to have struck: threads may come to a call less often the second time, then another is drawn.
     `run` runs renewd with options of strace and returns what strace wrote."""
-    struck = 0
-    print(f'seed {SEED}: {POINTS} of {len(chances)} points')
-    for call, when in random.Random(SEED).sample(chances, min(2 * POINTS, len(chances))):
-        if struck == POINTS:
-            break
-        log = scene.strike(f'seed {SEED}: {kind} at {call} {when}',
-                           lambda: run('-e', f'trace={call}', '-e', f'inject={call}:{effect}:when={when}'))
-        struck += bool(STRUCK.search(log))
-    assert struck >= min(POINTS, len(chances)) / 2, f'only {struck} of {len(chances)} came to it'
+
+    def __init__(self, scene, kind, effect, run):
+        self.scene, self.kind, self.effect, self.run = scene, kind, effect, run
+        self.dice = random.Random(SEED)
+
+    def draw(self, chances, wanted):
+        """How many have struck: `wanted`, if so many can."""
+        struck = 0
+        for call, when in self.dice.sample(sorted(chances), len(chances)):
+            if struck == wanted:
+                break
+            log = self.scene.strike(f'seed {SEED}: {self.kind} at {call} {when}', lambda: self.run(
+                '-e', f'trace={call}', '-e', f'inject={call}:{self.effect}:when={when}'))  # pylint: disable=cell-var-from-loop
+            struck += bool(STRUCK.search(log))
+        return struck
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_struck_at_system_calls_here(scene, kind):
+def test_struck_at_system_calls_here(scene, kind, record_property):
     """The binary, struck at one of its calls: one certificate, targets never without a pair, and the end state is reached."""
     effect, calls = KINDS[kind]
     scene.due()
-    chances = candidates(traced(scene, ['-e', 'trace=' + ','.join(calls)]))
+    chances = first_at(traced(scene, ['-e', 'trace=' + ','.join(calls)]), calls)
     scene.mend('not struck')
-    strike_some(scene, kind, effect, chances, lambda *options: traced(scene, options))
+    struck = Strikes(scene, kind, effect, lambda *options: traced(scene, options)).draw(chances, POINTS)
+    record_property('struck', f'{kind} here: {struck} points of {len(chances)} calls, seed {SEED}')
+    assert struck == min(POINTS, len(chances))
 
 
 class Remote:
@@ -168,20 +176,37 @@ exec strace -f -q -o {self.log}.$$ $(cat {self.options}) sh -c "$SSH_ORIGINAL_CO
         return sorted(self.log.parent.glob(self.log.name + '.*'))
 
 
-# The shell itself goes between two of its steps: only it waits for its children. Its children go, or fail, at what they do to files:
+# The script itself goes between two of its steps: only it waits for its children. Its children go, or fail, at what they do to files:
 # each is a process of its own, with counts of its own.
-FILE_CALLS = 'rename,renameat,renameat2,fsync,unlink,unlinkat,link,linkat,mkdir,openat,write'
-REMOTE = {'kill': ('signal=KILL', 'wait4'), 'no-space': ('error=ENOSPC', FILE_CALLS), 'io': ('error=EIO', FILE_CALLS)}
+FILE_CALLS = ['rename', 'renameat', 'renameat2', 'fsync', 'unlink', 'unlinkat', 'link', 'linkat', 'mkdir', 'openat', 'write']
+REMOTE = {'kill': ('signal=KILL', ['wait4']), 'kill-child': ('signal=KILL', FILE_CALLS), 'no-space': ('error=ENOSPC', FILE_CALLS),
+          'io': ('error=EIO', FILE_CALLS)}
+JOURNAL_BEGINS = re.compile(r'^.*rename\w*\(.*/journal\.disk", .*/journal"', re.M)
+JOURNAL_ENDS = re.compile(r'^.*unlink\w*\([^"]*"[^"]*/\.renewd-\w+/journal"', re.M)
+
+
+def most_patient(log):
+    """The thread that waits for a child most often: the script. The one that counts its seconds waits once in each of them."""
+    return collections.Counter(re.findall(r'^(\d+) +wait4\(', log, re.M)).most_common(1)[0][0]
 
 
 @pytest.mark.parametrize('kind', REMOTE)
-def test_struck_at_system_calls_there(scene, kind):
-    """The script on the other side, struck between its steps, or at what it does to files: the same holds."""
+def test_struck_at_system_calls_there(scene, kind, record_property):
+    """The script on the other side, struck between its steps, or at what is done to files, half of the times after it has written what it
+    would have to put right: the same holds."""
     effect, calls = REMOTE[kind]
     remote = Remote(scene.sshd)
     scene.due()
-    chances = candidates(remote.run(scene, '-e', f'trace={calls}'))
+    log = remote.run(scene, '-e', 'trace=' + ','.join(['wait4', *FILE_CALLS]))
     scene.mend('not struck')
-    # The one that counts the seconds waits most often, and never as often twice.
-    chances = [(call, when) for call, when in chances if when <= 30]
-    strike_some(scene, f'{kind} there', effect, chances, lambda *options: remote.run(scene, *options))
+    chances = first_at(log, calls, [most_patient(log)] if calls == ['wait4'] else [])
+    begins, ends = JOURNAL_BEGINS.search(log).start(), JOURNAL_ENDS.search(log).start()
+    journalled = [chance for chance, at in chances.items() if begins < at < ends]
+    assert len(journalled) > 10, journalled
+    strikes = Strikes(scene, f'{kind} there', effect, lambda *options: remote.run(scene, *options))
+    struck_then = strikes.draw(journalled, POINTS // 2)
+    struck = struck_then + strikes.draw(set(chances) - set(journalled), POINTS - struck_then)
+    record_property('struck', f'{kind} there: {struck} points of {len(chances)} calls, {struck_then} of {len(journalled)} between journal and '
+                              f'commit, seed {SEED}')
+    assert struck == min(POINTS, len(chances))
+    assert struck_then >= min(POINTS // 2, len(journalled) // 2), 'it does not come twice to what follows the journal'

@@ -153,13 +153,6 @@ int Scene::generation() {
     return known && known->wanted() != nullptr ? known->wanted()->number : 0;
 }
 
-bool Scene::has_lost_order() {
-    base::SystemFiles files;
-    const auto store = agent::FileStore::open_read_only(files, config_.agent.state_dir);
-    const auto orders = store->open_orders(certificate().name);
-    return !orders || !agent::is_any_placed(*orders);
-}
-
 void Scene::judge_store(std::vector<std::string>& wrong) {
     base::SystemFiles files;
     const auto store = agent::FileStore::open_read_only(files, config_.agent.state_dir);

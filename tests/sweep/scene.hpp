@@ -39,8 +39,6 @@ class Scene {
     [[nodiscard]] std::vector<std::string> unfinished(int generation);
     /// The newest generation that is remembered; 0: none.
     [[nodiscard]] int generation();
-    /// An order may exist that nobody knows the URL of.
-    [[nodiscard]] bool has_lost_order();
     [[nodiscard]] Counted counted() const;
 
     [[nodiscard]] const std::string& graveyard() const { return graveyard_; }

@@ -113,6 +113,107 @@ TEST_CASE("damaged: a record of a later version is not written over, whatever is
     CHECK(home.read("record.json") == later);
 }
 
+TEST_CASE("damaged: an order of a later version is refused and stays as it is") {
+    Home home;
+    const Material material;
+    const auto lease = home.store().lease(kName).value();
+    REQUIRE(home.store().begin_order(kName, material.order));
+    std::string later = home.read("next-letsencrypt/order.json");
+    later.replace(later.find("\"version\": 1"), 12, "\"version\": 9");
+    home.write("next-letsencrypt/order.json", later);
+    const auto open = home.store().open_orders(kName);
+    REQUIRE_FALSE(open);
+    CHECK(base::to_string(open.error().code) == "state/newer-version");
+    CHECK(open.error().message.find(home.path("next-letsencrypt/order.json")) != std::string::npos);
+    CHECK(home.read("next-letsencrypt/order.json") == later);
+}
+
+TEST_CASE(
+    "damaged: of two records that are whole and differ the one before is never taken for the last one") {
+    struct Case {
+        std::string_view name;
+        int before;         // what record.json.1 says; record.json says 2
+        bool has_last;      // record.json is whole
+        bool is_later;      // record.json.1 is of a later version
+        int loaded;         // 0: refused
+        std::size_t tells;  // findings
+    };
+
+    for (const Case& c : {
+             Case{"the one before", 1, true, false, 2, 0},
+             Case{"one from another place, which has seen more", 9, true, false, 2, 0},
+             Case{"one of a later version", 9, true, true, 2, 0},
+             Case{"the last one torn, and one from another place", 9, false, false, 9, 1},
+             Case{"the last one torn, and one of a later version", 9, false, true, 0, 1},
+         }) {
+        CAPTURE(c.name);
+        Home home;
+        const auto lease = home.store().lease(kName).value();
+        agent::Record record = saved(home, 2);
+        record.served_told = c.before;
+        std::string before = agent::to_text(record);
+        if (c.is_later) before.replace(before.find("\"version\": 1"), 12, "\"version\": 9");
+        std::filesystem::remove(home.path("record.json.1"));  // a link, maybe
+        home.write("record.json.1", before);
+        if (!c.has_last) home.write("record.json", "torn");
+        const auto loaded = home.store().load(kName);
+        CHECK(home.store().findings(kName).size() == c.tells);
+        CHECK(home.read("record.json.1") == before);
+        if (c.loaded != 0) {
+            REQUIRE(loaded);
+            CHECK(loaded.value()->served_told == c.loaded);
+        } else {
+            REQUIRE_FALSE(loaded);
+            CHECK(base::to_string(loaded.error().code) == "state/newer-version");
+        }
+    }
+}
+
+TEST_CASE("damaged: what belongs to another user is refused, with the chown, and nothing takes its place") {
+    const auto orders = [](agent::FileStore& store) { return store.open_orders(kName).map([](auto&&) {}); };
+    const auto record = [](agent::FileStore& store) { return store.load(kName).map([](auto&&) {}); };
+
+    struct Case {
+        const char* file;
+        std::function<base::Result<void>(agent::FileStore&)> read;
+    };
+
+    for (const Case& c : {
+             Case{"record.json", record},
+             Case{"1/meta.json", record},
+             Case{"next-letsencrypt/order.json", orders},
+             Case{"next-letsencrypt/privkey.pem", orders},
+         }) {
+        CAPTURE(c.file);
+        Home home;
+        const Material material;
+        const auto lease = home.store().lease(kName).value();
+        saved(home, 2);
+        issue(home, material, 1);
+        REQUIRE(home.store().begin_order(kName, material.order));
+        const std::string content = home.read(c.file);
+        // To root nothing is denied: the file system says what it would say to another.
+        const auto open = [&](tests::FaultyFiles& files) {
+            const auto store = agent::FileStore::open_read_only(files, home.directory() / "state");
+            return c.read(*store);
+        };
+        tests::FaultyFiles undisturbed;
+        REQUIRE(open(undisturbed));
+        const auto& calls = undisturbed.calls();
+        const auto at = std::ranges::find(calls, "open " + home.path(c.file));
+        REQUIRE(at != calls.end());
+        tests::FaultyFiles denying(tests::Fault::Fail, static_cast<std::size_t>(at - calls.begin()) + 1,
+                                   base::Code::FileDenied);
+        const auto refused = open(denying);
+        REQUIRE_FALSE(refused);
+        CHECK(base::to_string(refused.error().code) == "state/unwritable");
+        CHECK(refused.error().hint.find("chown -R USER: " +
+                                        (home.directory() / "state/certificates/example.com")) !=
+              std::string::npos);
+        CHECK(home.read(c.file) == content);
+    }
+}
+
 TEST_CASE("damaged: a record that is gone is told of, and the one before it used") {
     Home home;
     const auto lease = home.store().lease(kName).value();

@@ -9,6 +9,7 @@
 #include "agent/tell/status.hpp"
 #include "agent/work/metrics_keeper.hpp"
 #include "tests/unit/agent/fixtures.hpp"
+#include "tests/unit/base/faulty_files.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
 
 using namespace std::chrono_literals;
@@ -140,6 +141,16 @@ TEST_CASE("metrics: the file is for all to read, and the next process counts on"
     CHECK(family(text, "renewd_attention").empty());
     CHECK(family(text, "renewd_last_pass_seconds").empty());
     CHECK(agent::attempts_in("renewd_attempts_total{step=\"x\n\nrenewd_attempts_total 3\n").empty());
+}
+
+TEST_CASE("metrics: a disk that answers every sync with an error is told of in the file") {
+    const tests::TemporaryDirectory directory;
+    tests::FaultyFiles files;
+    agent::MetricsKeeper keeper(files, directory / "renewd.prom");
+    REQUIRE(keeper.write({.store_ok = false}));
+    CHECK(base::read_file(files, directory / "renewd.prom", 100'000).value().find("renewd_store_ok 0") !=
+          std::string::npos);
+    CHECK(std::ranges::count(files.calls(), "sync") == 0);
 }
 
 TEST_CASE("metrics: verdicts that are told by one word are one series") {

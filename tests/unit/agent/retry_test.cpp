@@ -54,10 +54,25 @@ TEST_CASE("retry: jitter spreads by a quarter either way, and never into the pas
 }
 
 TEST_CASE("retry: what little lifetime is left shortens the wait") {
-    const base::Error error{.code = Code::CaRefused};
-    CHECK(agent::next_attempt({.error = &error, .count = 9, .now = kNow, .expiry = kNow + 48h}) - kNow == 4h);
-    CHECK(agent::next_attempt({.error = &error, .count = 9, .now = kNow, .expiry = kNow - 1h}) - kNow ==
-          10min);
+    struct Case {
+        std::string_view name;
+        base::Seconds left;
+        base::Seconds delay;
+    };
+
+    for (const Case& c : {
+             Case{"a twelfth of it", 48h, 4h},
+             Case{"not more often than every ten minutes", 1h, 10min},
+             Case{"where these would be too long: half of it", 8min, 4min},
+             Case{"just before the end", 20s, 1min},
+             Case{"after the end", -1h, 10min},
+         }) {
+        CAPTURE(c.name);
+        const base::Error error{.code = Code::CaRefused};
+        CHECK(agent::next_attempt({.error = &error, .count = 9, .now = kNow, .expiry = kNow + c.left}) -
+                  kNow ==
+              c.delay);
+    }
 }
 
 TEST_CASE("retry: an instant that the CA names is kept to, up to seven days") {
@@ -96,11 +111,12 @@ TEST_CASE("retry: a CA that asks for more time than is left is not waited for to
     for (const Case& c : {
              Case{"a limit: until the last twentieth", Code::CaRateLimited, 80h, false, 72h},
              Case{"a limit in it: a quarter of what is left", Code::CaRateLimited, 8h, false, 2h},
-             Case{"a limit at the end", Code::CaRateLimited, 5min, false, 10min},
+             Case{"a limit at the end", Code::CaRateLimited, 6min, false, 3min},
              Case{"a limit after it", Code::CaRateLimited, -5h, false, 10min},
              Case{"another CA: until it may be asked", Code::CaRateLimited, 80h, true, 40h + 1s},
              Case{"another CA was asked, too", Code::CaRateLimited, 20h, true, 12h},
              Case{"an overloaded server", Code::CaServerError, 80h, false, 400min},
+             Case{"an overloaded server, at the end", Code::CaServerError, 6min, false, 3min},
              Case{"an overloaded server, with another CA", Code::CaServerError, 44h, true, 220min},
              Case{"an overloaded server, just before another's turn", Code::CaServerError, 41h, true,
                   1h + 1s},

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/unsynced_file.hpp"
 #include "tests/unit/base/faulty_files.hpp"
 #include "tests/unit/base/temporary_directory.hpp"
 
@@ -112,6 +113,30 @@ TEST_CASE("write_durably: killed or cut off at every call, old or new") {
         CHECK(struck == 7);
         CHECK(content_of(path) == kNew);
     }
+}
+
+TEST_CASE(
+    "write_unsynced: killed at any call, old or new; and no sync that a disk could answer with an error") {
+    const TemporaryDirectory directory;
+    const std::string path = directory / "renewd.prom";
+    const auto struck = tests::at_every_call(
+        Fault::Kill,
+        [&](FaultyFiles& files) {
+            write_old(path);
+            (void)base::write_unsynced(files, path, kNew, {.mode = 0644});
+        },
+        [&](const FaultyFiles&, std::size_t number) {
+            CAPTURE(number);
+            const std::string content = content_of(path);
+            CHECK((content == kOld || content == kNew));
+        });
+    CHECK(struck == 4);
+    CHECK(content_of(path) == kNew);
+    FaultyFiles files;
+    REQUIRE(base::write_unsynced(files, path, kOld, {.mode = 0644}));
+    CHECK(golden(files.calls(), directory.path()) ==
+          std::vector<std::string>{"open .renewd.prom.renewd-N", "change_mode", "write",
+                                   "rename .renewd.prom.renewd-N renewd.prom"});
 }
 
 TEST_CASE("write_durably: a first file is whole or not there") {
