@@ -68,6 +68,11 @@ void block_signals(std::initializer_list<int> signals) {
     (void)::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
+void unblock_signals(std::initializer_list<int> signals) {
+    const sigset_t set = set_of(signals);
+    (void)::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 Result<SystemWakeup> SystemWakeup::open(std::initializer_list<int> signals) {
     const sigset_t set = set_of(signals);
     SystemWakeup wakeup;

@@ -19,6 +19,8 @@ namespace base {
 /// Keeps these signals from every thread that is started from now on, for a Wakeup to receive. Programs that
 /// are spawned get none of it.
 void block_signals(std::initializer_list<int> signals);
+/// In the calling thread alone they do again what they did before.
+void unblock_signals(std::initializer_list<int> signals);
 
 /// What has come. Several things may have come at once.
 struct Woken {

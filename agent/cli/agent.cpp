@@ -38,10 +38,7 @@ Result<base::Lock> take_agent_lock(Workshop& shop) {
 /// As a shell and a service manager know it from every other program.
 [[noreturn]] void end_by(int signal) {
     (void)std::signal(signal, SIG_DFL);
-    sigset_t none;
-    (void)::sigemptyset(&none);
-    (void)::sigaddset(&none, signal);
-    (void)::pthread_sigmask(SIG_UNBLOCK, &none, nullptr);
+    base::unblock_signals({signal});
     (void)::raise(signal);
     std::_Exit(128 + signal);
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// `renewd check`: the configuration has been read when we get here; this tries its surroundings. Read-only:
-// every path's directory, every program of an argv, every host's name.
+// `renewd check`: the configuration has been read when we get here; this tries its surroundings: every path's
+// directory, every program of an argv, every host's name, and every challenge. Nothing stays of it; a
+// challenge is remembered while it is up, where there is a state to do so.
 #include <algorithm>
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <set>
 #include <span>
 #include <system_error>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -23,6 +27,7 @@
 #include "agent/work/solvers.hpp"
 #include "agent/work/status_now.hpp"
 #include "base/process.hpp"
+#include "base/wakeup.hpp"
 #include "deployers/probe/look.hpp"
 
 namespace agent {
@@ -36,9 +41,54 @@ struct Finding {
     int code = 0;  // of a Fail
 };
 
+/// SIGINT and SIGTERM, which main() has blocked for us: what is up is taken away before the process ends. The
+/// second one ends it at once.
+class EndsOnSignal {
+  public:
+    explicit EndsOnSignal(UpNow& up) : up_(up), wakeup_(base::SystemWakeup::open({SIGINT, SIGTERM})) {
+        if (wakeup_) {
+            watcher_ = std::thread([this] { watch(); });
+        } else {
+            base::unblock_signals({SIGINT, SIGTERM});
+        }
+    }
+
+    ~EndsOnSignal() {
+        if (!watcher_.joinable()) return;
+        is_over_ = true;
+        wakeup_->call();
+        watcher_.join();
+    }
+
+    EndsOnSignal(const EndsOnSignal&) = delete;
+    EndsOnSignal& operator=(const EndsOnSignal&) = delete;
+
+  private:
+    void watch() {
+        while (!is_over_) {
+            const base::Woken woken = wakeup_->wait(std::nullopt, std::nullopt);
+            if (!woken.signals.empty()) end_by(woken.signals.front());
+        }
+    }
+
+    [[noreturn]] void end_by(int signal) {
+        base::unblock_signals({SIGINT, SIGTERM});
+        if (!up_.is_empty())
+            std::fputs("taking away what was put up for the check; once more leaves it there\n", stderr);
+        const auto nothing_comes_up =
+            up_.clear([](const base::Error& error) { std::fprintf(stderr, "%s\n", error.message.c_str()); });
+        ::_exit(128 + signal);
+    }
+
+    UpNow& up_;
+    base::Result<base::SystemWakeup> wakeup_;
+    std::atomic<bool> is_over_{false};
+    std::thread watcher_;
+};
+
 class Checker {
   public:
-    explicit Checker(Workshop& shop) : shop_(shop) {}
+    Checker(Workshop& shop, UpNow& up) : shop_(shop), up_(up) {}
 
     std::vector<Finding> run() {
         check_state();
@@ -76,9 +126,24 @@ class Checker {
             note("state", directory + " will be made");
         } else {
             const StoreStatus store = store_now(*shop_.surroundings);
-            if (store.ok()) ok("state", directory + " can be written");
+            if (store.ok()) open_memory();
             for (const base::Error& error : store.errors) fail("state", error.message, exit_code::kNotIssued);
         }
+    }
+
+    void open_memory() {
+        const AgentConfig& agent = shop_.config.agent;
+        auto store = FileStore::open(shop_.files, agent.state_dir, agent.allow_volatile);
+        if (!store) return fail("state", store.error().message, exit_code::kNotIssued);
+        memory_ = std::move(*store);
+        ok("state", agent.state_dir + " can be written");
+    }
+
+    /// For what is put up; nothing where there is no state yet, or another renewd is at work.
+    std::unique_ptr<Keeper> keeper_of(const std::string& certificate) {
+        if (!memory_) return nullptr;
+        auto keeper = Keeper::open(*memory_, certificate, shop_.clock.now());
+        return keeper ? std::move(*keeper) : nullptr;
     }
 
     void check_solver(const SolverConfig& solver) {
@@ -188,7 +253,8 @@ class Checker {
 
     /// Challenges of our own, presented and taken away again: what a CA would see of them.
     void try_issuance(const CertificateConfig& certificate) {
-        for (const Trial& trial : preflight(*shop_.surroundings, certificate)) {
+        const auto keeper = keeper_of(certificate.name);
+        for (const Trial& trial : preflight(*shop_.surroundings, certificate, keeper.get(), up_)) {
             const bool names_it = trial.what.starts_with(certificate.name);
             const std::string subject = names_it ? trial.what : certificate.name + ", " + trial.what;
             if (trial.error) {
@@ -301,6 +367,8 @@ class Checker {
     }
 
     Workshop& shop_;
+    UpNow& up_;
+    std::unique_ptr<FileStore> memory_;  // where what is up is remembered
     std::vector<Finding> findings_;
     std::set<std::string> resolved_;
     bool helper_is_away_ = false;
@@ -321,7 +389,9 @@ const char* word_of(Finding::Kind kind) {
 }  // namespace
 
 int check_command(Workshop& shop) {
-    const std::vector<Finding> findings = Checker(shop).run();
+    UpNow up;
+    const EndsOnSignal watch(up);
+    const std::vector<Finding> findings = Checker(shop, up).run();
     std::size_t subject_width = 0;
     int code = 0;
     nlohmann::json list = nlohmann::json::array();

@@ -10,6 +10,7 @@
 #include "agent/cli/become_owner.hpp"
 #include "agent/cli/options.hpp"
 #include "base/runtime.hpp"
+#include "base/wakeup.hpp"
 
 namespace agent {
 
@@ -40,6 +41,8 @@ int run(int argc, const char* const* argv) {
                            options.command == "history" || options.command == "forecast" ||
                            options.command == "check" ||
                            (options.command == "account" && options.account.action == "show");
+    // It has something to take away first. Before any thread is started.
+    if (options.command == "check") base::block_signals({SIGINT, SIGTERM});
     auto workshop = Workshop::open(options, std::move(*configured), std::move(*selected), read_only);
     if (!workshop) {
         tell(options, workshop.error());

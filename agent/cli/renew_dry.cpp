@@ -17,6 +17,7 @@ namespace {
 int code_of(const Rehearsal& rehearsal) {
     for (const RehearsedStep& step : rehearsal.steps) {
         if (!step.error) continue;
+        if (base::to_string(step.error->code).starts_with("state/")) return exit_code_of(*step.error);
         if (base::class_of(step.error->code) == base::ErrorClass::Configuration && step.error->step.empty())
             return exit_code::kUsage;
         return step.error->step == "deploy" ? exit_code::kNotDeployed : exit_code::kNotIssued;
@@ -56,7 +57,13 @@ int rehearse_command(Workshop& shop) {
         const CertificateConfig& certificate = shop.config.certificates.at(shop.certificates[i]);
         const std::string& ca =
             shop.options.order_at.empty() ? certificate.ca.front() : shop.options.order_at;
-        rehearsals[i] = rehearse(*shop.surroundings, certificate, ca);
+        auto keeper = open_in_turn(shop, certificate.name);
+        if (keeper) {
+            rehearsals[i] = rehearse(*shop.surroundings, certificate, ca, std::move(*keeper));
+        } else {
+            rehearsals[i] = {.certificate = certificate.name,
+                             .steps = {{.what = "rehearsal", .error = keeper.error()}}};
+        }
         shop.progress->finish(certificate.name, "rehearsed");
     });
     int code = exit_code::kWell;

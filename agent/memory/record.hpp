@@ -141,6 +141,7 @@ struct StandingRecords {
     base::Instant looked_at{};
     std::optional<acme::RecordEnd> end{};  // of the one that ends first; absent: they hold for ever
     std::optional<Failure> failure{};      // one is missing or wrong, or could not be looked for
+    std::string ca{};  // that needs it; empty: an earlier renewd looked, for the first of the list alone
     friend bool operator==(const StandingRecords&, const StandingRecords&) = default;
 };
 

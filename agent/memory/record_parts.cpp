@@ -203,12 +203,14 @@ json write(const std::optional<StandingRecords>& s) {
     return {{"looked_at", base::format_instant(s->looked_at)},
             {"ending", s->end ? json(s->end->name) : json(nullptr)},
             {"ends_at", write(s->end ? std::optional(s->end->at) : std::nullopt)},
-            {"failure", write(s->failure)}};
+            {"failure", write(s->failure)},
+            {"ca", s->ca}};
 }
 
 StandingRecords read_standing(JsonReader& reader, const json& object) {
     StandingRecords standing{.looked_at = reader.required_instant(object, "looked_at"),
-                             .failure = reader.optional<Failure>(object, "failure", read_failure)};
+                             .failure = reader.optional<Failure>(object, "failure", read_failure),
+                             .ca = object.contains("ca") ? reader.value<std::string>(object, "ca") : ""};
     if (const auto at = reader.instant(object, "ends_at"))
         standing.end = acme::RecordEnd{.name = reader.value<std::string>(object, "ending"), .at = *at};
     return standing;

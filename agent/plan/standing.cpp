@@ -17,6 +17,13 @@ namespace {
 
 constexpr Seconds kLookEvery = 24h;
 constexpr Seconds kNearEnd = 30 * 24h;
+constexpr Seconds kAskAgain = 15min;
+
+/// Nothing was seen of them: we could not ask, or had nothing to ask for.
+bool is_about_the_ca(const base::Error& error) {
+    const std::string_view code = base::to_string(error.code);
+    return code.starts_with("ca/") || code.starts_with("net/");
+}
 
 }  // namespace
 
@@ -39,26 +46,42 @@ std::optional<Failure> ending_record(const CertificateConfig& certificate, const
     const GenerationRecord* wanted = record.wanted();
     const bool outlives = wanted == nullptr || end >= wanted->not_after;
     if (outlives && end - now >= kNearEnd) return std::nullopt;
-    return Failure{.count = 1,
-                   .since = outlives ? end - kNearEnd : wanted->issued_at,
-                   .error = {.code = Code::SolverRecordEnds,
-                             .message = record.name + ": the record " + known->end->name +
-                                        " that it is renewed by ends at " + base::format_instant(end) +
-                                        (outlives ? "" : ", before the certificate that is held now does"),
-                             .hint = "give it a later persistUntil, or none",
-                             .step = "authorize"}};
+    return Failure{
+        .count = 1,
+        .since = outlives ? end - kNearEnd : wanted->issued_at,
+        .error = {
+            .code = Code::SolverRecordEnds,
+            .message = record.name + ": the record " + known->end->name + " that it is renewed by " +
+                       (certificate.ca.size() > 1 && !known->ca.empty() ? "at CA " + known->ca + " " : "") +
+                       "ends at " + base::format_instant(end) +
+                       (outlives ? "" : ", before the certificate that is held now does"),
+            .hint = "give it a later persistUntil, or none",
+            .step = "authorize"}};
 }
 
 StandingRecords next_standing(const std::optional<StandingRecords>& before,
-                              const base::Result<std::optional<acme::RecordEnd>>& seen, Instant now,
-                              double chance) {
+                              const std::vector<RecordsSeen>& seen, Instant now, double chance) {
     StandingRecords next{.looked_at = now};
-    if (seen) {
-        next.end = *seen;
-    } else {
-        next.failure = count_failure(before ? before->failure : std::nullopt,
-                                     base::Error(seen.error()).during("authorize"),
-                                     {.effort = Effort::Deployment, .now = now, .chance = chance});
+    for (const auto& [ca, end] : seen) {
+        const bool is_known = before && before->ca == ca;
+        const bool is_unseen = !end && is_about_the_ca(end.error());
+        if (is_unseen && !is_known) continue;
+        if (is_unseen && before->failure) {
+            next = *before;
+            next.looked_at = now;
+            next.failure->next_attempt = now + kAskAgain;
+            return next;
+        }
+        if (!end && !is_unseen) {
+            const auto failure = count_failure(is_known ? before->failure : std::nullopt,
+                                               base::Error(end.error()).during("authorize"),
+                                               {.effort = Effort::Deployment, .now = now, .chance = chance});
+            return {.looked_at = now, .failure = failure, .ca = ca};
+        }
+        const std::optional<acme::RecordEnd>& known = is_unseen ? before->end : *end;
+        if (!known || (next.end && next.end->at <= known->at)) continue;
+        next.end = known;
+        next.ca = ca;
     }
     return next;
 }

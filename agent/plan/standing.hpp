@@ -4,6 +4,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "agent/config/config.hpp"
 #include "agent/memory/record.hpp"
@@ -23,9 +25,17 @@ namespace agent {
 [[nodiscard]] std::optional<Failure> ending_record(const CertificateConfig& certificate, const Record& record,
                                                    base::Instant now);
 
-/// What was last seen of them, and what this look has shown: their earliest end, or what is wrong.
+/// What a look has shown of those that one CA needs. An error about the CA says nothing of them.
+struct RecordsSeen {
+    std::string ca{};
+    base::Result<std::optional<acme::RecordEnd>> end{};
+};
+
+/// What was last seen of them, and what this look has shown, in the order of the list: what is wrong with the
+/// first that is not well, else the earliest end. What was known of a CA's that could not be looked for
+/// stays.
 [[nodiscard]] StandingRecords next_standing(const std::optional<StandingRecords>& before,
-                                            const base::Result<std::optional<acme::RecordEnd>>& seen,
-                                            base::Instant now, double chance);
+                                            const std::vector<RecordsSeen>& seen, base::Instant now,
+                                            double chance);
 
 }  // namespace agent

@@ -17,6 +17,17 @@ namespace {
 constexpr Seconds kWriteEvery = 1h;
 constexpr Seconds kTellEvery = 1h;
 constexpr Seconds kAskEvery = 5min;
+constexpr Seconds kNoticed = 5min;  // too little to be wrong, and more than a clock that is kept right is off
+constexpr Seconds kFresh = 1min;    // a machine that was stopped counts no time meanwhile
+
+/// How far the clock is off, ahead or behind, where that is not wrong and may be noticed all the same.
+std::optional<Seconds> noticed(const ClockEvidence& evidence, const ClockVerdict& verdict) {
+    const auto& heard = evidence.heard;
+    if (verdict.state != ClockState::Right || !heard || !heard->ago || *heard->ago > kFresh)
+        return std::nullopt;
+    const Seconds off = evidence.now - (heard->date + *heard->ago);
+    return std::chrono::abs(off) > kNoticed ? std::optional(off) : std::nullopt;
+}
 
 Seconds since_boot(base::Steady at) {
     return std::chrono::floor<Seconds>(at.time_since_epoch());
@@ -115,7 +126,18 @@ ClockVerdict ClockWatch::judge(const Record& record, const std::string& ca) {
             std::max(evidence.latest_not_before.value_or(generation.not_before), generation.not_before);
     }
     ClockVerdict verdict = check_clock(evidence);
-    tell(evidence.heard ? evidence.heard->ca : whose, verdict);
+    const std::string teller = evidence.heard ? evidence.heard->ca : whose;
+    const auto off = noticed(evidence, verdict);
+    if (Told& told = told_[teller]; off && told.at == base::Steady{}) {
+        log_.warn(
+            "this machine's clock is {} min {} the Date of the CA {}; nothing is held back for that, but set "
+            "it, "
+            "and see why it is not kept right (timedatectl, chrony)",
+            std::chrono::round<std::chrono::minutes>(std::chrono::abs(*off)).count(),
+            *off > Seconds(0) ? "ahead of" : "behind", teller);
+        told.at = clock_.steady();
+    }
+    tell(teller, verdict);
     return verdict;
 }
 

@@ -116,7 +116,7 @@ class Deployment {
     /// In its service's turn, which is kept for the next one.
     Result<void> to(const TargetConfig& target, const Places& places, Turns::Turn& turn) {
         if (!take(turn, places)) return leave_alone(target);
-        const base::Anchors anchors = TRY(s_.anchors(certificate_, target.roots));
+        const base::Anchors anchors = TRY(s_.anchors(certificate_, keeper_.record(), target.roots));
         if (already_serves(target, anchors)) return {};
         if (!is_allowed(target)) {
             turn.reset();  // somebody's program may hang, and others want to work at the service

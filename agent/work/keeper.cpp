@@ -22,12 +22,22 @@ base::Result<void> Keeper::change(const std::function<void(Record&)>& edit) {
     edit(changed);
     TRY(store_.save(changed));
     record_ = std::move(changed);
+    has_notes_ = false;
     return {};
 }
 
 void Keeper::note(const std::function<void(Record&)>& edit) {
     const std::scoped_lock guard(mutex_);
     edit(record_);
+    has_notes_ = true;
+}
+
+base::Result<void> Keeper::keep() {
+    const std::scoped_lock guard(mutex_);
+    if (!has_notes_) return {};
+    TRY(store_.save(record_));
+    has_notes_ = false;
+    return {};
 }
 
 }  // namespace agent

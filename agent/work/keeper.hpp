@@ -24,14 +24,17 @@ class Keeper {
 
     [[nodiscard]] Record record() const;
     [[nodiscard]] base::Result<void> change(const std::function<void(Record&)>& edit);
-    /// Durable with the next change(), for what does no harm if it is lost until then.
+    /// Durable with the next change() or keep(), for what does no harm if it is lost until then.
     void note(const std::function<void(Record&)>& edit);
+    /// Makes durable what has been noted since the last change.
+    [[nodiscard]] base::Result<void> keep();
 
   private:
     Store& store_;
     std::unique_ptr<Lease> lease_;
     mutable std::mutex mutex_;
     Record record_;
+    bool has_notes_ = false;
 };
 
 }  // namespace agent

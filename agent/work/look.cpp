@@ -121,7 +121,7 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
                     std::to_string(looked_at.size()) + (looked_at.size() == 1 ? " target" : " targets"));
     RightClock clock = s.clock_for(record);
     base::in_parallel(looked_at.size(), kTargetsAtOnce, [&](std::size_t i) {
-        const auto anchors = s.anchors(certificate, looked_at[i]->roots);
+        const auto anchors = s.anchors(certificate, record, looked_at[i]->roots);
         if (!anchors) {
             seen[i] = tl::make_unexpected(anchors.error());
             return;
@@ -174,7 +174,7 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
 
 Result<void> look_at_certificate(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper) {
     const Record record = keeper.record();
-    const base::Anchors anchors = TRY(s.anchors(certificate, ""));
+    const base::Anchors anchors = TRY(s.anchors(certificate, record, ""));
     s.progress.step(certificate.name, "verify", std::to_string(certificate.endpoints.size()) + " public");
     RightClock clock = s.clock_for(record);
     const auto verdicts =

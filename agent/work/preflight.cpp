@@ -6,10 +6,12 @@
 #include <utility>
 
 #include <openssl/rand.h>
+#include <spdlog/spdlog.h>
 
 #include "acme/solvers/tls_alpn_01.hpp"
 #include "agent/plan/standing.hpp"
 #include "agent/work/caa_check.hpp"
+#include "agent/work/residue.hpp"
 #include "agent/work/standing.hpp"
 #include "base/encoding.hpp"
 #include "base/identifier.hpp"
@@ -53,8 +55,8 @@ bool is_bound_to_account(const SolverConfig& solver) {
 
 class Preflight {
   public:
-    Preflight(Surroundings& surroundings, const CertificateConfig& certificate)
-        : s_(surroundings), certificate_(certificate) {}
+    Preflight(Surroundings& surroundings, const CertificateConfig& certificate, Keeper* keeper, UpNow& up)
+        : s_(surroundings), certificate_(certificate), keeper_(keeper), up_(up) {}
 
     std::vector<Trial> run() {
         if (s_.config.dns.is_public) {
@@ -62,14 +64,20 @@ class Preflight {
         }
         for (const base::Identifier& name : certificate_.names) {
             const SolverConfig* solver = solver_for(s_.config, certificate_, name);
-            if (solver != nullptr && !is_bound_to_account(*solver)) present(name, *solver, "");
+            if (solver != nullptr && !is_bound_to_account(*solver)) prepare(name, *solver, "");
         }
         for (const std::string& ca : certificate_.ca) try_what_is_bound(s_.config.cas.at(ca));
+        if (announce()) {
+            for (Presented& each : presented_) present(each);
+        }
         for (const Presented& each : presented_) {
             if (each.is_up && is_asked_at_addresses(each)) look_everywhere(each);
         }
         wait_until_seen();
         for (const Presented& each : presented_) clean_up(each);
+        // What has been taken away is at worst taken away once more.
+        const auto kept = keeper_ == nullptr ? Result<void>{} : keeper_->keep();
+        if (!kept) s_.log.warn("{}: {}", certificate_.name, kept.error().message);
         return std::move(trials_);
     }
 
@@ -106,7 +114,7 @@ class Preflight {
         for (const base::Identifier& name : certificate_.names) {
             const SolverConfig* solver = solver_for(s_.config, certificate_, name);
             if (solver == nullptr || solver->type != "dns-account-01") continue;
-            if (!url.empty()) present(name, *solver, url);
+            if (!url.empty()) prepare(name, *solver, url);
             if (url.empty()) ++lacking;
         }
         if (lacking > 0) {
@@ -141,18 +149,34 @@ class Preflight {
         trials_.push_back({.what = what, .text = "the records are there"});
     }
 
-    void present(const base::Identifier& name, const SolverConfig& config, const std::string& account_url) {
+    void prepare(const base::Identifier& name, const SolverConfig& config, const std::string& account_url) {
         const std::string token = random_token();
-        Presented presented{.solver = s_.solver(certificate_, name),
-                            .config = &config,
-                            .task = {.identifier = name,
-                                     .token = token,
-                                     .key_authorization = token + "." + random_token(),
-                                     .account_url = account_url}};
-        const auto up = presented.solver->present(presented.task);
+        presented_.push_back({.solver = s_.solver(certificate_, name),
+                              .config = &config,
+                              .task = {.identifier = name,
+                                       .token = token,
+                                       .key_authorization = token + "." + random_token(),
+                                       .account_url = account_url}});
+    }
+
+    /// What cannot be remembered although it should is not put up: an order would end there, too.
+    bool announce() {
+        if (keeper_ == nullptr) return true;
+        std::vector<acme::ChallengeTask> tasks;
+        for (const Presented& each : presented_) {
+            if (each.solver->outlives_us()) tasks.push_back(each.task);
+        }
+        const auto kept = expect_residue(s_, certificate_, *keeper_, tasks);
+        if (!kept) trials_.push_back({.what = "challenges", .error = kept.error()});
+        return kept.has_value();
+    }
+
+    void present(Presented& presented) {
+        const auto up = up_.present(*presented.solver, presented.task);
         presented.is_up = up.has_value();
-        if (!up) trials_.push_back({.what = label(name, config.type), .error = up.error()});
-        presented_.push_back(std::move(presented));
+        if (up) return;
+        trials_.push_back(
+            {.what = label(presented.task.identifier, presented.config->type), .error = up.error()});
     }
 
     /// RFC 8555 §8.3, RFC 8737 §3: port 80 or 443 of every address, whatever the CA happens to choose.
@@ -257,22 +281,58 @@ class Preflight {
     }
 
     void clean_up(const Presented& presented) {
-        const auto gone = presented.solver->clean_up(presented.task);
+        const auto gone = up_.clean_up(*presented.solver, presented.task);
+        if (gone && keeper_ != nullptr && presented.solver->outlives_us())
+            forget_residue(s_, certificate_, *keeper_, presented.task);
         if (gone || !presented.is_up) return;
+        base::Error error = gone.error();
+        error.message = "it is still there, and is " +
+                        std::string(keeper_ != nullptr ? "taken away later: " : "left to you: ") +
+                        error.message;
         trials_.push_back(
-            {.what = label(presented.task.identifier, presented.solver->type()), .error = gone.error()});
+            {.what = label(presented.task.identifier, presented.solver->type()), .error = std::move(error)});
     }
 
     Surroundings& s_;
     const CertificateConfig& certificate_;
+    Keeper* keeper_;
+    UpNow& up_;
     std::vector<Presented> presented_;
     std::vector<Trial> trials_;
 };
 
 }  // namespace
 
-std::vector<Trial> preflight(Surroundings& surroundings, const CertificateConfig& certificate) {
-    return Preflight(surroundings, certificate).run();
+Result<void> UpNow::present(acme::Solver& solver, const acme::ChallengeTask& task) {
+    const std::scoped_lock guard(mutex_);
+    tasks_.emplace_back(&solver, task);
+    count_ = tasks_.size();
+    return solver.present(task);
+}
+
+Result<void> UpNow::clean_up(acme::Solver& solver, const acme::ChallengeTask& task) {
+    const std::scoped_lock guard(mutex_);
+    std::erase(tasks_, std::pair(&solver, task));
+    count_ = tasks_.size();
+    return solver.clean_up(task);
+}
+
+std::unique_lock<std::mutex> UpNow::clear(const std::function<void(const base::Error&)>& tell) {
+    std::unique_lock guard(mutex_);
+    for (const auto& [solver, task] : tasks_) {
+        const auto gone = solver->clean_up(task);
+        if (!gone)
+            tell(base::Error(gone.error())
+                     .within("a challenge for " + task.identifier.value + " is still there"));
+    }
+    tasks_.clear();
+    count_ = 0;
+    return guard;
+}
+
+std::vector<Trial> preflight(Surroundings& surroundings, const CertificateConfig& certificate, Keeper* keeper,
+                             UpNow& up) {
+    return Preflight(surroundings, certificate, keeper, up).run();
 }
 
 std::optional<bool> checks_signatures(const base::Dns& dns, const std::vector<base::Identifier>& names) {

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 #include <variant>
 
-#include "agent/work/keeper.hpp"
+#include <spdlog/spdlog.h>
+
 #include "agent/work/look.hpp"
 #include "agent/work/residue.hpp"
 #include "base/key.hpp"
@@ -22,12 +24,17 @@ namespace {
 
 class Stage {
   public:
-    Stage(Surroundings& surroundings, const CertificateConfig& certificate, const CaConfig& ca)
-        : s_(surroundings), certificate_(certificate), ca_(ca) {}
+    Stage(Surroundings& surroundings, const CertificateConfig& certificate, const CaConfig& ca,
+          std::unique_ptr<Keeper> keeper)
+        : s_(surroundings), certificate_(certificate), ca_(ca), keeper_(std::move(keeper)) {}
 
     Rehearsal run() {
         Rehearsal rehearsal{.certificate = certificate_.name};
         rehearsal.steps.push_back(order());
+        // What has been taken away is at worst taken away once more.
+        if (const auto kept = keeper_->keep(); !kept)
+            s_.log.warn("{}: {}", certificate_.name, kept.error().message);
+        keeper_.reset();
         std::ranges::move(left_, std::back_inserter(rehearsal.steps));
         std::vector<RehearsedStep> targets(certificate_.targets.size());
         base::in_parallel(targets.size(), s_.config.agent.host_jobs,
@@ -71,17 +78,10 @@ class Stage {
 
     /// A challenge that could not be taken away: remembered, as that of an order, so that it is tried again.
     void note_left(const acme::ChallengeTask& task, const base::Error& error) {
-        RehearsedStep step{.what = "clean up after the order"};
-        auto keeper = Keeper::open(s_.store, certificate_.name, s_.clock.now());
-        if (keeper) {
-            remember_residue(s_, certificate_, **keeper, task, error);
-            step.text = "a challenge for " + task.identifier.value +
-                        " is still there, and is taken away later: " + error.message;
-        } else {
-            step.error = base::Error(error).within("a challenge for " + task.identifier.value +
-                                                   " is still there, and is left to you");
-        }
-        left_.push_back(std::move(step));
+        remember_residue(s_, certificate_, *keeper_, task, error);
+        left_.push_back({.what = "clean up after the order",
+                         .text = "a challenge for " + task.identifier.value +
+                                 " is still there, and is taken away later: " + error.message});
     }
 
     Result<acme::Issued> issue(const CaConfig& staging) {
@@ -93,6 +93,9 @@ class Stage {
             s_.session(staging), account, request,
             {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
              .order_placed = [](const std::string&) -> Result<void> { return {}; },
+             .about_to_present =
+                 [this](const auto& tasks) { return expect_residue(s_, certificate_, *keeper_, tasks); },
+             .taken_away = [this](const auto& task) { forget_residue(s_, certificate_, *keeper_, task); },
              .left_behind = [this](const acme::ChallengeTask& task,
                                    const base::Error& error) { note_left(task, error); },
              .progress =
@@ -149,6 +152,7 @@ class Stage {
     Surroundings& s_;
     const CertificateConfig& certificate_;
     const CaConfig& ca_;
+    std::unique_ptr<Keeper> keeper_;  // until the order has ended
     std::vector<RehearsedStep> left_{};
 };
 
@@ -169,8 +173,9 @@ Result<CaConfig> staging_of(const Config& config, const CaConfig& ca) {
     return staging;
 }
 
-Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate, const std::string& ca) {
-    return Stage(surroundings, certificate, surroundings.config.cas.at(ca)).run();
+Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate, const std::string& ca,
+                   std::unique_ptr<Keeper> keeper) {
+    return Stage(surroundings, certificate, surroundings.config.cas.at(ca), std::move(keeper)).run();
 }
 
 }  // namespace agent

@@ -3,10 +3,12 @@
 // and the deployment as far as it can be tried without changing anything.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/work/keeper.hpp"
 #include "agent/work/surroundings.hpp"
 
 namespace agent {
@@ -27,10 +29,10 @@ struct Rehearsal {
 /// there is none.
 [[nodiscard]] base::Result<CaConfig> staging_of(const Config& config, const CaConfig& ca);
 
-/// At the staging of this CA. Blocks for as long as an order takes. Keeps nothing but the account at the
-/// staging CA, and what of a challenge is to be taken away yet; no file of a target is written and no service
-/// reloaded.
+/// At the staging of this CA. Blocks for as long as an order takes; `keeper` is the certificate's, and given
+/// back when its order has ended. Keeps nothing but the account at the staging CA, and what of a challenge is
+/// to be taken away yet; no file of a target is written and no service reloaded.
 [[nodiscard]] Rehearsal rehearse(Surroundings& surroundings, const CertificateConfig& certificate,
-                                 const std::string& ca);
+                                 const std::string& ca, std::unique_ptr<Keeper> keeper);
 
 }  // namespace agent

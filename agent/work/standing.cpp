@@ -30,43 +30,48 @@ Result<std::optional<acme::RecordEnd>> find_standing_records(Surroundings& s,
 
 namespace {
 
-constexpr base::Seconds kAskAgain{15 * 60};
-
-/// Nothing was seen of them: we could not ask, or had nothing to ask for.
-bool is_about_the_ca(const base::Error& error) {
-    const std::string_view code = base::to_string(error.code);
-    return code.starts_with("ca/") || code.starts_with("net/");
-}
-
 void tell_change(Surroundings& s, const Record& record, const StandingRecords& now) {
-    const bool was_wrong = record.standing && record.standing->failure;
-    if (now.failure && now.failure->count == 1) {
+    const std::optional<Failure> before = record.standing ? record.standing->failure : std::nullopt;
+    const bool goes_on = before && now.failure && before->error.code == now.failure->error.code &&
+                         record.standing->ca == now.ca;
+    if (now.failure && !goes_on) {
         s.log.warn("{}: {}", record.name, now.failure->error.message);
         s.remember(record.name, {.what = "record_wrong", .error = now.failure->error});
-    } else if (!now.failure && was_wrong) {
+    } else if (!now.failure && before) {
         s.remember(record.name, {.what = "record_well", .text = "what it is renewed by is there again"});
     }
+}
+
+/// For the first CA, whether or not there is an account yet, and the others that an order could be placed at.
+std::vector<RecordsSeen> look(Surroundings& s, const CertificateConfig& certificate) {
+    std::vector<RecordsSeen> seen;
+    for (const std::string& name : certificate.ca) {
+        const CaConfig& ca = s.config.cas.at(name);
+        const auto account =
+            s.store.account(ca.name, ca.directory);  // one that cannot be read is renew()'s to tell
+        if (!account || !*account || (*account)->url.empty()) {
+            if (seen.empty())
+                seen.push_back({name, base::fail(Code::CaAccountMissing, "there is no account")});
+            continue;
+        }
+        auto end = find_standing_records(s, certificate, ca, (*account)->url);
+        if (!end && certificate.ca.size() > 1)
+            end = base::Failure(std::move(end).error().within("CA " + name));
+        seen.push_back({name, std::move(end)});
+    }
+    return seen;
 }
 
 }  // namespace
 
 Result<void> watch_standing_records(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper) {
-    const CaConfig& ca = s.config.cas.at(certificate.ca.front());
-    const auto account =
-        s.store.account(ca.name, ca.directory);  // one that cannot be read is renew()'s to tell
-    const Record record = keeper.record();
-    Result<std::optional<acme::RecordEnd>> seen = base::fail(Code::CaAccountMissing, "there is no account");
-    if (account && *account && !(*account)->url.empty())
-        seen = find_standing_records(s, certificate, ca, (*account)->url);
-    StandingRecords next = next_standing(record.standing, seen, s.clock.now(), s.chance());
-    if (!seen && is_about_the_ca(seen.error())) {
-        next = record.standing.value_or(StandingRecords{});  // what is known of them is as it was
-        next.looked_at = s.clock.now();
-        if (next.failure) next.failure->next_attempt = s.clock.now() + kAskAgain;
-    } else {
-        tell_change(s, record, next);
-    }
-    const bool is_mended = record.standing && record.standing->failure && !next.failure;
+    Record record = keeper.record();
+    if (record.standing && record.standing->ca.empty()) record.standing->ca = certificate.ca.front();
+    const StandingRecords next =
+        next_standing(record.standing, look(s, certificate), s.clock.now(), s.chance());
+    tell_change(s, record, next);
+    const bool was_wrong = record.standing && record.standing->failure;
+    const bool is_mended = was_wrong && !(next.failure && next.ca == record.standing->ca);
     return keeper.change([&](Record& changed) {
         changed.standing = next;
         const bool waited = changed.issuance && changed.issuance->error.code == Code::SolverRecordMissing;

@@ -19,8 +19,8 @@ namespace agent {
     Surroundings& surroundings, const CertificateConfig& certificate, const CaConfig& ca,
     const std::string& account_url);
 
-/// One look for the first CA of the list, remembered. An order that waits for a record is free to be placed
-/// again once it is there. Only the store's errors are errors.
+/// One look for each CA of the list that has an account of ours, remembered. An order that waits for a record
+/// is free to be placed again once it is there. Only the store's errors are errors.
 [[nodiscard]] base::Result<void> watch_standing_records(Surroundings& surroundings,
                                                         const CertificateConfig& certificate, Keeper& keeper);
 

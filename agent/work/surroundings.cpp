@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "acme/limits.hpp"
+#include "agent/plan/plan.hpp"
 #include "agent/work/local_rights.hpp"
 #include "agent/work/solvers.hpp"
 #include "deployers/hosts/ssh.hpp"
@@ -137,13 +138,18 @@ std::unique_ptr<deployers::Host> Surroundings::host(const TargetConfig& target) 
                                      .files = &files});
 }
 
-Result<base::Anchors> Surroundings::anchors(const CertificateConfig& certificate,
+Result<base::Anchors> Surroundings::anchors(const CertificateConfig& certificate, const Record& record,
                                             const std::string& extra_roots) {
     std::vector<std::string> extra;
-    extra.reserve(certificate.ca.size() + 1);
-    for (const std::string& ca : certificate.ca) extra.push_back(config.cas.at(ca).roots);
-    extra.push_back(extra_roots);
-    std::erase(extra, "");
+    const auto add = [&](const std::string& file) {
+        if (!file.empty() && std::ranges::find(extra, file) == extra.end()) extra.push_back(file);
+    };
+    for (const std::string& ca : certificate.ca) add(config.cas.at(ca).roots);
+    for (const GenerationRecord& generation : record.generations) {
+        const CaConfig* issuer = issuer_of(config, generation.ordered_for);
+        if (issuer != nullptr) add(issuer->roots);
+    }
+    add(extra_roots);
     std::string key;
     for (const std::string& file : extra) key += file + '\n';
     const std::scoped_lock guard(mutex_);

@@ -78,9 +78,10 @@ class Surroundings {
     [[nodiscard]] acme::Solver* solver(const CertificateConfig& certificate, const base::Identifier& name);
     [[nodiscard]] acme::Solver& solver(const SolverConfig& chosen);
     [[nodiscard]] std::unique_ptr<deployers::Host> host(const TargetConfig& target);
-    /// The system's anchors with those of the certificate's CAs and of the target.
+    /// The system's anchors with those of the certificate's CAs, of those that have issued what is held of it
+    /// (one may have been named for once), and of the target.
     [[nodiscard]] base::Result<base::Anchors> anchors(const CertificateConfig& certificate,
-                                                      const std::string& extra_roots);
+                                                      const Record& record, const std::string& extra_roots);
     /// Adds to the certificate's history, and to the log where even that does not work: it never stops the
     /// work.
     void remember(const std::string& certificate, Happening happening);

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`renewd check` tries what a CA would look at, says only what it has seen, and orders nothing."""
 import json
+import signal
+
+import pytest
 
 from dns import private_address
-from processes import Daemon
+from processes import Daemon, wait_until
 from renewd import NAME, certificate
 from test_renewal import other_ca
 
@@ -43,6 +46,69 @@ def test_check_writes_and_removes_a_record(make_pebble, make_renewd, name_server
     name_server.secret_file.write_text('AAAA\n')
     outcome = renewd.run('check', expect=3)
     assert 'dns-01' in outcome.out and pebble.orders() == 0
+
+
+@pytest.fixture(name='lagging')
+def fixture_lagging(make_pebble, make_renewd, make_name_server):
+    """A renewd whose check waits for a name server that lags, beside a value of somebody else's; and both name servers."""
+    dns, slow = make_name_server(), make_name_server('slow')
+    dns.update(*(f'add {line}' for line in lags(slow)))
+    dns.add_txt(f'_acme-challenge.{APEX}', 'somebody else')
+    renewd = make_renewd(make_pebble(name_server=dns))
+    renewd.configure(dns.dns_toml, dns.solver_toml(), certificate(name=APEX, names=[f'*.{APEX}'], solver='dns'))
+    return renewd, dns, slow
+
+
+def lags(slow):
+    return [f'{APEX}. 60 NS ns9.{APEX}.', f'ns9.{APEX}. 60 A {slow.address}']
+
+
+def start_check(renewd, dns):
+    process = renewd.start('check')
+    wait_until(lambda: len(dns.txt(f'_acme-challenge.{APEX}')) == 2, 'the value', 20)
+    return process
+
+
+@pytest.mark.parametrize('sent, code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_check_that_is_ended_takes_its_record_away(lagging, sent, code):
+    """Ctrl-C at a machine that has no state yet: nothing would be there to remember it, and nothing is made for it."""
+    renewd, dns, _ = lagging
+    process = start_check(renewd, dns)
+    process.send_signal(sent)
+    assert process.wait(timeout=20) == code and 'taking away what was put up' in process.stdout.read()
+    assert dns.txt(f'_acme-challenge.{APEX}') == ['somebody else'] and not renewd.state.exists()
+
+
+def test_record_of_a_killed_check_is_taken_away(lagging):
+    """kill -9: the next pass takes it away, and leaves a stranger's."""
+    renewd, dns, slow = lagging
+    renewd.state.mkdir()
+    process = start_check(renewd, dns)
+    process.kill()
+    process.wait(timeout=10)
+    assert len(dns.txt(f'_acme-challenge.{APEX}')) == 2
+    dns.update(*(f'delete {line}' for line in lags(slow)))
+    renewd.run('run', '--once', expect=0)
+    assert dns.txt(f'_acme-challenge.{APEX}') == ['somebody else']
+    renewd.run('check', expect=0)
+    record = json.loads((renewd.state / 'certificates' / APEX / 'record.json').read_text())['record']
+    assert record['residue'] == []
+
+
+def test_second_signal_ends_check_at_once(make_pebble, make_renewd, name_server, place):
+    """Whoever does not want to wait for a DNS API that hangs."""
+    renewd = make_renewd(make_pebble(name_server=name_server))
+    up, going, program = place / 'up', place / 'going', place / 'own-dns'
+    program.write_text(f'#!/bin/sh\n[ "$1" = present ] && touch {up} || touch {going}\nexec sleep 15\n')
+    program.chmod(0o755)
+    solver = f'[solver.run]\ntype = "dns-01"\nprovider = "exec"\nprogram = "{program}"\n'
+    renewd.configure(name_server.dns_toml, solver, certificate(solver='run'))
+    process = renewd.start('check')
+    wait_until(up.exists, 'the challenge to be put up', 20)
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline().startswith('taking away what was put up')
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130 and not going.exists()
 
 
 def test_check_reads_caa(make_pebble, make_renewd, name_server):

@@ -24,26 +24,28 @@ def window(begins, ends):
 
 
 def issue_and_ask(renewd, suggestion):
-    """A certificate, and a run that has asked the CA for its suggestion, which is `suggestion`."""
+    """A certificate, and a run that has asked the CA for its suggestion, which is `suggestion`: its leaf, and what the run has logged."""
     renewd.configure(certificate())
     renewd.run('renew', expect=0)
     leaf = leaf_of(renewd.live() / 'fullchain.pem')
     renewd.pebble.set_renewal_info(leaf.pem, suggestion)
     time.sleep(LIFE / 20 + 1)
-    renewd.run('run', '--once', expect=0)
-    return leaf
+    return leaf, renewd.run('run', '--once', expect=0).err
 
 
 def test_the_suggested_window_is_kept(make_pebble, make_renewd, newest_binaries):
     """An instant within it, drawn once and kept; the reason is told."""
     renewd = make_renewd(make_pebble(binaries=newest_binaries, settings=SHORT))
-    issue_and_ask(renewd, window(20, 40))
+    _, said = issue_and_ask(renewd, window(20, 40))
+    assert 'the CA explains: https://ca.test/why' in said
     renewal = renewd.certificate()['renewal']
     assert renewd.certificate()['generation'] == 1 and renewal['reason'] == 'ari'
     assert renewal['window']['start'] <= renewal['at'] <= renewal['window']['end']
     assert renewal['explanation_url'] == 'https://ca.test/why'
     renewd.run('run', '--once', expect=0)
     assert renewd.certificate()['renewal'] == renewal
+    suggested, = [line for line in json.loads(renewd.run('history', NAME, '--json', expect=0).out) if line['what'] == 'suggested']
+    assert suggested['text'] == f"renewal at {renewal['at']}; the CA explains: https://ca.test/why" and suggested['generation'] == 1
     asked = [request for request in renewd.pebble.requests() if 'draft-ietf' in request or 'renewalInfo' in request]
     assert len(asked) == 1, 'not again before its Retry-After'
 
@@ -55,7 +57,7 @@ def test_a_window_in_the_past_means_now(make_pebble, make_renewd, newest_binarie
     proxy = CaProxy(pebble)
     open_for_test(proxy, proxy.close)
     renewd.ca_url = proxy.url
-    leaf = issue_and_ask(renewd, window(-60, -30))
+    leaf, _ = issue_and_ask(renewd, window(-60, -30))
     assert renewd.certificate()['generation'] == 2
     assert [json.loads(one.payload).get('replaces') for one in proxy.requests('/order-plz')] == [None, leaf.renewal_id]
     assert 'ordered without' not in (renewd.state / 'certificates' / NAME / 'history.jsonl').read_text()

@@ -79,6 +79,29 @@ def test_record_of_a_killed_run_is_taken_away(make_pebble, make_renewd, make_nam
     assert not dns.txt('_acme-challenge.www.example.test')
 
 
+@pytest.mark.parametrize('sent', [signal.SIGINT, signal.SIGKILL])
+def test_record_of_a_rehearsal_that_was_ended_is_taken_away(make_pebble, make_renewd, make_name_server, sent):
+    """renew --dry-run, ended while it waits for a name server that lags: the next pass takes its value away, a stranger's stays."""
+    dns, slow = make_name_server(), make_name_server('slow')
+    lags = ['example.test. 60 NS ns9.example.test.', f'ns9.example.test. 60 A {slow.address}']
+    dns.update(*(f'add {line}' for line in lags))
+    dns.add_txt('_acme-challenge.example.test', 'somebody else')
+    staging = make_pebble('staging', name_server=dns)
+    renewd = make_renewd(make_pebble(name_server=dns))
+    renewd.configure(dns.dns_toml, dns.solver_toml(), certificate(name='example.test', names=['*.example.test'], solver='dns'),
+                     ca=f'staging = "{staging.url}"')
+    process = renewd.start('renew', '--dry-run')
+    wait_until(lambda: len(dns.txt('_acme-challenge.example.test')) == 2, 'the value', 20)
+    renewd.run('renew', '--dry-run', '--no-wait', expect=6)
+    os.killpg(process.pid, sent)
+    process.wait(timeout=10)
+    assert len(dns.txt('_acme-challenge.example.test')) == 2 and staging.orders() == 1 and renewd.pebble.orders() == 0
+    dns.update(*(f'delete {line}' for line in lags))
+    renewd.run('run', '--once', expect=0)
+    assert dns.txt('_acme-challenge.example.test') == ['somebody else']
+    assert 'cleaned_up' in renewd.run('history', '--json').out
+
+
 @pytest.mark.parametrize('when', [1, 2, 3, 4, 5, 6])
 def test_killed_at_a_rename_of_the_state(renewd, pebble, when):
     """kill -9 on entering the n-th rename of a thread: the state can be read, and the run is resumed."""

@@ -13,7 +13,7 @@ import pytest
 
 from caproxy import CaProxy
 from processes import wait_until
-from renewd import NAME, certificate, other_ca
+from renewd import NAME, certificate, nginx_target, other_ca
 from tls import is_pair, leaf_of
 
 LIFE = 40  # seconds, of a certificate that has to run out in a test
@@ -154,6 +154,17 @@ def test_a_ca_for_this_once(two, name_server):
     two.renewd.configure(name_server.dns_toml, two.other, certificate())
     assert 'CAA' in two.renewd.run('renew', NAME, '--force', '--ca', 'other', expect=3).text
     assert two.second.orders() == 2 and two.first.orders() == 0
+
+
+def test_what_a_ca_for_this_once_has_issued_is_served(two, nginx):
+    """A private CA outside the list of the certificate: what is served of it is trusted by that CA's roots."""
+    target = nginx_target(nginx)
+    two.renewd.configure(two.other, certificate(target, endpoints=[f'https://{NAME}:{nginx.port}?address=127.0.0.1:{nginx.port}']))
+    two.renewd.run('renew', '--ca', 'other', expect=0)
+    two.renewd.run('verify', expect=0)
+    assert two.renewd.certificate()['state'] == 'ok' and two.second.orders() == 1
+    assert two.renewd.target('web')['endpoints'][0]['verdict'] == 'serving'
+    assert [one['verdict'] for one in two.renewd.certificate()['endpoints']] == ['serving']
 
 
 def test_a_rehearsal_at_another_ca(two):

@@ -2,10 +2,11 @@
 """The two challenge types that only the newest Pebble has."""
 import base64
 import hashlib
+import json
 import re
 import time
 
-from renewd import certificate
+from renewd import certificate, other_ca
 
 def account_label(url):
     """The label that draft-ietf-acme-dns-account-label makes of an account's URL."""
@@ -14,6 +15,7 @@ def account_label(url):
 
 APEX = 'example.test'
 NAMES = [APEX, f'*.{APEX}']
+PERSIST = '[solver.p]\ntype = "dns-persist-01"\n'
 
 
 def test_dns_account_01(make_pebble, make_renewd, name_server, newest_binaries):
@@ -31,7 +33,7 @@ def test_dns_account_01(make_pebble, make_renewd, name_server, newest_binaries):
 def persisted(make_pebble, make_renewd, name_server, binaries):
     """A renewd that proves everything by a record of the user's."""
     renewd = make_renewd(make_pebble(name_server=name_server, binaries=binaries))
-    renewd.configure(name_server.dns_toml, '[solver.p]\ntype = "dns-persist-01"\n', certificate(name=APEX, names=NAMES, solver='p'))
+    renewd.configure(name_server.dns_toml, PERSIST, certificate(name=APEX, names=NAMES, solver='p'))
     return renewd
 
 
@@ -77,3 +79,23 @@ def test_dns_persist_01_record_is_watched(make_pebble, make_renewd, name_server,
     renewd.run('run', '--once', expect=0)
     assert conditions(renewd) == []
     assert renewd.pebble.orders() == 1
+
+
+def test_dns_persist_01_records_of_every_ca_are_watched(make_pebble, make_renewd, name_server, newest_binaries, off_by):  # noqa: F811
+    """The record that a second CA of the list needs is watched from when there is an account there: it has to be there on a bad day."""
+    renewd = persisted(make_pebble, make_renewd, name_server, newest_binaries)
+    second = make_pebble('second', name_server=name_server, binaries=newest_binaries)
+    renewd.configure(name_server.dns_toml, other_ca(second), PERSIST, certificate(name=APEX, names=NAMES, solver='p', ca=['test', 'other']))
+    name_server.add_txt(*record_in(renewd.run('renew', expect=3).text))
+    renewd.run('renew', expect=0)
+    assert conditions(renewd) == [], 'nothing is ordered there yet'
+    renewd.run('account', 'register', 'other', expect=0)
+    url = next(one['url'] for one in json.loads(renewd.run('account', 'show', '--json').out)['accounts'] if one['ca'] == 'other')
+    renewd.run('run', '--once', environment=off_by(2))
+    assert conditions(renewd) == ['solver/record-missing']
+    told, = renewd.certificate(APEX)['conditions']
+    assert told['message'].startswith('CA other: ') and f'accounturi={url}' in told['hint']
+    name_server.add_txt(*record_in(told['hint'].split('DNS:  ')[1]))
+    renewd.run('run', '--once', expect=0)
+    assert conditions(renewd) == []
+    assert renewd.pebble.orders() == 1 and second.orders() == 0

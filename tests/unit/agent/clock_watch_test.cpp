@@ -2,6 +2,7 @@
 // What CAs have said of the time: kept over processes and starts of the machine, and asked for anew.
 #include "agent/work/clock_watch.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <ostream>
 #include <sstream>
@@ -102,6 +103,43 @@ TEST_CASE("clock watch: the file is written once an hour, and a damaged one is n
         agent::ClockWatch after = stage.process();
         CHECK(state_of(after) == ClockState::Unheard);
     }
+}
+
+TEST_CASE("clock watch: more than five minutes are logged once a process, and nothing else comes of them") {
+    struct Case {
+        std::string_view name;
+        base::Seconds ahead;
+        std::string_view said;
+    };
+
+    for (const Case& c :
+         {Case{"five minutes", std::chrono::minutes(5), ""},
+          Case{"six ahead", std::chrono::minutes(6), "6 min ahead of the Date of the CA pebble"},
+          Case{"six behind", -std::chrono::minutes(6), "6 min behind the Date of the CA pebble"},
+          Case{"an hour", std::chrono::hours(1), "60 min ahead of"}}) {
+        CAPTURE(c.name);
+        Stage stage;
+        agent::ClockWatch watch = stage.process();
+        for (int i = 0; i < 2; ++i) {
+            watch.hear("pebble", stage.date(c.ahead));
+            const agent::ClockVerdict verdict = watch.judge();
+            CHECK(verdict.state == ClockState::Right);
+            CHECK(verdict.may_order);
+            stage.clock.sleep(std::chrono::hours(2));
+            (void)watch.judge();
+        }
+        const std::string said = stage.said.str();
+        CHECK(said.empty() == c.said.empty());
+        CHECK(said.find(c.said) != std::string::npos);
+        CHECK(std::ranges::count(said, '\n') == (c.said.empty() ? 0 : 1));
+    }
+    // What was heard long ago may have been before the machine was stopped.
+    Stage stage;
+    agent::ClockWatch watch = stage.process();
+    watch.hear("pebble", stage.date(std::chrono::minutes(6)));
+    stage.clock.sleep(std::chrono::minutes(2));
+    (void)watch.judge();
+    CHECK(stage.said.str().empty());
 }
 
 TEST_CASE("clock watch: what is wrong is logged when it begins, and when it ends") {

@@ -60,7 +60,8 @@ agent::Record full() {
     record.standing = agent::StandingRecords{
         .looked_at = kNow,
         .end = acme::RecordEnd{.name = "_validation-persist.example.com.", .at = kNow + 24h},
-        .failure = failure(base::Code::SolverRecordMissing)};
+        .failure = failure(base::Code::SolverRecordMissing),
+        .ca = "other"};
     record.hurried_by_ca = 2;
     record.warned = {.generation = 3, .stage = 1};
     record.hooks = {{.event = "failed",

@@ -124,6 +124,17 @@ TEST_CASE("residue: what has been taken away is forgotten with the next change o
     CHECK(Run(disk).residue().empty());
 }
 
+TEST_CASE("residue: what has been taken away after a trial is forgotten without any other change") {
+    Disk disk;
+    {
+        Run run(disk);
+        REQUIRE(run.present({task("one")}) == "ok");
+        agent::forget_residue(run.surroundings, run.certificate, *run.keeper, task("one"));
+        REQUIRE(run.keeper->keep());
+    }
+    CHECK(Run(disk).residue().empty());
+}
+
 TEST_CASE("residue: it goes by the solver that has put it up, also where another one takes the name now") {
     Disk disk;
     REQUIRE(Run(disk).present({task("one")}) == "ok");

@@ -30,6 +30,16 @@ agent::StandingRecords ending(base::Instant at) {
             .end = acme::RecordEnd{.name = "_validation-persist.example.com.", .at = at}};
 }
 
+using Seen = base::Result<std::optional<acme::RecordEnd>>;
+
+Seen missing() {
+    return base::fail(Code::SolverRecordMissing, "it is gone", "add it");
+}
+
+Seen unasked() {
+    return base::fail(Code::CaUnreachable, "it does not answer");
+}
+
 agent::CertificateStatus status_with(const agent::Record& record) {
     static const agent::CertificateConfig config = certificate();
     return agent::status_of(config, record, /*has_open_order=*/false, 1h, kNow);
@@ -120,18 +130,45 @@ TEST_CASE("standing records: one that is missing is a condition, once, and atten
 }
 
 TEST_CASE("standing records: a look that shows them well ends what was wrong") {
-    const base::Result<std::optional<acme::RecordEnd>> missing =
-        base::fail(Code::SolverRecordMissing, "it is gone", "add it");
-    const auto first = agent::next_standing(std::nullopt, missing, kNow, 0.5);
+    const auto first = agent::next_standing(std::nullopt, {{"ca", missing()}}, kNow, 0.5);
     REQUIRE(first.failure);
     CHECK(first.failure->count == 1);
     CHECK(first.failure->next_attempt == kNow + 30s);
-    const auto second = agent::next_standing(first, missing, kNow + 30s, 0.5);
+    const auto second = agent::next_standing(first, {{"ca", missing()}}, kNow + 30s, 0.5);
     CHECK(second.failure->count == 2);
     CHECK(second.failure->since == kNow);
     const auto end = acme::RecordEnd{.name = "x.", .at = kNow + 24h};
-    const auto well_again = agent::next_standing(second, std::optional(end), kNow + 1h, 0.5);
+    const auto well_again = agent::next_standing(second, {{"ca", std::optional(end)}}, kNow + 1h, 0.5);
     CHECK_FALSE(well_again.failure);
     CHECK(well_again.end == end);
     CHECK(well_again.looked_at == kNow + 1h);
+}
+
+TEST_CASE("standing records: of several CAs the first that is not well is told, else the earliest end") {
+    const auto ends = [](base::Seconds in) { return Seen(acme::RecordEnd{.name = "x.", .at = kNow + in}); };
+    const Seen for_ever{std::optional<acme::RecordEnd>{}};
+    const auto next = [](Seen one, Seen two, const std::optional<agent::StandingRecords>& before = {}) {
+        return agent::next_standing(before, {{"one", std::move(one)}, {"two", std::move(two)}}, kNow, 0.5);
+    };
+    CHECK(next(for_ever, for_ever) == agent::StandingRecords{.looked_at = kNow});
+    CHECK(next(ends(3h), ends(2h)).ca == "two");
+    CHECK(next(ends(2h), ends(3h)).ca == "one");
+    CHECK(next(for_ever, ends(3h)).end->at == kNow + 3h);
+    const auto lacks_second = next(ends(3h), missing());
+    REQUIRE(lacks_second.failure);
+    CHECK(lacks_second.ca == "two");
+    CHECK_FALSE(lacks_second.end);
+    CHECK(next(missing(), missing()).ca == "one");
+    CHECK(next(missing(), missing(), lacks_second).failure->count == 1);
+    CHECK(next(for_ever, missing(), lacks_second).failure->count == 2);
+
+    // What is known of a CA's stays while it cannot be asked, and hides nothing of another's.
+    const auto waits = next(for_ever, unasked(), lacks_second);
+    CHECK(waits.failure->count == 1);
+    CHECK(waits.failure->next_attempt == kNow + 15min);
+    CHECK(next(missing(), unasked(), lacks_second).ca == "one");
+    CHECK_FALSE(next(unasked(), for_ever, lacks_second).failure);
+    CHECK(next(unasked(), ends(3h), next(ends(2h), ends(3h))).ca == "one");
+    CHECK(next(unasked(), ends(1h), next(ends(2h), ends(3h))).ca == "two");
+    CHECK(next(unasked(), unasked()) == agent::StandingRecords{.looked_at = kNow});
 }
