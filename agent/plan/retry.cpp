@@ -32,6 +32,8 @@ base::Seconds refused_delay(int count) {
 base::Seconds issuance_delay(const base::Error& error, int count) {
     // Somebody has to lift the pause at the CA first; once a day is how it is noticed.
     if (error.code == base::Code::CaPaused) return 24h;
+    // A person's roots may be wrong, or the CA's own certificate has run out, and that is over without us.
+    if (error.code == base::Code::NetUntrusted) return growing(1min, 2.5, 6h, count);
     switch (base::class_of(error.code)) {
         case base::ErrorClass::Transient:
         case base::ErrorClass::Conflict:

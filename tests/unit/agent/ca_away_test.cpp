@@ -107,8 +107,7 @@ TEST_CASE(
         Seconds step;  // the longest, with its jitter
     };
 
-    // 1 minute, and two and a half times as long each time, up to 6 hours; a quarter sooner or later. What a
-    // person may have to mend: daily.
+    // 1 minute, and two and a half times as long each time, up to 6 hours; a quarter sooner or later.
     for (const Case& c : {
              Case{"refused", [](World&) { return base::fail(Code::NetUnreachable, "connection refused"); },
                   14, 23, 7h + 30min},
@@ -118,7 +117,8 @@ TEST_CASE(
                       return fakes::lost();
                   },
                   14, 23, 7h + 35min},
-             Case{"no TLS", [](World&) { return base::fail(Code::NetUntrusted, "no TLS"); }, 3, 5, 30h},
+             Case{"no TLS", [](World&) { return base::fail(Code::NetUntrusted, "no TLS"); }, 14, 23,
+                  7h + 30min},
              Case{"the page of a proxy",
                   [](World&) { return fakes::reply(502, "<html><h1>502 Bad Gateway</h1></html>"); }, 14, 23,
                   7h + 30min},
