@@ -151,6 +151,7 @@ Result<acme::Issued> Issuance::issue_once() {
                  order_.is_asked_for = false;
                  auto kept = s_.store.order_placed(certificate_.name, order_);
                  if (counted_) s_.ledgers().placed(ca_, *counted_);
+                 s_.remember(certificate_.name, {.what = "ordered", .text = "at " + ca_.name});
                  return kept;
              },
          .about_to_present =

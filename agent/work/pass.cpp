@@ -132,7 +132,7 @@ class Pass {
             TRY(look_at_due_targets());
             TRY(deploy_what_is_due());
             TRY(look_at_public_names_if_due());
-            TRY(raise_served(certificate_, *keeper_));
+            TRY(raise_served(s_, certificate_, *keeper_));
             TRY(at_ca_.revoke_replaced());
         }
         if (!is_again_) TRY(at_ca_.clean_up());

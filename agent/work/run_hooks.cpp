@@ -10,6 +10,7 @@
 #include "agent/plan/retry.hpp"
 #include "agent/tell/json_text.hpp"
 #include "agent/tell/status.hpp"
+#include "agent/tell/words.hpp"
 #include "hooks/runner.hpp"
 
 namespace agent {
@@ -85,24 +86,27 @@ hooks::HookReport run_for(Surroundings& s, const CertificateConfig& certificate,
 
 }  // namespace
 
-Result<void> raise_served(const CertificateConfig& certificate, Keeper& keeper) {
+Result<void> raise_served(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper) {
     const Record record = keeper.record();
     const GenerationRecord* wanted = record.wanted();
     if (wanted == nullptr || record.served_told >= wanted->number) return {};
-    bool any = false;
+    std::size_t serving = 0;
     for (const TargetConfig& target : certificate.targets) {
         if (target.endpoints.empty()) continue;
-        any = true;
+        ++serving;
         const TargetRecord* known = record.target(target.name);
         if (known == nullptr || known->installed != wanted->number ||
             !deployers::all_serving(known->endpoints))
             return {};
     }
-    if (!any) return {};
-    return keeper.change([&](Record& changed) {
+    if (serving == 0) return {};
+    TRY(keeper.change([&](Record& changed) {
         changed.served_told = wanted->number;
         changed.hooks.push_back({.event = "served", .generation = wanted->number});
-    });
+    }));
+    s.remember(certificate.name,
+               {.what = "served", .generation = wanted->number, .text = "by " + counted(serving, "target")});
+    return {};
 }
 
 Result<void> raise_expiring(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper) {

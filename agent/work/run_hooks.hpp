@@ -10,8 +10,9 @@
 namespace agent {
 
 /// Raises `served` if every target that can be looked at has been seen serving the wanted generation, once
-/// per generation.
-[[nodiscard]] base::Result<void> raise_served(const CertificateConfig& certificate, Keeper& keeper);
+/// per generation, and adds it to the history.
+[[nodiscard]] base::Result<void> raise_served(Surroundings& surroundings,
+                                              const CertificateConfig& certificate, Keeper& keeper);
 
 /// Raises `expiring` where what is served has come below a threshold, once per generation and threshold.
 [[nodiscard]] base::Result<void> raise_expiring(Surroundings& surroundings,

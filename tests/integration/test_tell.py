@@ -33,9 +33,10 @@ def test_of_a_certificate_that_is_served(renewd, nginx):
     assert told['obstacles'] == [] and told['state'] == 'ok'
 
     text = renewd.run('history', NAME, expect=0).out
-    assert text.startswith(f'{NAME}, generation 1') and text.index('issued') < text.index('deployed')
+    assert re.match(rf'{NAME}, no generation, .*\n .* ordered +at test\n{NAME}, generation 1, ', text), text
+    assert text.index('issued') < text.index('deployed') < text.index('served          by 1 target')
     lines = json.loads(renewd.run('history', '--json', expect=0).out)
-    assert [line['what'] for line in lines] == ['issued', 'deployed'] and lines[1]['target'] == 'web'
+    assert [line['what'] for line in lines] == ['ordered', 'issued', 'deployed', 'served'] and lines[2]['target'] == 'web'
     assert {line['certificate'] for line in lines} == {NAME}
     assert json.loads(renewd.run('history', NAME, '--lines', '1', '--json', expect=0).out) == lines[-1:]
 
