@@ -16,11 +16,13 @@ namespace {
 
 constexpr Seconds kTolerated = 1h;
 
-/// Rounded: ninety days but for the second since it was heard are ninety.
+/// Whole ones, and ninety days but for the seconds since it was heard are ninety.
 std::string about(Seconds difference) {
-    const auto hours = std::chrono::round<std::chrono::hours>(difference);
-    if (hours < 48h) return std::to_string(hours.count()) + " h";
-    return std::to_string(std::chrono::round<std::chrono::days>(difference).count()) + " days";
+    constexpr Seconds kSinceHeard = 10min;
+    const Seconds told = difference + kSinceHeard;
+    const auto days = std::chrono::duration_cast<std::chrono::days>(told).count();
+    if (days >= 2) return std::to_string(days) + " days";
+    return std::to_string(std::chrono::duration_cast<std::chrono::hours>(told).count()) + " h";
 }
 
 ClockVerdict wrong(ClockState state, const ClockEvidence& evidence, Instant known,

@@ -23,31 +23,38 @@ def window(begins, ends):
     return json.dumps({'suggestedWindow': {'start': start, 'end': end}, 'explanationURL': 'https://ca.test/why'})
 
 
-def issue_and_ask(renewd, suggestion):
+def issue_and_ask(renewd, suggestion, command=('run', '--once')):
     """A certificate, and a run that has asked the CA for its suggestion, which is `suggestion`: its leaf, and what the run has logged."""
     renewd.configure(certificate())
     renewd.run('renew', expect=0)
     leaf = leaf_of(renewd.live() / 'fullchain.pem')
     renewd.pebble.set_renewal_info(leaf.pem, suggestion)
     time.sleep(LIFE / 20 + 1)
-    return leaf, renewd.run('run', '--once', expect=0).err
+    return leaf, renewd.run(*command, expect=0).err
 
 
 def test_the_suggested_window_is_kept(make_pebble, make_renewd, newest_binaries):
     """An instant within it, drawn once and kept; the reason is told."""
     renewd = make_renewd(make_pebble(binaries=newest_binaries, settings=SHORT))
-    _, said = issue_and_ask(renewd, window(20, 40))
-    assert 'the CA explains: https://ca.test/why' in said
+    issue_and_ask(renewd, window(20, 40), command=('renew', NAME))
     renewal = renewd.certificate()['renewal']
     assert renewd.certificate()['generation'] == 1 and renewal['reason'] == 'ari'
     assert renewal['window']['start'] <= renewal['at'] <= renewal['window']['end']
     assert renewal['explanation_url'] == 'https://ca.test/why'
-    renewd.run('run', '--once', expect=0)
+    renewd.run('renew', NAME, expect=0)
     assert renewd.certificate()['renewal'] == renewal
     suggested, = [line for line in json.loads(renewd.run('history', NAME, '--json', expect=0).out) if line['what'] == 'suggested']
     assert suggested['text'] == f"renewal at {renewal['at']}; the CA explains: https://ca.test/why" and suggested['generation'] == 1
     asked = [request for request in renewd.pebble.requests() if 'draft-ietf' in request or 'renewalInfo' in request]
     assert len(asked) == 1, 'not again before its Retry-After'
+
+
+def test_a_window_between_two_runs_of_a_timer_means_now(make_pebble, make_renewd, newest_binaries):
+    """It will be over when `run --once` is run again, in an hour."""
+    renewd = make_renewd(make_pebble(binaries=newest_binaries, settings=SHORT))
+    _, said = issue_and_ask(renewd, window(20, 40))
+    assert renewd.certificate()['generation'] == 2
+    assert 'the CA explains: https://ca.test/why' in said
 
 
 def test_a_window_in_the_past_means_now(make_pebble, make_renewd, newest_binaries, open_for_test):

@@ -128,7 +128,9 @@ class Strikes:
         for call, when in self.dice.sample(sorted(chances), len(chances)):
             if struck == wanted:
                 break
-            log = self.scene.strike(f'seed {SEED}: {self.kind} at {call} {when}', lambda: self.run(
+            where = f'seed {SEED}: {self.kind} at {call} {when}'
+            print(where, flush=True)
+            log = self.scene.strike(where, lambda: self.run(
                 '-e', f'trace={call}', '-e', f'inject={call}:{self.effect}:when={when}'))  # pylint: disable=cell-var-from-loop
             struck += bool(STRUCK.search(log))
         return struck
