@@ -97,7 +97,7 @@ def traced(scene, options):
     log = scene.renewd.directory / 'strace.log'
     scene.renewd.wrapper = ['strace', '-f', '-q', '-o', str(log), *options]
     try:
-        scene.renewd.run('renew', NAME, timeout=120)
+        scene.renewd.run('renew', NAME, timeout=300)
     finally:
         scene.renewd.wrapper = []
     return log.read_text()
@@ -169,7 +169,7 @@ exec strace -f -q -o {self.log}.$$ $(cat {self.options}) sh -c "$SSH_ORIGINAL_CO
             log.unlink()
         self.options.write_text(' '.join(options))
         try:
-            scene.renewd.run('renew', NAME, timeout=120)
+            scene.renewd.run('renew', NAME, timeout=300)
         finally:
             self.options.write_text('')
         return ''.join(log.read_text() for log in self.logs())
