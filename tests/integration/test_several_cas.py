@@ -11,7 +11,7 @@ import types
 
 import pytest
 
-from caproxy import CaProxy
+from caproxy import CaProxy, retry_after
 from processes import wait_until
 from renewd import NAME, certificate, nginx_target, other_ca
 from tls import is_pair, leaf_of
@@ -221,3 +221,32 @@ def test_an_order_that_takes_days(two, faster):
     busy.times = 0
     two.renewd.run('renew', NAME, expect=0)
     assert two.first.orders() == two.first.issued() == 1 and two.second.orders() == 0
+
+
+def test_an_order_that_takes_days_is_looked_at_again_by_itself(two, faster, off_by):
+    """The same, and the time goes by: not before an hour, then after it, and two days later, beyond the day that the order was to live."""
+    busy = two.proxy.on('^/(finalize-order|my-order)', **BUSY, set_headers={'Retry-After': '86400'})
+    others = two.proxy.on('', None, times=None)
+
+    def later(**passed):
+        """To the CA as well, and to a machine that was started anew: it has no other clock to tell it better."""
+        date = retry_after(datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(**passed))
+        for rule in (busy, others):
+            rule.set_headers['Date'] = date
+        (two.renewd.state / 'clock.json').unlink(missing_ok=True)
+
+    two.renewd.run('renew', expect=3, environment=faster(30))
+    looked = busy.used
+    later(minutes=40)
+    two.renewd.run('run', '--once', expect=3, environment=off_by(minutes=40))
+    assert busy.used == looked, 'not before its time'
+    later(minutes=90)
+    outcome = two.renewd.run('run', '--once', expect=3, environment={**faster(30), 'FAKETIME': '+90m x30'})
+    assert 'still at work' in outcome.text and busy.used > looked
+    busy.times = 0
+    later(hours=60)
+    two.renewd.run('run', '--once', expect=0, environment=off_by(2))
+    shown = two.renewd.certificate()
+    assert shown['ca'] == 'test' and shown['generation'] == 1
+    assert two.first.orders() == two.first.issued() == 1 and two.second.orders() == 0
+    assert is_pair(two.renewd.live() / 'fullchain.pem', two.renewd.live() / 'privkey.pem')
