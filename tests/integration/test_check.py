@@ -151,6 +151,23 @@ def test_check_finds_another_server_at_port_443(make_pebble, make_renewd, name_s
 def test_check_says_what_it_has_not_looked_at(make_pebble, make_renewd, name_server):
     """propagation = "none": presented, and no more is claimed."""
     renewd = make_renewd(make_pebble(name_server=name_server))
+def test_check_reads_caa_for_each_ca(make_pebble, make_renewd, name_server, newest_binaries):
+    """Each CA of the list by the names that its own directory says: the one that the record does not name fails, and that one alone."""
+    first, second = (make_pebble(name, name_server=name_server, binaries=newest_binaries, settings={'caaIdentities': [f'{name}.test']})
+                     for name in ('first', 'second'))
+    renewd = make_renewd(first)
+    address = private_address(name_server)
+    renewd.configure(name_server.dns_toml, other_ca(second), certificate(ca=['test', 'other']), solver=f'listen = "{address}:80"')
+    for allowed, kept_out in (('first', 'other'), ('second', 'test')):
+        name_server.update(f'del {NAME}. CAA')
+        name_server.caa(NAME, f'{allowed}.test')
+        failed = {subject: text for subject, (result, text) in checked(renewd, 3).items() if result == 'fail'}
+        assert len(failed) == 1 and f'{allowed}.test' in failed[f'{NAME}, CAA for {kept_out}'], failed
+    name_server.caa(NAME, 'first.test')
+    assert not [subject for subject, (result, _) in checked(renewd, 0).items() if result == 'fail'], 'both are named'
+    assert first.orders() == second.orders() == 0
+
+
     renewd.configure(name_server.dns_toml, name_server.solver_toml(propagation='"none"'), certificate(solver='dns'))
     result, text = checked(renewd, 0)[f'{NAME}, dns-01']
     assert result == 'note' and text.startswith('presented; not looked at')
