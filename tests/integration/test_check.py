@@ -11,6 +11,7 @@ from renewd import NAME, certificate
 from test_renewal import other_ca
 
 APEX = 'example.test'
+ELSEWHERE = 'delegated.test'
 PERSIST = '[solver.p]\ntype = "dns-persist-01"\n'
 # Of a key that the zone does not have (RFC 4034 §5.3).
 WRONG_DS = f'{APEX}. DS 12345 13 2 {"00" * 32}'
@@ -48,6 +49,35 @@ def test_check_writes_and_removes_a_record(make_pebble, make_renewd, name_server
     assert 'dns-01' in outcome.out and pebble.orders() == 0
 
 
+def test_check_follows_a_delegation(make_pebble, make_renewd, make_name_server):
+    """_acme-challenge is a CNAME into another zone: the value is put there, and waited for at the name servers of that zone."""
+    dns, slow = make_name_server(), make_name_server('slow')
+    there = f'www.{ELSEWHERE}'
+    dns.update(*(f'add {line}' for line in lags(slow, ELSEWHERE)))
+    dns.cname(f'_acme-challenge.{NAME}', there)
+    renewd = make_renewd(make_pebble(name_server=dns))
+    renewd.configure(dns.dns_toml, dns.solver_toml(), certificate(solver='dns'))
+    process = renewd.start('check')
+    wait_until(lambda: dns.txt(there), 'the value where the CNAME leads', 20)
+    value, = dns.txt(there)
+    assert process.poll() is None, 'one of two servers does not show it yet'
+    slow.add_txt(there, value)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0 and 'presented and seen' in said, said
+    assert dns.txt(there) == []
+
+
+def test_check_names_a_circle_of_cnames(make_pebble, make_renewd, name_server):
+    """Into another zone and back: the way is told."""
+    renewd = make_renewd(make_pebble(name_server=name_server))
+    asked, back = f'_acme-challenge.{NAME}', f'www.{ELSEWHERE}'
+    name_server.cname(asked, back)
+    name_server.cname(back, asked)
+    renewd.configure(name_server.dns_toml, name_server.solver_toml(), certificate(solver='dns'))
+    result, text = checked(renewd, 3)[f'{NAME}, dns-01']
+    assert result == 'fail' and 'in a circle' in text and text.index(asked) < text.index(back), text
+
+
 @pytest.fixture(name='lagging')
 def fixture_lagging(make_pebble, make_renewd, make_name_server):
     """A renewd whose check waits for a name server that lags, beside a value of somebody else's; and both name servers."""
@@ -59,8 +89,8 @@ def fixture_lagging(make_pebble, make_renewd, make_name_server):
     return renewd, dns, slow
 
 
-def lags(slow):
-    return [f'{APEX}. 60 NS ns9.{APEX}.', f'ns9.{APEX}. 60 A {slow.address}']
+def lags(slow, zone=APEX):
+    return [f'{zone}. 60 NS ns9.{zone}.', f'ns9.{zone}. 60 A {slow.address}']
 
 
 def start_check(renewd, dns):
@@ -121,6 +151,23 @@ def test_check_reads_caa(make_pebble, make_renewd, name_server):
     assert 'CAA for test' in outcome.out and NAME in outcome.out
 
 
+def test_check_reads_caa_for_each_ca(make_pebble, make_renewd, name_server, newest_binaries):
+    """Each CA of the list by the names that its own directory says: the one that the record does not name fails, and that one alone."""
+    first, second = (make_pebble(name, name_server=name_server, binaries=newest_binaries, settings={'caaIdentities': [f'{name}.test']})
+                     for name in ('first', 'second'))
+    renewd = make_renewd(first)
+    address = private_address(name_server)
+    renewd.configure(name_server.dns_toml, other_ca(second), certificate(ca=['test', 'other']), solver=f'listen = "{address}:80"')
+    for allowed, kept_out in (('first', 'other'), ('second', 'test')):
+        name_server.update(f'del {NAME}. CAA')
+        name_server.caa(NAME, f'{allowed}.test')
+        failed = {subject: text for subject, (result, text) in checked(renewd, 3).items() if result == 'fail'}
+        assert len(failed) == 1 and f'{allowed}.test' in failed[f'{NAME}, CAA for {kept_out}'], failed
+    name_server.caa(NAME, 'first.test')
+    assert not [subject for subject, (result, _) in checked(renewd, 0).items() if result == 'fail'], 'both are named'
+    assert first.orders() == second.orders() == 0
+
+
 def test_check_shakes_hands(make_pebble, make_renewd, name_server):
     """tls-alpn-01, the way a CA sees it: one address where it is answered, one where nobody listens, one where a web server does."""
     pebble = make_pebble(name_server=name_server)
@@ -151,23 +198,6 @@ def test_check_finds_another_server_at_port_443(make_pebble, make_renewd, name_s
 def test_check_says_what_it_has_not_looked_at(make_pebble, make_renewd, name_server):
     """propagation = "none": presented, and no more is claimed."""
     renewd = make_renewd(make_pebble(name_server=name_server))
-def test_check_reads_caa_for_each_ca(make_pebble, make_renewd, name_server, newest_binaries):
-    """Each CA of the list by the names that its own directory says: the one that the record does not name fails, and that one alone."""
-    first, second = (make_pebble(name, name_server=name_server, binaries=newest_binaries, settings={'caaIdentities': [f'{name}.test']})
-                     for name in ('first', 'second'))
-    renewd = make_renewd(first)
-    address = private_address(name_server)
-    renewd.configure(name_server.dns_toml, other_ca(second), certificate(ca=['test', 'other']), solver=f'listen = "{address}:80"')
-    for allowed, kept_out in (('first', 'other'), ('second', 'test')):
-        name_server.update(f'del {NAME}. CAA')
-        name_server.caa(NAME, f'{allowed}.test')
-        failed = {subject: text for subject, (result, text) in checked(renewd, 3).items() if result == 'fail'}
-        assert len(failed) == 1 and f'{allowed}.test' in failed[f'{NAME}, CAA for {kept_out}'], failed
-    name_server.caa(NAME, 'first.test')
-    assert not [subject for subject, (result, _) in checked(renewd, 0).items() if result == 'fail'], 'both are named'
-    assert first.orders() == second.orders() == 0
-
-
     renewd.configure(name_server.dns_toml, name_server.solver_toml(propagation='"none"'), certificate(solver='dns'))
     result, text = checked(renewd, 0)[f'{NAME}, dns-01']
     assert result == 'note' and text.startswith('presented; not looked at')
