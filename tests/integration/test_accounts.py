@@ -30,7 +30,7 @@ def folder(renewd):
     return pathlib.Path(renewd.account()['key_file']).parent
 
 
-@pytest.mark.parametrize('members', [{}, {'algorithm': 'HS256'}, {'algorithm': 'HS512'}])
+@pytest.mark.parametrize('members', [{}, {'algorithm': 'HS256'}, {'algorithm': 'HS384'}, {'algorithm': 'HS512'}])
 def test_external_account_binding(make_pebble, make_renewd, members):
     """A CA that wants one: registered with it, by every algorithm; the key is neither shown nor kept."""
     pebble = make_pebble(settings=EAB)
