@@ -125,15 +125,25 @@ def test_every_nonce_is_rejected(make_pebble, make_renewd, faster):
     assert renewd.certificate()['last_error']['code'] == 'ca/bad-nonce'
 
 
-def test_refused_identifier_is_named(make_pebble, make_renewd):
-    """The CA's policy forbids one of two names: told which, in its words."""
-    renewd = make_renewd(make_pebble(blocked=['blocked.example.test']))
-    renewd.configure(certificate(names=[NAME, 'blocked.example.test']))
-    outcome = renewd.run('renew', expect=3)
-    error = renewd.certificate()['last_error']
-    assert error['code'] in ('ca/identifier-refused', 'ca/refused')
-    assert error['problem'].endswith('rejectedIdentifier')
-    assert 'blocked.example.test' in outcome.text or 'polic' in outcome.text  # only newer Pebbles say which
+@pytest.mark.parametrize('which', ['system', 'newest'])
+def test_refused_identifier_is_named(make_pebble, make_renewd, newest_binaries, which):
+    """The CA's policy forbids two of three names, and it stops at the first: told which; each that is taken out leads to the next."""
+    blocked = ['first.blocked.test', 'second.blocked.test']
+    pebble = make_pebble(blocked=blocked, binaries='/usr/bin' if which == 'system' else newest_binaries)
+    renewd = make_renewd(pebble)
+    for count, name in enumerate(blocked):
+        left = [NAME, *blocked[count:]]
+        renewd.configure(certificate(names=left))
+        outcome = renewd.run('renew', expect=3)
+        error = renewd.certificate()['last_error']
+        assert error['code'] == 'ca/identifier-refused' and error['problem'].endswith('rejectedIdentifier')
+        assert name in outcome.err and name in error['message'] and 'take it out of `names`' in error['hint']
+        if which == 'newest':  # which alone has subproblems (RFC 8555 §6.7.1)
+            assert f'refused 1 of {len(left)} names ({name}: ' in error['message']
+    assert pebble.orders() == 0
+    renewd.configure(certificate(names=[NAME]))
+    renewd.run('renew', expect=0)
+    assert pebble.orders() == pebble.issued() == 1
 
 
 @pytest.mark.both_pebbles
