@@ -86,6 +86,7 @@ def test_ca_that_does_not_take_the_type_of_key(renewd, pebble, ca_proxy):
     assert renewd.account()['key_type'] == 'rsa-2048' and pebble.accounts() == 1
 
 
+@pytest.mark.both_pebbles
 def test_contact_follows_the_configuration(renewd, pebble):
     """Changed in the configuration: the CA has the new one after the next run, and is not asked again."""
     renewd.configure(certificate())
@@ -166,6 +167,7 @@ def test_next_key_that_is_another_accounts(renewd, pebble):
     assert pebble.accounts() == 2
 
 
+@pytest.mark.both_pebbles
 def test_deactivated_account(renewd, pebble):
     """Closed for ever: only when its name is typed; later runs say so, and make no other until they are told to."""
     renewd.configure(certificate())
@@ -185,6 +187,7 @@ def test_deactivated_account(renewd, pebble):
     assert pebble.accounts() == 2
 
 
+@pytest.mark.both_pebbles
 def test_deactivated_by_somebody_else(renewd, pebble, place):
     """403 on everything: told, and never answered with another account."""
     renewd.configure(certificate())

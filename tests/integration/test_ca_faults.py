@@ -408,9 +408,11 @@ def test_order_that_is_hidden_after_finalize_is_not_lost(agent, pebble, ca_proxy
     heals(agent, pebble)
 
 
-def test_chains_that_are_offered_besides(make_agent):
+@pytest.mark.parametrize('which', ['system', 'newest'])
+def test_chains_that_are_offered_besides(make_agent, newest_binaries, which):
     """F6 F7: alternates and "up" links change nothing where none was asked for; intermediates are all kept."""
-    pebble, proxy, renewd = make_agent(environment={'PEBBLE_ALTERNATE_ROOTS': '2', 'PEBBLE_CHAIN_LENGTH': '3'})
+    pebble, proxy, renewd = make_agent(environment={'PEBBLE_ALTERNATE_ROOTS': '2', 'PEBBLE_CHAIN_LENGTH': '3'},
+                                       binaries='/usr/bin' if which == 'system' else newest_binaries)
     proxy.on('^/dir', 'GET', set_headers={'Link': '</up>;rel="up"'})
     renewd.run('renew', expect=0)
     assert (renewd.live() / 'chain.pem').read_text().count('BEGIN CERTIFICATE') == 3

@@ -40,6 +40,7 @@ def private_keys(state):
     return [path for path in files if path.name == 'privkey.pem' or b'PRIVATE KEY' in path.read_bytes()]
 
 
+@pytest.mark.both_pebbles
 def test_nginx_serves_the_chain_with_the_users_own_key(renewd, own_nginx, place):
     """Issue, deploy, serve; renewed by force with the same key, which is nowhere in the state and never written by us."""
     nginx = own_nginx

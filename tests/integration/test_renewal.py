@@ -6,6 +6,8 @@ import random
 import re
 import time
 
+import pytest
+
 from caproxy import CaProxy
 from processes import wait_until
 from renewd import NAME, certificate, nginx_target, other_ca
@@ -218,9 +220,10 @@ def test_our_dns_fails_and_a_second_ca_is_asked(make_pebble, make_renewd, open_f
     assert 'CAA could not be looked at' in outcome.err
 
 
-def test_a_preferred_chain_is_chosen(make_pebble, make_renewd):
+@pytest.mark.parametrize('which', ['system', 'newest'])
+def test_a_preferred_chain_is_chosen(make_pebble, make_renewd, newest_binaries, which):
     """By the name of the issuer at its top; one that is not offered stops nothing, and is told."""
-    pebble = make_pebble(environment={'PEBBLE_ALTERNATE_ROOTS': '2'})
+    pebble = make_pebble(environment={'PEBBLE_ALTERNATE_ROOTS': '2'}, binaries='/usr/bin' if which == 'system' else newest_binaries)
     renewd = make_renewd(pebble)
     roots = [pebble.ask(f'https://127.0.0.1:{pebble.management}/roots/{n}').decode() for n in range(3)]
     pebble.roots.write_text(pebble.roots.read_text() + ''.join(roots))

@@ -134,6 +134,7 @@ def test_what_is_revoked_is_never_deployed_again(renewd, pebble, nginx, ca_proxy
     assert renewd.certificate()['generation'] == 2 and nginx.include.exists()
 
 
+@pytest.mark.both_pebbles
 def test_revoked_by_its_own_key(renewd, pebble, nginx):
     """The account it was issued to is another one by now: revoked all the same, by the certificate's key."""
     renewd.configure(certificate(nginx_target(nginx)))
@@ -145,6 +146,7 @@ def test_revoked_by_its_own_key(renewd, pebble, nginx):
     assert pebble.certificate_status(first) == ('Revoked', 1)
 
 
+@pytest.mark.both_pebbles
 def test_revoked_elsewhere_already(renewd, pebble, nginx, place):
     """The CA has it as revoked: that is what was wanted."""
     renewd.configure(certificate(nginx_target(nginx)))
