@@ -55,6 +55,8 @@ Result<void> remove_at_once(base::Files& files, const std::string& path) {
     auto renamed = files.rename(path, leftover);
     if (!renamed && renamed.error().code == Code::FileNotFound) return {};
     TRY(as_state(std::move(renamed)));
+    // Or a power cut could leave it under its old name, and without what was removed from it already.
+    TRY(as_state(base::sync_directory(files, base::directory_of(path))));
     return as_state(base::remove_tree(files, leftover));
 }
 

@@ -303,13 +303,14 @@ run() {
     [ "$#" -gt 0 ] || return 0
     began=$(date +%s)
     # What it leaves running may print on for ever: then its reader stays with it, and nobody waits for them. Without room for a pipe its
-    # words are lost, and nothing else. Nobody waits for the other end of a pipe to be opened.
+    # words are lost, and nothing else. Nobody waits for the other end of a pipe to be opened: the reader holds one itself
+    # until it is, or it would wait for ever where this shell is killed at that moment.
     if rm -f "$run/pipe" "$run/read" && mkfifo "$run/pipe" "$run/read" && true >"$run/output" && exec 6<>"$run/pipe" 7<>"$run/read"; then
         {
-            exec <"$run/pipe" && echo >&7
+            exec <"$run/pipe" 6>&- && echo >&7
             sh -c "dd bs=1 count=4000 2>/dev/null; exec cat >/dev/null" >"$run/output"
             echo >&7
-        } >/dev/null 2>&1 3<&- 6>&- 8>&- 9>&- &
+        } >/dev/null 2>&1 3<&- 8>&- 9>&- &
         timeout 1 head -n 1 <&7 >/dev/null
     else
         exec 6>/dev/null 7</dev/null
