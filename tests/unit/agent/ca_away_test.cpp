@@ -80,6 +80,7 @@ class Absence {
     /// When orders were placed, counted from its return.
     [[nodiscard]] std::vector<Seconds> ordered() const {
         std::vector<Seconds> after;
+        after.reserve(ordered_.size());
         for (const Instant& at : ordered_) after.push_back(at - return_);
         std::ranges::sort(after);
         return after;

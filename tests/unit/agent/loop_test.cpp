@@ -68,8 +68,8 @@ TEST_CASE("loop: whatever the clock does, what is due is ordered once, and nothi
         std::string_view name;
         std::function<std::vector<Step>(World&)> story;
         int orders = 1;
-        int told = 0;                 // that the clock was set
-        std::string_view words = "";  // of the log
+        int told = 0;              // that the clock was set
+        std::string_view words{};  // of the log
         Seconds ca_off_by{0};
     };
 
@@ -299,8 +299,8 @@ TEST_CASE("loop: what a reload has mended is tried again, also when a limit of t
 TEST_CASE("loop: what a reload tries again is tried once, whatever else of it waits for its turn") {
     World world(kOne, "jobs = 3\n");
     const std::string until = world.directory() / "go_on";
-    const std::string hook =
-        "hooks = { failed = [\"/bin/sh\", \"-c\", \"until [ -e " + until + " ]; do sleep 0.02; done\"] }\n";
+    const std::string hook = R"(hooks = { failed = ["/bin/sh", "-c", "until [ -e )" + until +
+                             R"( ]; do sleep 0.02; done"] })" + "\n";
     const std::string both =
         "[certificate.\"a.example.com\"]\n" + hook + "[certificate.\"b.example.com\"]\n" + hook;
     world.write(both, "jobs = 3\n");
