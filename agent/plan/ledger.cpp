@@ -202,7 +202,7 @@ std::optional<Instant> presses_more_at(const Record& record, Instant now) {
     const Seconds life = current->not_after - current->not_before;
     std::optional<Instant> next;
     for (const Instant at : {current->not_after - life / 3, current->not_after - life / 4,
-                             current->not_after - life / 10, latest_renewal(*current)}) {
+                             pressing_at(record, now), latest_renewal(*current)}) {
         const Instant after = at + Seconds(1);
         if (after > now) next = std::min(next.value_or(after), after);
     }

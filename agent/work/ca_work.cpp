@@ -74,13 +74,14 @@ Result<void> CaWork::clean_up() {
 void CaWork::drop_what_waits(Plan& plan, const Record& record) const {
     const base::Instant now = s_.clock.now();
     const base::Instant at_gate = now + kLongestAtGate;
-    if (is_turned_away_) plan.renewal = {.at = now + std::chrono::days(1)};
+    if (is_turned_away_) {
+        plan.renewal = {.at = now + std::chrono::days(1)};
+        plan.ask_ca_at.reset();
+        plan.revoke_at.reset();
+        plan.records_at.reset();
+    }
     if (outcome_.gate)
         plan.renewal = {.at = std::min(at_gate, presses_more_at(record, now).value_or(at_gate))};
-    if (!is_turned_away_) return;
-    plan.ask_ca_at.reset();
-    plan.revoke_at.reset();
-    plan.records_at.reset();
 }
 
 Result<Plan> CaWork::plan_again() {

@@ -15,7 +15,9 @@
 using base::Code;
 using base::Instant;
 using base::Seconds;
+using loop_world::certificates;
 using loop_world::kNow;
+using loop_world::times;
 using loop_world::World;
 using namespace std::chrono_literals;
 
@@ -25,18 +27,6 @@ constexpr Seconds kDay = 24h;
 constexpr Instant kDue = kNow + 60 * kDay;  // for a certificate of 90 days
 
 using Silence = std::function<fakes::Ca::Answer(World&)>;
-
-std::string certificates(int many) {
-    std::string all;
-    for (int i = 0; i < many; ++i) all += "[certificate.\"" + std::to_string(i) + ".example.com\"]\n";
-    return all;
-}
-
-int times(const std::string& text, std::string_view words) {
-    int count = 0;
-    for (auto at = text.find(words); at != std::string::npos; at = text.find(words, at + 1)) ++count;
-    return count;
-}
 
 /// Certificates that were issued once, and the CA from the moment on at which all of them are due again.
 class Absence {

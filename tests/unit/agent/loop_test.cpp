@@ -15,18 +15,15 @@ using loop_world::Step;
 using loop_world::Wait;
 using loop_world::World;
 using namespace std::chrono_literals;
+using loop_world::certificates;
 using loop_world::kNow;
+using loop_world::OneAtATime;
+using loop_world::times;
 
 namespace {
 
 constexpr Seconds kDay = 24h;
 constexpr const char* kOne = "[certificate.\"one.example.com\"]\n";
-
-int times(const std::string& text, std::string_view words) {
-    int count = 0;
-    for (auto at = text.find(words); at != std::string::npos; at = text.find(words, at + 1)) ++count;
-    return count;
-}
 
 /// Whoever asks the slow CA hangs until the end.
 class Hanging {
@@ -234,22 +231,10 @@ TEST_CASE("loop: a CA that hangs takes its share of the hands; the others' certi
 TEST_CASE("loop: what a CA's limit lets through one by one is not all looked into for each of them") {
     constexpr int kMany = 40;
     constexpr int kHands = 4;
-    std::string many;
-    for (int i = 0; i < kMany; ++i) many += "[certificate.\"" + std::to_string(i) + ".example.com\"]\n";
     const auto count_reads = [&](Seconds each) {
-        World world(many, "jobs = " + std::to_string(kHands) + "\n");
-        Instant free_at{};
-        world.ca.before = [&](const std::string& path, int) -> std::optional<fakes::Ca::Answer> {
-            const Instant now = world.clock.right();
-            if (path != "/order") return std::nullopt;
-            if (now >= free_at) {
-                free_at = now + each;
-                return std::nullopt;
-            }
-            base::HttpResponse refusal = fakes::problem(429, "rateLimited", "slowly");
-            refusal.headers.emplace_back("retry-after", std::to_string((free_at - now).count()));
-            return refusal;
-        };
+        World world(certificates(kMany), "jobs = " + std::to_string(kHands) + "\n");
+        OneAtATime limit(world.clock, each);
+        world.ca.before = [&](const std::string& path, int) { return limit(path); };
         world.wakeup.steps = {world.live_for(10min * (kMany + 2))};
         world.run();
         CAPTURE(world.said());
@@ -267,27 +252,14 @@ TEST_CASE("loop: what a CA's limit lets through one by one is not all looked int
 TEST_CASE("loop: what a reload has mended is tried again, also when a limit of the CA holds it first") {
     constexpr int kMany = 6;
     constexpr Seconds kEach = 10min;
-    std::string many;
-    for (int i = 0; i < kMany; ++i) many += "[certificate.\"" + std::to_string(i) + ".example.com\"]\n";
-    World world(many, "jobs = 4\n");
+    World world(certificates(kMany), "jobs = 4\n");
     for (int i = 0; i < kMany; ++i)
         world.ca.refusing[std::to_string(i) + ".example.com"] = "connection refused";
-    std::optional<Instant> free_at;
-    world.ca.before = [&](const std::string& path, int) -> std::optional<fakes::Ca::Answer> {
-        if (path != "/order" || !free_at) return std::nullopt;
-        const Instant now = world.clock.right();
-        if (now >= *free_at) {
-            free_at = now + kEach;
-            return std::nullopt;
-        }
-        base::HttpResponse refusal = fakes::problem(429, "rateLimited", "slowly");
-        refusal.headers.emplace_back("retry-after", std::to_string((*free_at - now).count()));
-        return refusal;
-    };
+    OneAtATime limit(world.clock, kEach);
     world.wakeup.steps = {world.live_for(3 * kDay),
                           [&](const Wait&) {
                               world.ca.refusing.clear();
-                              free_at = world.clock.right();
+                              world.ca.before = [&](const std::string& path, int) { return limit(path); };
                               return std::optional(base::Woken{.signals = {SIGHUP}});
                           },
                           world.live_for(kEach * (kMany + 1))};

@@ -71,6 +71,43 @@ class Clock final : public base::Clock {
     base::Seconds off_by_{0};
 };
 
+/// The configuration of so many: "0.example.com", "1.example.com", …
+inline std::string certificates(int many) {
+    std::string all;
+    for (int i = 0; i < many; ++i) all += "[certificate.\"" + std::to_string(i) + ".example.com\"]\n";
+    return all;
+}
+
+inline int times(const std::string& text, std::string_view words) {
+    int count = 0;
+    for (auto at = text.find(words); at != std::string::npos; at = text.find(words, at + 1)) ++count;
+    return count;
+}
+
+/// A limit: an order in so long, and a refusal that says when the next one is free.
+class OneAtATime {
+  public:
+    OneAtATime(const Clock& clock, base::Seconds each) : clock_(clock), each_(each) {}
+
+    /// As fakes::Ca::before, which keeps calls apart.
+    std::optional<fakes::Ca::Answer> operator()(const std::string& path) {
+        const base::Instant now = clock_.right();
+        if (path != "/order") return std::nullopt;
+        if (now >= free_at_) {
+            free_at_ = now + each_;
+            return std::nullopt;
+        }
+        base::HttpResponse refusal = fakes::problem(429, "rateLimited", "slowly");
+        refusal.headers.emplace_back("retry-after", std::to_string((free_at_ - now).count()));
+        return refusal;
+    }
+
+  private:
+    const Clock& clock_;
+    base::Seconds each_;
+    base::Instant free_at_{};
+};
+
 /// What the agent waits for while nobody works, and since when.
 struct Wait {
     base::Instant now{};

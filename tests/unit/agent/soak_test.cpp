@@ -101,10 +101,7 @@ TEST_CASE(
     "soak: whatever fails, none runs out, none is issued twice, and all is well soon after it has ended") {
     for (const unsigned seed : {1U, 2U}) {
         CAPTURE(seed);
-        std::string certificates;
-        for (int i = 0; i < kNames; ++i)
-            certificates += "[certificate.\"" + std::to_string(i) + ".example.com\"]\n";
-        World world(certificates);
+        World world(loop_world::certificates(kNames));
         Weather weather(world, seed);
         for (int start = 0; start < kStarts; ++start) {
             if (weather.comes(0.5)) world.wakeup.steps.push_back(world.sleep_for(5h));
