@@ -28,7 +28,7 @@ class Rounds:
     """Dependent round trips, counted rather than timed. Everything that the CA says is held back until nobody has anything left to do:
     the client has sent all that it could without an answer, and the CA has answered it and has done what it was asked to. Then all of it
     is let through, and the next round begins. A slow machine makes that take longer and changes nothing; a CA that works for a while is
-    not polled meanwhile.
+    not polled meanwhile. Only a client that sleeps between two requests cannot be told from one that waits for an answer.
 
     `client` is its process, and nothing is let through before it is known; `others` have to be at rest besides: whoever the CA asks.
     `counted` is how many requests each round had, by the CA's own word; one without any (a handshake) is none."""
