@@ -28,6 +28,7 @@ struct Authority {
     /// Somebody waits: a CA that does not answer at all is given up on when this ends. Borrowed, and shared
     /// by all CAs that are asked meanwhile; nullptr: nobody waits.
     Patience* patience = nullptr;
+    friend bool operator==(const Authority&, const Authority&) = default;
 };
 
 /// An account we may sign with. `url` is the kid (RFC 8555 §7.3); empty before it is known.

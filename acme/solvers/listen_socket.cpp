@@ -18,7 +18,7 @@ namespace {
 using base::Code;
 using base::Result;
 
-constexpr int kBacklog = 64;
+constexpr int kBacklog = SOMAXCONN;  // whoever finds no room in it tries again a second later, if at all
 
 struct SocketAddress {
     sockaddr_storage storage{};

@@ -24,15 +24,17 @@ namespace {
 using base::Code;
 using base::Result;
 
-// A CA looks from a handful of places at once. A stranger who holds connections open loses the oldest.
-constexpr std::size_t kPeersMax = 64;
+// A CA looks from a handful of places at once, and for each of a hundred names: those who find no room wait
+// in the backlog until others are done. A stranger who holds connections open loses the oldest.
+constexpr std::size_t kPeersMax = 256;
+constexpr base::Milliseconds kPeerTurn{1'000};       // nobody who comes later takes its place before
 constexpr base::Milliseconds kPeerDeadline{10'000};  // for all that it wants
 constexpr base::Milliseconds kAcceptPause{100};      // after accept() found no descriptor free
 
 struct Peer {
     base::Descriptor socket{};
     PeerStep go_on{};
-    base::Steady end{};
+    base::Steady since{};
     short events = POLLIN;
 };
 
@@ -62,12 +64,17 @@ class PeerServer::Loop {
     }
 
   private:
-    /// The wake descriptor, the peers, then the listening sockets (none in a pause).
+    /// Whether one more may come, the oldest leaving for it if need be.
+    [[nodiscard]] bool has_room(base::Steady now) const {
+        return peers_.size() < kPeersMax || now - peers_.front().since >= kPeerTurn;
+    }
+
+    /// The wake descriptor, the peers, then the listening sockets (none in a pause, or without room).
     [[nodiscard]] std::vector<pollfd> what_to_wait_for() const {
         std::vector<pollfd> waited{{.fd = wake_, .events = POLLIN, .revents = 0}};
         for (const Peer& each : peers_)
             waited.push_back({.fd = each.socket.number(), .events = each.events, .revents = 0});
-        if (pauses_) return waited;
+        if (pauses_ || !has_room(base::SystemClock().steady())) return waited;
         for (const base::Descriptor& each : sockets_)
             waited.push_back({.fd = each.number(), .events = POLLIN, .revents = 0});
         return waited;
@@ -75,9 +82,10 @@ class PeerServer::Loop {
 
     [[nodiscard]] int wait_ms() const {
         if (peers_.empty()) return pauses_ ? static_cast<int>(kAcceptPause.count()) : -1;
-        // They are in the order of their ends. Rounded up: a poll of 0 ms just before one would spin.
-        const auto left =
-            std::chrono::ceil<base::Milliseconds>(peers_.front().end - base::SystemClock().steady());
+        // They are in the order in which they came. Rounded up: a poll of 0 ms just before an end would spin.
+        const base::Steady now = base::SystemClock().steady();
+        const base::Steady end = peers_.front().since + (has_room(now) ? kPeerDeadline : kPeerTurn);
+        const auto left = std::chrono::ceil<base::Milliseconds>(end - now);
         const auto wait = std::clamp(left, base::Milliseconds{0}, pauses_ ? kAcceptPause : kPeerDeadline);
         return static_cast<int>(wait.count());
     }
@@ -88,7 +96,7 @@ class PeerServer::Loop {
         std::erase_if(peers_, [&](Peer& each) {
             const bool is_ready = waited[place++].revents != 0;
             if (is_ready) each.events = each.go_on();
-            return each.events == 0 || each.end <= now;
+            return each.events == 0 || now - each.since >= kPeerDeadline;
         });
     }
 
@@ -101,6 +109,8 @@ class PeerServer::Loop {
     }
 
     void accept_from(const base::Descriptor& socket) {
+        const base::Steady now = base::SystemClock().steady();
+        if (!has_room(now)) return;
         base::Descriptor peer(::accept4(socket.number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!peer.is_open()) {
             // It may have gone again; without descriptors or memory the next one would fail at once, too.
@@ -111,9 +121,7 @@ class PeerServer::Loop {
         PeerStep step = greet_(peer.number());
         if (!step) return;
         if (peers_.size() == kPeersMax) peers_.pop_front();
-        peers_.push_back({.socket = std::move(peer),
-                          .go_on = std::move(step),
-                          .end = base::SystemClock().steady() + kPeerDeadline});
+        peers_.push_back({.socket = std::move(peer), .go_on = std::move(step), .since = now});
     }
 
     std::vector<base::Descriptor> sockets_;

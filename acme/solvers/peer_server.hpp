@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What listens where a CA looks: one thread for all peers. Anybody may come, so nobody gets more than ten
-// seconds, and nobody can keep others out: of too many the one that has been there longest has to go.
+// seconds, and nobody can keep others out: of too many the one that has been there longest has to go, once it
+// has had a second.
 #pragma once
 
 #include <functional>

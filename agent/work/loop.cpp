@@ -54,6 +54,7 @@ Loop::Loop(LoopParts parts, Accepted accepted, const ControlSocket& control)
     : parts_(std::move(parts)),
       control_(control),
       index_file_(parts_.files, accepted.catalogue.ground().agent.state_dir),
+      sessions_(std::make_shared<Sessions>(parts_.store, parts_.transport, parts_.clock)),
       turns_(std::make_shared<Turns>()),
       note_{.since = parts_.clock.now()},
       saved_at_(parts_.clock.steady()),
@@ -72,6 +73,7 @@ void Loop::enter(Accepted accepted) {
     epoch_->surroundings =
         std::make_unique<Surroundings>(epoch_->catalogue.ground(), parts_.store, parts_.files,
                                        parts_.transport, parts_.clock, parts_.progress, parts_.log);
+    epoch_->surroundings->sessions = sessions_;
     epoch_->surroundings->turns = turns_;
     keep_metrics(before.get());
     if (before) {

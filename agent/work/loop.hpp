@@ -119,7 +119,8 @@ class Loop {
     LoopParts parts_;
     const ControlSocket& control_;
     IndexFile index_file_;
-    std::shared_ptr<Turns> turns_;  // of all epochs: a service is reloaded by one at a time
+    std::shared_ptr<Sessions> sessions_;  // of all epochs
+    std::shared_ptr<Turns> turns_;        // of all epochs: a service is reloaded by one at a time
     std::shared_ptr<Epoch> epoch_;
     AgentNote note_;
     Agenda agenda_;

@@ -28,6 +28,7 @@ Surroundings::Surroundings(const Config& the_config, Store& the_store, base::Fil
       progress(the_progress),
       log(the_log),
       dns(the_config.dns.servers),
+      sessions(std::make_shared<Sessions>(the_store, the_transport, the_clock)),
       accounts_(the_store, the_clock, the_log, std::bind_front(&Surroundings::session, this)),
       ledgers_(the_store, the_files, the_clock, the_log, std::bind_front(&Surroundings::time_at, this)),
       clock_watch_(the_files, the_config.agent.state_dir, the_clock, the_log) {}
@@ -46,21 +47,7 @@ std::unique_ptr<HostConfig> host_of(const Config& config, const TargetConfig& ta
 }
 
 acme::Session& Surroundings::session(const CaConfig& ca) {
-    const std::scoped_lock guard(mutex_);
-    auto& session = sessions_[ca.name];
-    if (!session) {
-        session = std::make_unique<acme::Session>(
-            acme::Authority{.name = ca.name,
-                            .directory = ca.directory,
-                            .trust = {.roots_file = ca.roots, .proxy = ca.proxy},
-                            .patience = somebody_waits_ ? &patience_ : nullptr},
-            transport, clock,
-            acme::DirectoryShelf{.recall = [this, name = ca.name,
-                                            url = ca.directory] { return store.kept_directory(name, url); },
-                                 .keep = [this, name = ca.name, url = ca.directory](
-                                             const auto& kept) { store.keep_directory(name, url, kept); }});
-    }
-    return *session;
+    return sessions->with(ca, somebody_waits_ ? &patience_ : nullptr);
 }
 
 Result<acme::Account> Surroundings::account(const CaConfig& ca) {

@@ -24,6 +24,7 @@
 #include "agent/work/ledgers.hpp"
 #include "agent/work/permissions.hpp"
 #include "agent/work/right_clock.hpp"
+#include "agent/work/sessions.hpp"
 #include "agent/work/turns.hpp"
 #include "base/certificate.hpp"
 #include "base/dns.hpp"
@@ -98,6 +99,8 @@ class Surroundings {
     Progress& progress;
     spdlog::logger& log;
     const base::Dns dns;  // asks whom [dns] names
+    /// With all CAs. Set before any work begins where several share them.
+    std::shared_ptr<Sessions> sessions;
     /// Who works at which place. Set before any work begins where several share them.
     std::shared_ptr<Turns> turns = std::make_shared<Turns>();
     /// By the hooks that were asked.
@@ -113,7 +116,6 @@ class Surroundings {
     std::mutex mutex_;
     std::mutex asks_for_time_;  // whoever comes meanwhile waits for the answer
     acme::Patience patience_{acme::kPatienceOfAPerson};
-    std::map<std::string, std::unique_ptr<acme::Session>> sessions_;
     std::map<std::string, std::unique_ptr<acme::Solver>> solvers_;
     std::map<std::string, base::Anchors> anchors_;
     Accounts accounts_;

@@ -15,6 +15,7 @@ from dns import NameServer, Resolver
 from nginx import Nginx
 from pebble import Pebble, make_https_pair, newest_binaries
 from processes import free_port
+from relay import Relay
 from renewd import Renewd
 from sshd import Line, Sshd, User
 
@@ -147,6 +148,12 @@ def fixture_newest_pebble(make_pebble, newest_binaries):
 def fixture_ca_proxy(pebble, open_for_test):
     proxy = CaProxy(pebble)
     return open_for_test(proxy, proxy.close)
+
+
+@pytest.fixture(name='relay')
+def fixture_relay(pebble, open_for_test):
+    relay = Relay(pebble.port)
+    return open_for_test(relay, relay.close)
 
 
 @pytest.fixture(name='make_webroot')

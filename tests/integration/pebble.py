@@ -102,6 +102,11 @@ class Pebble:
         request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), {'User-Agent': 'tests'})
         return urllib.request.urlopen(request, context=trust, timeout=10).read()
 
+    @property
+    def processes(self):
+        """The CA, and its DNS where that is its own."""
+        return [daemon.process.pid for daemon in (self._pebble, self._names) if daemon]
+
     def features(self):
         """What its directory says it can do: 'renewalInfo', 'keyChange', …, and 'profiles'."""
         shown = json.loads(self.ask(self.url))

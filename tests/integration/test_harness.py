@@ -3,12 +3,13 @@
 import datetime
 import json
 import socket
+import subprocess
 import time
 
 import pytest
 
 from caproxy import CaProxy
-from processes import free_port, listens, run, wait_until
+from processes import ENVIRONMENT, free_port, listens, run, wait_until
 from renewd import certificate
 from tls import is_pair, leaf_of, served
 
@@ -97,6 +98,21 @@ def test_ca_proxy_is_slow_for_each_but_not_for_all(pebble, place, open_for_test)
     run('curl', '-s', '--parallel', '--parallel-immediate', '--parallel-max', '40', '--cacert', pebble.roots, '-K', list_of_urls)
     assert 0.1 < time.monotonic() - began < 2
     assert len(proxy.requests()) == 80 and proxy.connections <= 40
+
+
+@pytest.mark.both_pebbles
+def test_relay_counts_what_waits_for_an_answer(pebble, relay):
+    """One after another are rounds of their own, all at once are one; to open a connection is none."""
+    def counted(*options):
+        curl = ['curl', '-s', '--cacert', str(pebble.roots), *options, *5 * [relay.url, '-o', '/dev/null']]
+        with relay.in_rounds(pebble) as rounds, subprocess.Popen(curl, env=ENVIRONMENT) as client:
+            rounds.client = client.pid
+        assert client.returncode == 0
+        return rounds.counted
+    assert counted('--http1.1') == [1, 1, 1, 1, 1] and relay.connections == 1
+    assert counted('--http2') == [1, 1, 1, 1, 1] and relay.connections == 2
+    assert counted('--http2', '--parallel') == [5] and relay.connections == 3
+    assert counted('--http1.1', '--parallel', '--parallel-immediate') == [5] and relay.connections == 8
 
 
 def test_name_server_shows_what_it_was_told_and_every_name_has_an_address(make_name_server):

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // http-01 by a listener of our own, asked over loopback.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -167,7 +168,7 @@ TEST_CASE("listener: peers that say little, nothing or far too much keep nobody 
     const auto solver = acme::make_listener_solver(origin);
     REQUIRE(solver->present(task("t")));
     std::vector<base::Descriptor> idle;
-    for (int i = 0; i < 200; ++i) idle.push_back(connect_to(port));
+    for (int i = 0; i < 300; ++i) idle.push_back(connect_to(port));
     CHECK(ask(origin, kPath + "t").value().body == "t.thumb");
     CHECK(is_hung_up(idle.front()));  // the oldest lost its place to the newer ones
 
@@ -190,6 +191,37 @@ TEST_CASE("listener: peers that say little, nothing or far too much keep nobody 
     REQUIRE(solver->clean_up(task("t")));
     CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(1));
     CHECK(is_hung_up(slow.back()));
+}
+
+TEST_CASE("listener: a CA that looks for a hundred names at once is answered everywhere") {
+    const int port = tests::free_port();
+    const auto solver = acme::make_listener_solver("127.0.0.1:" + std::to_string(port));
+    REQUIRE(solver->present(task("t")));
+    const auto ask_on = [](const base::Descriptor& peer) {
+        const std::string request = "GET " + kPath + "t HTTP/1.1\r\nHost: a.example\r\n\r\n";
+        REQUIRE(::send(peer.number(), request.data(), request.size(), MSG_NOSIGNAL) > 0);
+    };
+    int answered = 0;
+    const auto hear = [&answered](base::Descriptor& peer) {
+        std::array<char, 512> answer{};
+        const ssize_t got = ::recv(peer.number(), answer.data(), answer.size(), 0);
+        answered += got > 0 && contains(std::string(answer.data(), static_cast<std::size_t>(got)), "t.thumb");
+        peer = base::Descriptor();
+    };
+    std::vector<base::Descriptor> peers;
+    // Connected before any of them says a word.
+    for (int i = 0; i < 250; ++i) peers.push_back(connect_to(port));
+    std::ranges::for_each(peers, ask_on);
+    std::ranges::for_each(peers, hear);
+    CHECK(answered == 250);
+    // More than there is room for; nobody leaves before all have come.
+    peers.clear();
+    for (int i = 0; i < 400; ++i) {
+        peers.push_back(connect_to(port));
+        ask_on(peers.back());
+    }
+    std::ranges::for_each(peers, hear);
+    CHECK(answered == 650);
 }
 
 TEST_CASE("listener: shared by many certificates at once") {

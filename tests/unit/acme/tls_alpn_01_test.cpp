@@ -287,7 +287,7 @@ TEST_CASE("tls-alpn-01: silent and talkative strangers do not keep a CA out") {
     const auto solver = acme::make_tls_alpn_solver("127.0.0.1:" + std::to_string(port), clock);
     REQUIRE(solver->present(task("a.example")));
     std::vector<base::Descriptor> silent;
-    for (int i = 0; i < 70; ++i) silent.push_back(connect_to(port));
+    for (int i = 0; i < 260; ++i) silent.push_back(connect_to(port));
     const std::string noise = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
     CHECK(::send(silent.back().number(), noise.data(), noise.size(), MSG_NOSIGNAL) > 0);
     CHECK(shake(port, "a.example", kAcme).certificate);
