@@ -176,6 +176,22 @@ def test_record_of_a_newer_version_is_refused(renewd, pebble):
     assert pebble.orders() == 1
 
 
+@pytest.mark.parametrize('words', [['renew', NAME, '--force'], ['revoke', NAME], ['revoke', NAME, '--now'], ['replace', NAME, '--reason', 'superseded']])
+def test_order_of_a_newer_version_is_refused(renewd, pebble, words):
+    """An open order of a later renewd: exit 7 with its place, it is not touched, and nothing is ordered or revoked."""
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    folder = renewd.live().parent / 'next-test'
+    folder.mkdir()
+    order = folder / 'order.json'
+    order.write_text('{"version": 99, "digest": "", "order": {}}')
+    outcome = renewd.run(*words, expect=7)
+    assert f'{order}: was written by a later renewd' in outcome.text and 'use that version' in outcome.text
+    assert [one.name for one in folder.iterdir()] == ['order.json'] and json.loads(order.read_text())['version'] == 99
+    record = json.loads((renewd.live().parent / 'record.json').read_text())['record']
+    assert record['revocations'] == [] and pebble.orders() == 1
+
+
 def test_too_little_space_starts_no_order(renewd, pebble):
     """Less free than min_free: exit 7, said so, nothing asked of the CA."""
     renewd.configure(certificate(), agent='min_free = "1000000GiB"')

@@ -36,6 +36,21 @@ TEST_CASE("damaged: an order of a later version is refused and stays as it is") 
     CHECK(base::to_string(open.error().code) == "state/newer-version");
     CHECK(open.error().message.find(home.path("next-letsencrypt/order.json")) != std::string::npos);
     CHECK(home.read("next-letsencrypt/order.json") == later);
+
+    // A revocation wants no order that was begun before it: nor does it get rid of this one, or of any.
+    agent::OpenOrder other = Material().order;
+    other.ordered_for.ca = "another";
+    REQUIRE(home.store().begin_order(kName, other));
+    REQUIRE(home.store().order_placed(kName, other));
+    const auto dropped = home.store().drop_orders(kName);
+    REQUIRE_FALSE(dropped);
+    CHECK(base::to_string(dropped.error().code) == "state/newer-version");
+    CHECK(dropped.error().message.find(home.path("next-letsencrypt/order.json")) != std::string::npos);
+    CHECK(home.read("next-letsencrypt/order.json") == later);
+    CHECK(std::filesystem::exists(home.path("next-another/order.json")));
+    home.write("next-letsencrypt/order.json", "{\"torn");
+    CHECK(home.store().drop_orders(kName));
+    CHECK_FALSE(std::filesystem::exists(home.path("next-letsencrypt")));
 }
 
 TEST_CASE("damaged: an order that cannot be gone on with waits for a person, who is told what there is") {
