@@ -22,10 +22,10 @@
 #include "agent/tell/overview.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/control.hpp"
+#include "agent/work/in_turn.hpp"
 #include "agent/work/local_rights.hpp"
 #include "agent/work/status_now.hpp"
 #include "base/encoding.hpp"
-#include "base/patience.hpp"
 #include "base/service_manager.hpp"
 
 namespace agent {
@@ -195,8 +195,9 @@ Result<std::string> find_certificate(Workshop& shop, const std::string& name) {
 }
 
 Result<std::unique_ptr<Keeper>> open_in_turn(Workshop& shop, const std::string& name) {
-    return base::take_patiently(shop.clock, shop.options.wait, base::Milliseconds(100),
-                                [&] { return Keeper::open(*shop.store, name, shop.clock.now()); });
+    auto keeper = open_in_turn(*shop.surroundings, name, shop.options.wait);
+    shop.progress->finish(name, "");
+    return keeper;
 }
 
 void tell_agent_of(const Workshop& shop, const std::vector<std::string>& certificates) {

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever ends a run, the next one goes on from the same order, and the CA never issues a second certificate for it."""
+import contextlib
+import fcntl
 import json
 import os
+import pty
+import select
 import signal
+import subprocess
 
 import pytest
 
-from processes import wait_until
+from processes import ENVIRONMENT, wait_until
 from renewd import NAME, certificate, nginx_target
 from tls import leaf_of, served
 
@@ -142,6 +147,31 @@ def test_two_at_once(renewd, pebble, ca_proxy):
     assert second.wait(timeout=60) == 0
     assert first.wait(timeout=60) in (0, 3)
     assert pebble.issued() == 1 and pebble.orders() == 1
+
+
+@pytest.mark.parametrize('words', [['renew', NAME, '--force'], ['renew', NAME, '--dry-run'], ['pause', NAME]])
+def test_a_command_says_at_once_whom_it_waits_for(renewd, pebble, words):
+    """On a terminal: that another renewd is at work on the certificate, and which process it is. Then it goes on."""
+    renewd.configure(certificate(), ca=f'staging = "{pebble.url}"')
+    renewd.run('renew', expect=0)
+    terminal, other_end = pty.openpty()
+    with (renewd.live().parent / '.lock').open('r+') as lock:
+        lock.write(f'{os.getpid():10}\n')
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen([str(renewd.binary), *words, '--config', str(renewd.config)], stdin=subprocess.DEVNULL,
+                                   stdout=other_end, stderr=other_end, env=ENVIRONMENT)
+        os.close(other_end)
+        shown = ''
+        while f'is locked by process {os.getpid()}' not in shown:
+            assert select.select([terminal], [], [], 10)[0], f'it says nothing: {shown}'
+            shown += os.read(terminal, 65536).decode()
+        assert f'{NAME}  waiting for another' in shown
+    with contextlib.suppress(OSError):  # EIO: the end
+        while os.read(terminal, 65536):
+            pass
+    os.close(terminal)
+    assert process.wait(timeout=20) == 0
 
 
 def test_lost_record_is_put_together_again(renewd, pebble, nginx):
