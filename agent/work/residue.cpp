@@ -17,7 +17,7 @@ base::Error left_behind(const CertificateConfig& certificate, const acme::Challe
                         const base::Error& error) {
     base::Error told = error;
     told.message = certificate.name + ": a challenge for " + task.identifier.value +
-                   " is still there after its order: " + error.message;
+                   " could not be taken away: " + error.message;
     return std::move(told).during("authorize");
 }
 

@@ -296,7 +296,7 @@ def test_a_record_that_could_not_be_removed_is_removed_later(make_pebble, make_r
     challenge = f'_acme-challenge.{NAME}'
     assert len(name_server.txt(challenge)) == 1
     told = [one for one in renewd.certificate()['conditions'] if one['code'] == 'provider/failed']
-    assert len(told) == 1 and 'is still there after its order' in told[0]['message'] and 'the API is down' in told[0]['message']
+    assert len(told) == 1 and f'a challenge for {NAME} could not be taken away: ' in told[0]['message'] and 'the API is down' in told[0]['message']
     works.touch()
     renewd.run('run', '--once', expect=0)
     assert name_server.txt(challenge) == [] and renewd.certificate()['conditions'] == []
