@@ -84,6 +84,26 @@ def test_record_of_a_killed_run_is_taken_away(make_pebble, make_renewd, make_nam
     assert not dns.txt('_acme-challenge.www.example.test')
 
 
+@pytest.mark.parametrize('words', [['renew', NAME, '--force'], ['renew', NAME, '--dry-run']])
+def test_agent_takes_over_from_a_command_that_is_killed(renewd, pebble, ca_proxy, open_for_test, words):
+    """A person's command, killed while its challenge is up: an agent that runs does not wait for the certificate's next hour."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate(), ca=f'staging = "{ca_proxy.url}"')
+    renewd.run('renew', expect=0)
+    agent = renewd.start('run')
+    open_for_test(agent, lambda: os.killpg(agent.pid, signal.SIGKILL))
+    wait_until(lambda: renewd.status()['agent']['running'], 'the agent')
+    challenges = renewd.webroot / '.well-known/acme-challenge'
+    ca_proxy.hold_answer('/chalZ')
+    kill_when(renewd.start(*words), ca_proxy.held.is_set, 'the challenge to be answered')
+    assert len(list(challenges.iterdir())) == 1, 'it was killed too early'
+    ca_proxy.release()
+    wait_until(lambda: not list(challenges.iterdir()), 'the agent to take it away', 20)
+    if '--force' in words:
+        wait_until(lambda: renewd.certificate()['generation'] == 2, 'the agent to go on with the order', 20)
+    assert pebble.orders() == 2
+
+
 @pytest.mark.parametrize('sent', [signal.SIGINT, signal.SIGKILL])
 def test_record_of_a_rehearsal_that_was_ended_is_taken_away(make_pebble, make_renewd, make_name_server, sent):
     """renew --dry-run, ended while it waits for a name server that lags: the next pass takes its value away, a stranger's stays."""
