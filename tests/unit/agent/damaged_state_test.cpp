@@ -3,7 +3,6 @@
 // told and kept, and nothing is ordered because of it.
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <ostream>
 
