@@ -220,7 +220,7 @@ class Checker {
         note(
             "dns",
             "the resolver does not check DNSSEC, as far as can be seen: a zone with broken signatures, which "
-            "every CA refuses, would pass here for well;  servers under [dns] can name one that does");
+            "every CA refuses, would pass here for well; servers under [dns] can name one that does");
     }
 
     void check_certificate(const CertificateConfig& certificate) {

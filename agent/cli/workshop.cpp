@@ -22,10 +22,10 @@
 #include "agent/tell/overview.hpp"
 #include "agent/tell/words.hpp"
 #include "agent/work/control.hpp"
+#include "agent/work/in_turn.hpp"
 #include "agent/work/local_rights.hpp"
 #include "agent/work/status_now.hpp"
 #include "base/encoding.hpp"
-#include "base/patience.hpp"
 #include "base/service_manager.hpp"
 
 namespace agent {
@@ -195,8 +195,9 @@ Result<std::string> find_certificate(Workshop& shop, const std::string& name) {
 }
 
 Result<std::unique_ptr<Keeper>> open_in_turn(Workshop& shop, const std::string& name) {
-    return base::take_patiently(shop.clock, shop.options.wait, base::Milliseconds(100),
-                                [&] { return Keeper::open(*shop.store, name, shop.clock.now()); });
+    auto keeper = open_in_turn(*shop.surroundings, name, shop.options.wait);
+    shop.progress->finish(name, "");
+    return keeper;
 }
 
 void tell_agent_of(const Workshop& shop, const std::vector<std::string>& certificates) {
@@ -246,9 +247,19 @@ std::vector<std::string> select_targets(const Config& config, const Options& opt
 
 namespace {
 
+constexpr base::Milliseconds kAgentPatience{1'000};  // it answers at once, or is stuck itself
+
+/// By itself it is up to date, and where it could not write its note (a full disk), that is an older one.
+std::optional<AgentNote> note_of_agent(Workshop& shop) {
+    const std::string& state = shop.config.agent.state_dir;
+    const auto said = ask_agent(state, kNoteQuestion, kAgentPatience);
+    auto note = said ? parse_note(*said) : std::nullopt;
+    return note ? note : read_note(shop.files, state);
+}
+
 AgentStatus agent_status(Workshop& shop) {
     AgentStatus status{.config_error = shop.config_error, .config_accepted_at = shop.config_accepted_at};
-    if (const auto note = read_note(shop.files, shop.config.agent.state_dir)) {
+    if (const auto note = note_of_agent(shop)) {
         status.is_running = true;
         status.since = note->since;
         // Of the files as the agent found them: they may have been mended, or broken, since.
@@ -263,8 +274,7 @@ AgentStatus agent_status(Workshop& shop) {
 /// What only a write finds out (a disk that answers with errors), the agent that runs has met: a command that
 /// only reads has it from there.
 void note_trouble_of_the_agent(const Workshop& shop, StoreStatus& store) {
-    constexpr base::Milliseconds kPatience{1'000};  // it answers at once, or is stuck itself
-    const auto met = ask_agent(shop.config.agent.state_dir, kStateQuestion, kPatience);
+    const auto met = ask_agent(shop.config.agent.state_dir, kStateQuestion, kAgentPatience);
     if (!met || met->empty()) return;
     store.errors.push_back(
         {.code = Code::StateUnwritable,

@@ -37,7 +37,7 @@ std::string start_of(std::int64_t process) {
 
 }  // namespace
 
-base::Result<void> write_note(base::Files& files, const std::string& state_dir, const AgentNote& note) {
+std::string to_text(const AgentNote& note) {
     const std::int64_t ours = ::getpid();
     const json text = {
         {"version", 1},
@@ -47,8 +47,11 @@ base::Result<void> write_note(base::Files& files, const std::string& state_dir, 
         {"config_error", note.config_error},
         {"config_accepted_at",
          note.config_accepted_at ? json(base::format_instant(*note.config_accepted_at)) : json(nullptr)}};
-    return as_state(base::write_whole(files, path_in(state_dir),
-                                      text.dump(1, ' ', false, json::error_handler_t::replace), kPrivate));
+    return text.dump(1, ' ', false, json::error_handler_t::replace);
+}
+
+base::Result<void> write_note(base::Files& files, const std::string& state_dir, const AgentNote& note) {
+    return as_state(base::write_whole(files, path_in(state_dir), to_text(note), kPrivate));
 }
 
 void remove_note(base::Files& files, const std::string& state_dir) {
@@ -57,8 +60,11 @@ void remove_note(base::Files& files, const std::string& state_dir) {
 
 std::optional<AgentNote> read_note(base::Files& files, const std::string& state_dir) {
     const auto text = base::read_file(files, path_in(state_dir), kStateFileMax);
-    if (!text) return std::nullopt;
-    const json note = json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    return text ? parse_note(*text) : std::nullopt;
+}
+
+std::optional<AgentNote> parse_note(std::string_view text) {
+    const json note = json::parse(text, nullptr, /*allow_exceptions=*/false);
     try {
         const auto process = note.at("process").get<std::int64_t>();
         const auto since = base::parse_instant(note.at("since").get<std::string>());

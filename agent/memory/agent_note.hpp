@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.hpp"
 #include "base/file.hpp"
@@ -18,6 +19,11 @@ struct AgentNote {
     std::optional<base::Instant> config_accepted_at{};  // of the one that is in force
     friend bool operator==(const AgentNote&, const AgentNote&) = default;
 };
+
+/// In the name of this process.
+[[nodiscard]] std::string to_text(const AgentNote& note);
+/// Nothing if it is of a process that is gone.
+[[nodiscard]] std::optional<AgentNote> parse_note(std::string_view text);
 
 /// In the name of this process. Not durable: it means nothing after a power cut. state/….
 [[nodiscard]] base::Result<void> write_note(base::Files& files, const std::string& state_dir,

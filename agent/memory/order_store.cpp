@@ -117,13 +117,15 @@ Result<void> FileStore::drop_orders(const std::string& certificate) {
 }
 
 Result<void> FileStore::drop_orders_but(const std::string& certificate, const std::string& kept) {
-    bool any = false;
-    for (const std::string& place : TRY(order_places(certificate))) {
-        if (place == kept) continue;
-        TRY(remove_at_once(files_, place));
-        any = true;
+    std::vector<std::string> places = TRY(order_places(certificate));
+    std::erase(places, kept);
+    // One that cannot be read at all is given up with the others; one of a later renewd keeps them all.
+    for (const std::string& place : places) {
+        const auto order = read_order(certificate, place);
+        if (!order && order.error().code == Code::StateNewer) return tl::make_unexpected(order.error());
     }
-    return any ? as_state(base::sync_directory(files_, home(certificate))) : Result<void>{};
+    for (const std::string& place : places) TRY(remove_at_once(files_, place));
+    return !places.empty() ? as_state(base::sync_directory(files_, home(certificate))) : Result<void>{};
 }
 
 Result<void> FileStore::complete(const std::string& certificate, const GenerationRecord& record,

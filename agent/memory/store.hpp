@@ -70,6 +70,7 @@ class Store {
     /// Makes durable that the order is about to be asked for, and its URL, before anything is done with it.
     [[nodiscard]] virtual base::Result<void> order_placed(const std::string& certificate,
                                                           const OpenOrder& order) = 0;
+    /// All of them, whatever can be read of them; none where one is of a later renewd: state/newer-version.
     [[nodiscard]] virtual base::Result<void> drop_orders(const std::string& certificate) = 0;
 
     /// The number the next generation gets: above every one that was ever used.

@@ -52,6 +52,9 @@ void tell_agent(const std::string& state_dir, std::string_view line);
 /// Asks why the agent cannot read or write its state; the answer is empty where it can.
 inline constexpr std::string_view kStateQuestion = "state";
 
+/// Asks for what the agent's note says (agent_note.hpp), as it is now.
+inline constexpr std::string_view kNoteQuestion = "note";
+
 /// "changed NAME": a command has worked on this certificate.
 [[nodiscard]] std::string changed_line(const std::string& certificate);
 /// The certificate of such a line; empty for any other.

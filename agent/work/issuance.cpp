@@ -154,8 +154,10 @@ Result<acme::Issued> Issuance::issue_once() {
                  s_.remember(certificate_.name, {.what = "ordered", .text = "at " + ca_.name});
                  return kept;
              },
-         .about_to_present =
-             [this](const auto& tasks) { return expect_residue(s_, certificate_, keeper_, tasks); },
+         .about_to_present = [this](const auto& tasks) -> Result<void> {
+             return wish_.by_hand ? expect_residue_of_command(s_, certificate_, keeper_, tasks)
+                                  : expect_residue(s_, certificate_, keeper_, tasks);
+         },
          .taken_away = [this](const auto& task) { forget_residue(s_, certificate_, keeper_, task); },
          .left_behind =
              [this](const acme::ChallengeTask& task, const base::Error& error) {

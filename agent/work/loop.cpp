@@ -330,6 +330,7 @@ void Loop::hear() {
     for (const ControlLine& line : control_.hear()) {
         if (line.text == kStateQuestion)
             control_.answer(line, let_down_.empty() ? std::string_view() : let_down_.begin()->second);
+        if (line.text == kNoteQuestion) control_.answer(line, to_text(note_));
         const std::string certificate = certificate_changed(line.text);
         if (!certificate.empty() && agenda_.knows(certificate)) agenda_.put(certificate, Instant{});
     }

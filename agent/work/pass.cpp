@@ -15,11 +15,11 @@
 #include "agent/work/ca_work.hpp"
 #include "agent/work/deploy.hpp"
 #include "agent/work/findings.hpp"
+#include "agent/work/in_turn.hpp"
 #include "agent/work/look.hpp"
 #include "agent/work/outlook.hpp"
 #include "agent/work/run_hooks.hpp"
 #include "base/parallel.hpp"
-#include "base/patience.hpp"
 
 namespace agent {
 
@@ -120,7 +120,7 @@ class Pass {
     }
 
     Result<void> work() {
-        keeper_ = TRY(take_turn());
+        keeper_ = TRY(open_in_turn(s_, certificate_.name, options_.wait));
         TRY(tell_findings(s_, certificate_.name, *keeper_));
         if (options_.revocation) TRY(want_revoked(s_, certificate_, *keeper_, *options_.revocation));
         at_ca_.begin(*keeper_, *errand_);
@@ -212,15 +212,6 @@ class Pass {
         const auto& done = action == TargetAction::Deploy ? done_.deployed : done_.looked_at;
         std::erase_if(names, [&](const std::string& name) { return done.contains(name); });
         return names;
-    }
-
-    Result<std::unique_ptr<Keeper>> take_turn() {
-        return base::take_patiently(s_.clock, options_.wait, base::Milliseconds(100), [&] {
-            auto keeper = Keeper::open(s_.store, certificate_.name, s_.clock.now());
-            if (!keeper && keeper.error().code == base::Code::StateLocked && options_.wait.count() > 0)
-                s_.progress.step(certificate_.name, "waiting", "for another renewd");
-            return keeper;
-        });
     }
 
     Result<void> deploy_what_is_due() {

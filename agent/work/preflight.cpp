@@ -166,7 +166,7 @@ class Preflight {
         for (const Presented& each : presented_) {
             if (each.solver->outlives_us()) tasks.push_back(each.task);
         }
-        const auto kept = expect_residue(s_, certificate_, *keeper_, tasks);
+        const auto kept = expect_residue_of_command(s_, certificate_, *keeper_, tasks);
         if (!kept) trials_.push_back({.what = "challenges", .error = kept.error()});
         return kept.has_value();
     }

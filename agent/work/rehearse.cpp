@@ -94,7 +94,9 @@ class Stage {
             {.solver_for = [this](const base::Identifier& name) { return s_.solver(certificate_, name); },
              .order_placed = [](const std::string&) -> Result<void> { return {}; },
              .about_to_present =
-                 [this](const auto& tasks) { return expect_residue(s_, certificate_, *keeper_, tasks); },
+                 [this](const auto& tasks) {
+                     return expect_residue_of_command(s_, certificate_, *keeper_, tasks);
+                 },
              .taken_away = [this](const auto& task) { forget_residue(s_, certificate_, *keeper_, task); },
              .left_behind = [this](const acme::ChallengeTask& task,
                                    const base::Error& error) { note_left(task, error); },

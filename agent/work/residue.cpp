@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "agent/plan/retry.hpp"
+#include "agent/work/control.hpp"
 
 namespace agent {
 
@@ -17,7 +18,7 @@ base::Error left_behind(const CertificateConfig& certificate, const acme::Challe
                         const base::Error& error) {
     base::Error told = error;
     told.message = certificate.name + ": a challenge for " + task.identifier.value +
-                   " is still there after its order: " + error.message;
+                   " could not be taken away: " + error.message;
     return std::move(told).during("authorize");
 }
 
@@ -53,6 +54,13 @@ Result<void> expect_residue(Surroundings& s, const CertificateConfig& certificat
     if (fresh.empty()) return {};
     return keeper.change(
         [&](Record& changed) { changed.residue.insert(changed.residue.end(), fresh.begin(), fresh.end()); });
+}
+
+Result<void> expect_residue_of_command(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,
+                                       const std::vector<acme::ChallengeTask>& tasks) {
+    TRY(expect_residue(s, certificate, keeper, tasks));
+    tell_agent(s.config.agent.state_dir, changed_line(certificate.name));
+    return {};
 }
 
 void forget_residue(Surroundings& s, const CertificateConfig& certificate, Keeper& keeper,

@@ -16,6 +16,13 @@ namespace agent {
                                                 const CertificateConfig& certificate, Keeper& keeper,
                                                 const std::vector<acme::ChallengeTask>& tasks);
 
+/// The same for a command: an agent that runs is told, waits for the command's end, and takes over where it
+/// is killed before that.
+[[nodiscard]] base::Result<void> expect_residue_of_command(Surroundings& surroundings,
+                                                           const CertificateConfig& certificate,
+                                                           Keeper& keeper,
+                                                           const std::vector<acme::ChallengeTask>& tasks);
+
 /// To be called for each that has been taken away. Durable with the next change of the record: until then it
 /// is at worst taken away twice.
 void forget_residue(Surroundings& surroundings, const CertificateConfig& certificate, Keeper& keeper,

@@ -231,6 +231,19 @@ def test_what_is_broken_by_hand_is_repaired_by_the_agent(renewd, nginx, start_ag
     assert renewd.certificate()['generation'] == 2
 
 
+def test_status_asks_the_agent_that_runs(renewd, start_agent):
+    """Its note may be an old one (a disk that was full when it was to be written), or gone: what it says itself is what counts."""
+    renewd.configure(certificate())
+    start_agent().wait_for('looks after 1 certificate')
+    before = renewd.status()['agent']
+    assert before['running'] and before['config'] == 'ok'
+    note = renewd.state / 'agent.json'
+    note.write_text(json.dumps({**json.loads(note.read_text()), 'config_error': 'renewd.toml:3:1: long since mended'}))
+    assert renewd.status()['agent'] == before
+    note.unlink()
+    assert renewd.status()['agent'] == before
+
+
 def test_two_agents_on_one_state_directory_do_no_harm(renewd, pebble, nginx, start_agent):
     """The second waits for as long as it is told to, says who is there, and leaves with 6."""
     renewd.configure(certificate(nginx_target(nginx)))

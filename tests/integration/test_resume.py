@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever ends a run, the next one goes on from the same order, and the CA never issues a second certificate for it."""
+import contextlib
+import fcntl
 import json
 import os
+import pty
+import select
 import signal
+import subprocess
 
 import pytest
 
-from processes import wait_until
+from processes import ENVIRONMENT, wait_until
 from renewd import NAME, certificate, nginx_target
 from tls import leaf_of, served
 
@@ -79,6 +84,26 @@ def test_record_of_a_killed_run_is_taken_away(make_pebble, make_renewd, make_nam
     assert not dns.txt('_acme-challenge.www.example.test')
 
 
+@pytest.mark.parametrize('words', [['renew', NAME, '--force'], ['renew', NAME, '--dry-run']])
+def test_agent_takes_over_from_a_command_that_is_killed(renewd, pebble, ca_proxy, open_for_test, words):
+    """A person's command, killed while its challenge is up: an agent that runs does not wait for the certificate's next hour."""
+    renewd.ca_url = ca_proxy.url
+    renewd.configure(certificate(), ca=f'staging = "{ca_proxy.url}"')
+    renewd.run('renew', expect=0)
+    agent = renewd.start('run')
+    open_for_test(agent, lambda: os.killpg(agent.pid, signal.SIGKILL))
+    wait_until(lambda: renewd.status()['agent']['running'], 'the agent')
+    challenges = renewd.webroot / '.well-known/acme-challenge'
+    ca_proxy.hold_answer('/chalZ')
+    kill_when(renewd.start(*words), ca_proxy.held.is_set, 'the challenge to be answered')
+    assert len(list(challenges.iterdir())) == 1, 'it was killed too early'
+    ca_proxy.release()
+    wait_until(lambda: not list(challenges.iterdir()), 'the agent to take it away', 20)
+    if '--force' in words:
+        wait_until(lambda: renewd.certificate()['generation'] == 2, 'the agent to go on with the order', 20)
+    assert pebble.orders() == 2
+
+
 @pytest.mark.parametrize('sent', [signal.SIGINT, signal.SIGKILL])
 def test_record_of_a_rehearsal_that_was_ended_is_taken_away(make_pebble, make_renewd, make_name_server, sent):
     """renew --dry-run, ended while it waits for a name server that lags: the next pass takes its value away, a stranger's stays."""
@@ -144,6 +169,31 @@ def test_two_at_once(renewd, pebble, ca_proxy):
     assert pebble.issued() == 1 and pebble.orders() == 1
 
 
+@pytest.mark.parametrize('words', [['renew', NAME, '--force'], ['renew', NAME, '--dry-run'], ['pause', NAME]])
+def test_a_command_says_at_once_whom_it_waits_for(renewd, pebble, words):
+    """On a terminal: that another renewd is at work on the certificate, and which process it is. Then it goes on."""
+    renewd.configure(certificate(), ca=f'staging = "{pebble.url}"')
+    renewd.run('renew', expect=0)
+    terminal, other_end = pty.openpty()
+    with (renewd.live().parent / '.lock').open('r+') as lock:
+        lock.write(f'{os.getpid():10}\n')
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen([str(renewd.binary), *words, '--config', str(renewd.config)], stdin=subprocess.DEVNULL,
+                                   stdout=other_end, stderr=other_end, env=ENVIRONMENT)
+        os.close(other_end)
+        shown = ''
+        while f'is locked by process {os.getpid()}' not in shown:
+            assert select.select([terminal], [], [], 10)[0], f'it says nothing: {shown}'
+            shown += os.read(terminal, 65536).decode()
+        assert f'{NAME}  waiting for another' in shown
+    with contextlib.suppress(OSError):  # EIO: the end
+        while os.read(terminal, 65536):
+            pass
+    os.close(terminal)
+    assert process.wait(timeout=20) == 0
+
+
 def test_lost_record_is_put_together_again(renewd, pebble, nginx):
     """Both copies of the record are gone, or no JSON: it is rebuilt from the generations; nothing is ordered."""
     renewd.configure(certificate(nginx_target(nginx)))
@@ -174,6 +224,22 @@ def test_record_of_a_newer_version_is_refused(renewd, pebble):
     assert 'state/newer-version' in outcome.text or 'newer' in outcome.text
     assert before == {path: path.read_bytes() for path in renewd.live().parent.glob('record.json*')}
     assert pebble.orders() == 1
+
+
+@pytest.mark.parametrize('words', [['renew', NAME, '--force'], ['revoke', NAME], ['revoke', NAME, '--now'], ['replace', NAME, '--reason', 'superseded']])
+def test_order_of_a_newer_version_is_refused(renewd, pebble, words):
+    """An open order of a later renewd: exit 7 with its place, it is not touched, and nothing is ordered or revoked."""
+    renewd.configure(certificate())
+    renewd.run('renew', expect=0)
+    folder = renewd.live().parent / 'next-test'
+    folder.mkdir()
+    order = folder / 'order.json'
+    order.write_text('{"version": 99, "digest": "", "order": {}}')
+    outcome = renewd.run(*words, expect=7)
+    assert f'{order}: was written by a later renewd' in outcome.text and 'use that version' in outcome.text
+    assert [one.name for one in folder.iterdir()] == ['order.json'] and json.loads(order.read_text())['version'] == 99
+    record = json.loads((renewd.live().parent / 'record.json').read_text())['record']
+    assert record['revocations'] == [] and pebble.orders() == 1
 
 
 def test_too_little_space_starts_no_order(renewd, pebble):

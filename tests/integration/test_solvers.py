@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names proven in every way, by a real CA and real name servers; nothing that was presented stays behind."""
 import json
+import os
+import pathlib
 
 import pytest
 
@@ -207,6 +209,51 @@ def test_a_name_that_cannot_be_proven_is_told_before_anything_is_done(renewd, pe
     assert pebble.orders() == 0
 
 
+ACME_SH = """
+_initpath() { [ ! -f "$LE_CONFIG_HOME/account.conf" ] || . "$LE_CONFIG_HOME/account.conf"; }
+_info() { echo "$1"; }
+_err() { echo "$1" >&2; return 1; }
+_saveaccountconf_mutable() { echo "SAVED_$1='$2'" >> "$LE_CONFIG_HOME/account.conf"; }
+"$@"
+"""
+
+
+def acme_sh_solver(place, name_server):
+    """acme.sh, or what stands in for it, and a script for it that adds values one by one and can only remove all of a name; its [solver.sh]."""
+    home, config = place / 'acme.sh', place / 'acme.sh-config'
+    home.mkdir()
+    original = os.environ.get('ACME_SH_HOME')
+    (home / 'acme.sh').write_text(pathlib.Path(original, 'acme.sh').read_text() if original else ACME_SH)
+    (home / 'dns_knot.sh').write_text(f'''
+dns_knot_add() {{
+  [ -n "$KNOT_SERVER" ] || {{ _err "no server"; return 1; }}
+  _saveaccountconf_mutable KNOT_SERVER "$KNOT_SERVER"
+  _info "adding $2"
+  knot_update "add $1. 60 TXT $2"
+}}
+dns_knot_rm() {{ KNOT_SERVER=$SAVED_KNOT_SERVER; knot_update "del $1. TXT"; }}
+knot_update() {{ printf '%s\\n' "server $KNOT_SERVER 53" 'zone {APEX}.' "$1" send | knsupdate -v -k {name_server._key_file}; }}
+''')
+    return config, f'''[solver.sh]
+type = "dns-01"
+provider = "acme.sh"
+hook = "dns_knot"
+home = "{home}"
+config_home = "{config}"
+environment = {{ KNOT_SERVER = "{name_server.address}" }}
+'''
+
+
+def test_a_script_of_acme_sh_that_removes_all_values_of_a_name(with_dns, place):
+    """A wildcard and its parent are both proven before either is removed; what the script saves is where it looks for it."""
+    config, solver = acme_sh_solver(place, with_dns.dns)
+    with_dns.configure(with_dns.dns.dns_toml, solver, certificate(name=APEX, names=[APEX, f'*.{APEX}'], solver='sh'))
+    with_dns.run('renew', expect=0)
+    assert names_in(with_dns, APEX) == [f'DNS:*.{APEX}', f'DNS:{APEX}'] and with_dns.pebble.orders() == 1
+    assert with_dns.dns.txt(CHALLENGE) == []
+    assert [one.name for one in config.iterdir()] == ['account.conf'] and config.stat().st_mode & 0o777 == 0o700
+
+
 def solver_with_an_api_that_is_down(place, name_server):
     """A DNS program that presents and cannot clean up, until the file that is returned is there; and its [solver.run]."""
     works = place / 'works-again'
@@ -249,7 +296,7 @@ def test_a_record_that_could_not_be_removed_is_removed_later(make_pebble, make_r
     challenge = f'_acme-challenge.{NAME}'
     assert len(name_server.txt(challenge)) == 1
     told = [one for one in renewd.certificate()['conditions'] if one['code'] == 'provider/failed']
-    assert len(told) == 1 and 'is still there after its order' in told[0]['message'] and 'the API is down' in told[0]['message']
+    assert len(told) == 1 and f'a challenge for {NAME} could not be taken away: ' in told[0]['message'] and 'the API is down' in told[0]['message']
     works.touch()
     renewd.run('run', '--once', expect=0)
     assert name_server.txt(challenge) == [] and renewd.certificate()['conditions'] == []

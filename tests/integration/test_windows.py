@@ -150,6 +150,7 @@ def test_gone_from_the_configuration_is_removed_until_it_is_forgotten(renewd, ng
         time.sleep(1)
         assert waiting.poll() is None
     told = waiting.communicate(timeout=20)[0]
+    assert f'{NAME}  waiting for another renewd' in told
     assert waiting.returncode == 0
     assert 'generation 1 with its key, still valid until' in told and 'last seen on web 127.0.0.1:' in told
     assert 'nobody renews it there any more' in told

@@ -9,8 +9,10 @@
 // would leave in its home (HTTP headers, a certificate's settings, CAs) goes to a directory that is
 // removed at the end.
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <utility>
 
 #include <unistd.h>
@@ -29,7 +31,9 @@ namespace {
 
 // $0 is acme.sh; $1 ":", $2 the script, $3 the function, $4 and $5 what it is given. acme.sh ends with
 // `main "$@"`, which runs the function that $1 names: ":" does nothing, and leaves everything defined.
-// _initpath is what acme.sh itself calls before a script; it reads account.conf.
+// _initpath is what acme.sh itself calls before a script; it reads account.conf. A config_home that is not
+// there yet is made, as acme.sh would: without it a script succeeds, and what it saves is lost unseen. It is
+// locked, as account.conf is emptied and written anew for each value, and another renewd may be at work.
 constexpr const char* kDriver = R"(renewd_scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$renewd_scratch"' EXIT
 trap 'exit 143' HUP INT TERM
@@ -39,6 +43,11 @@ CA_HOME=$renewd_scratch/ca
 LE_TEMP_DIR=$renewd_scratch
 TMPDIR=$renewd_scratch
 export TMPDIR
+mkdir -p -m 700 "$LE_CONFIG_HOME" || exit 1
+if [ -r "$LE_CONFIG_HOME" ] && command -v flock >/dev/null; then
+  exec 9<"$LE_CONFIG_HOME"
+  flock 9
+fi
 . "$0"
 _initpath
 . "$2"
@@ -53,7 +62,7 @@ bool is_hook_name(std::string_view name) {
     return name.starts_with("dns_") && name.size() <= 64 && std::ranges::all_of(name, is_allowed);
 }
 
-/// account.conf is rewritten in place: one script at a time, whatever its solver.
+/// One script at a time, whatever its solver: waiting for the directory's lock counts as a script's own time.
 std::shared_ptr<std::mutex> one_at_a_time() {
     static const auto turn = std::make_shared<std::mutex>();
     return turn;
@@ -86,11 +95,7 @@ class AcmeSh final : public DnsProvider {
     Result<void> run(const char* action, const TxtRecord& record) {
         TRY(check_record(record));
         const std::string acme_sh = home_ + "/acme.sh";
-        if (::access(acme_sh.c_str(), R_OK) != 0) {
-            return base::fail(Code::ProcessNotStarted,
-                              "solver " + runner_.settings().solver + ": there is no acme.sh in " + home_,
-                              "home is the directory acme.sh was installed to, normally /root/.acme.sh");
-        }
+        if (::access(acme_sh.c_str(), R_OK) != 0) return unreadable(acme_sh, errno);
         const std::string script = TRY(find_script());
         std::string name = record.name;  // acme.sh has no final dot
         while (name.ends_with('.')) name.pop_back();
@@ -99,6 +104,18 @@ class AcmeSh final : public DnsProvider {
                         {{"LE_WORKING_DIR", home_}, {"LE_CONFIG_HOME", config_home_}, {"NO_TIMESTAMP", "1"}},
                         hook_ + action)));
         return {};
+    }
+
+    [[nodiscard]] base::Failure unreadable(const std::string& acme_sh, int number) const {
+        const std::string solver = "solver " + runner_.settings().solver + ": ";
+        if (number == ENOENT || number == ENOTDIR) {
+            return base::fail(Code::ProcessNotStarted, solver + "there is no acme.sh in " + home_,
+                              "home is the directory acme.sh was installed to, normally /root/.acme.sh");
+        }
+        return base::fail(
+            Code::ProcessNotStarted,
+            solver + acme_sh + " cannot be read: " + std::generic_category().message(number),
+            "the user renewd runs as must be able to read home and all in it, and to write config_home");
     }
 
     /// Where acme.sh looks: what came with it, then what the user put beside it.

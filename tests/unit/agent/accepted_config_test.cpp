@@ -117,6 +117,8 @@ TEST_CASE("agent note: it is believed as long as its process runs") {
         .since = kNow, .config_error = "renewd.toml:3:1: no", .config_accepted_at = kNow - Seconds(60)};
     REQUIRE(agent::write_note(files, directory.path(), note));
     CHECK(agent::read_note(files, directory.path()) == note);
+    CHECK(agent::parse_note(agent::to_text(note)) == note);
+    CHECK_FALSE(agent::parse_note(""));
     // The number of a process that is gone, or that another one has now.
     const auto text = base::read_file(files, directory / "agent.json", 100'000);
     REQUIRE(text);

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // acme.sh is not in Debian. What stands in for it here does what its callers and scripts can count on: it
 // ends in `main "$@"`, which runs the function its first argument names; _initpath finds the configuration;
-// and the helpers of its DNS API development guide are there.
+// and the helpers of its DNS API development guide are there. Like the original it writes account.conf in
+// place, goes on when that cannot be done, makes no directory, and keeps the log that account.conf asks for.
+// With ACME_SH_HOME, the directory of an installation, the same is asked of the original.
 #include <algorithm>
+#include <cstdlib>
 #include <ostream>
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/file.h>
 
+#include "base/file.hpp"
 #include "tests/unit/acme/dns/programs.hpp"
 
 using programs::code_of;
@@ -22,10 +28,19 @@ constexpr const char* kAcmeSh = R"SH(
 _SCRIPT_="$0"
 DEFAULT_INSTALL_HOME="$HOME/.acme.sh"
 _startswith() { echo "$1" | grep -- "^$2" >/dev/null 2>&1; }
-_info() { [ "$NO_TIMESTAMP" ] || printf '%s' "[$(date)] "; printf '%s\n' "$1"; }
-_err() { _info "$1" >&2; return 1; }
-_debug() { :; }
-_save() { touch "$1"; sed -i "/^$2=/d" "$1"; echo "$2='$3'" >> "$1"; }
+_exists() { type "$1" >/dev/null 2>&1; }
+_say() { [ "$NO_TIMESTAMP" ] || printf '%s' "[$(date)] "; printf '%s\n' "$1"; }
+_log() { [ -z "$LOG_FILE" ] || _say "$1" >> "$LOG_FILE"; }
+_info() { _log "$1"; _say "$1"; }
+_err() { _log "$1"; _say "$1" >&2; return 1; }
+_debug() { _log "$1"; }
+_mktemp() { mktemp; }
+_inithttp() { touch "$HTTP_HEADER"; }
+_save() {
+  [ -f "$1" ] || { touch "$1"; chmod 600 "$1"; }
+  rest=$(grep -v "^$2=" "$1")
+  { [ -z "$rest" ] || printf '%s\n' "$rest"; printf '%s\n' "$2='$3'"; } > "$1"
+}
 _read() { [ ! -f "$1" ] || ( eval "$(grep "^$2=" "$1")"; eval "printf %s \"\$$2\"" ); }
 _saveaccountconf_mutable() { _save "$ACCOUNT_CONF_PATH" "SAVED_$1" "$2"; }
 _readaccountconf_mutable() { _read "$ACCOUNT_CONF_PATH" "SAVED_$1"; }
@@ -35,11 +50,8 @@ _initpath() {
   [ "$LE_CONFIG_HOME" ] || LE_CONFIG_HOME=$LE_WORKING_DIR
   ACCOUNT_CONF_PATH=$LE_CONFIG_HOME/account.conf
   if [ -f "$ACCOUNT_CONF_PATH" ]; then . "$ACCOUNT_CONF_PATH"; fi
-  [ "$CA_HOME" ] || CA_HOME=$LE_CONFIG_HOME/ca
-  mkdir -p "$CA_HOME"
   [ "$HTTP_HEADER" ] || HTTP_HEADER=$LE_CONFIG_HOME/http.header
 }
-_post() { touch "$HTTP_HEADER"; mktemp >/dev/null; printf '%s\n' "$1" "$HTTP_HEADER" "$_H1" >> "$TEST_LOG"; }
 showhelp() { echo 'Usage: acme.sh <command>'; }
 _process() { _err "a command was run: $*"; exit 9; }
 main() {
@@ -63,22 +75,38 @@ dns_mine_add() {
   _savedomainconf MINE_Zone "example.com"
   _info "Adding record"
   export _H1="Authorization: $MINE_Token"
-  _post "add $fulldomain $txtvalue"
+  mine_post "add $fulldomain $txtvalue"
 }
 
 dns_mine_rm() {
   fulldomain=$1
   txtvalue=$2
   export _H1="-"
-  _post "rm $fulldomain $txtvalue"
+  mine_post "rm $fulldomain $txtvalue"
+}
+
+mine_post() {
+  _inithttp
+  _mktemp >/dev/null
+  printf '%s\n' "$1" "$HTTP_HEADER" "$_H1" >> "$TEST_LOG"
 }
 )SH";
+
+std::string text_of(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string acme_sh_text() {
+    const char* const original = std::getenv("ACME_SH_HOME");  // NOLINT(concurrency-mt-unsafe)
+    return original == nullptr ? kAcmeSh : text_of(std::string(original) + "/acme.sh");
+}
 
 /// An acme.sh as installed, and a solver that uses it.
 class Installation {
   public:
     Installation() {
-        static_cast<void>(stage.add("home/acme.sh", kAcmeSh));
+        static_cast<void>(stage.add("home/acme.sh", acme_sh_text()));
         static_cast<void>(stage.add("home/dnsapi/dns_mine.sh", kScript));
         settings.solver = "dns";
         settings.texts = {{"hook", "dns_mine"}, {"home", stage / "home"}, {"timeout", "10s"}};
@@ -149,6 +177,48 @@ TEST_CASE("acme.sh: a config_home of its own leaves the installation as it is") 
     CHECK(acme_sh.files_in("config") == std::set<std::string>{"account.conf"});
 }
 
+TEST_CASE(
+    "acme.sh: a config_home that is not there yet is made for nobody else to read, and what is saved is "
+    "used") {
+    Installation acme_sh;
+    acme_sh.settings.texts["config_home"] = acme_sh.stage / "of/its";
+    acme_sh.settings.environment["MINE_Token"] = "t0ken";
+    REQUIRE(acme_sh.make()->present(record()));
+    acme_sh.settings.environment.erase("MINE_Token");
+    REQUIRE(acme_sh.make()->present(record()));
+    CHECK(acme_sh.posted(5) == "Authorization: t0ken");
+    CHECK(acme_sh.files_in("of/its") == std::set<std::string>{"account.conf"});
+    using std::filesystem::perms;
+    CHECK(std::filesystem::status(acme_sh.stage / "of/its").permissions() == perms::owner_all);
+    CHECK(std::filesystem::status(acme_sh.stage / "of/its/account.conf").permissions() ==
+          (perms::owner_read | perms::owner_write));
+    std::ofstream(acme_sh.stage / "file") << "in the way";
+    acme_sh.settings.texts["config_home"] = acme_sh.stage / "file/config";
+    CHECK(has(message_of(acme_sh.make()->present(record())), "Not a directory"));
+}
+
+TEST_CASE("acme.sh: account.conf is not touched while another process has its directory") {
+    Installation acme_sh;
+    acme_sh.settings.environment["MINE_Token"] = "t0ken";
+    acme_sh.settings.texts["timeout"] = "1s";
+    const base::Descriptor directory(::open((acme_sh.stage / "home").c_str(), O_RDONLY | O_CLOEXEC));
+    REQUIRE(::flock(directory.number(), LOCK_EX) == 0);
+    CHECK(has(message_of(acme_sh.make()->present(record())), "took longer than 1 s"));
+    CHECK_FALSE(std::filesystem::exists(acme_sh.stage / "home/account.conf"));
+    REQUIRE(::flock(directory.number(), LOCK_UN) == 0);
+    acme_sh.settings.texts["timeout"] = "10s";
+    CHECK(acme_sh.make()->present(record()));
+}
+
+TEST_CASE("acme.sh: the log that account.conf asks for is kept") {
+    Installation acme_sh;
+    std::ofstream(acme_sh.stage / "home/account.conf")
+        << "LOG_FILE='" << acme_sh.stage / "acme.sh.log" << "'\nSAVED_MINE_Token='t0ken'\n";
+    REQUIRE(acme_sh.make()->present(record()));
+    CHECK(has(acme_sh.stage.read("acme.sh.log"), "Adding record\n"));
+    CHECK_FALSE(has(acme_sh.stage.read("acme.sh.log"), "t0ken"));
+}
+
 TEST_CASE("acme.sh: a script of the user's own is found beside acme.sh, or where the key says") {
     Installation acme_sh;
     acme_sh.settings.environment["MINE_Token"] = "t0ken";
@@ -175,6 +245,11 @@ TEST_CASE("acme.sh: what is missing is told with the place where it was looked f
     const auto no_acme_sh = acme_sh.make()->present(record());
     CHECK(code_of(no_acme_sh) == "process/not-started");
     CHECK(message_of(no_acme_sh) == "solver dns: there is no acme.sh in " + home);
+    std::filesystem::create_symlink("acme.sh", home + "/acme.sh");
+    const auto unreadable = acme_sh.make()->present(record());
+    CHECK(code_of(unreadable) == "process/not-started");
+    CHECK(message_of(unreadable) ==
+          "solver dns: " + home + "/acme.sh cannot be read: Too many levels of symbolic links");
 }
 
 TEST_CASE("acme.sh: a script that fails is told in its own words") {
