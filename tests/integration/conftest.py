@@ -14,7 +14,7 @@ from caproxy import CaProxy
 from dns import NameServer, Resolver
 from nginx import Nginx
 from pebble import Pebble, make_https_pair, newest_binaries
-from processes import free_port
+from processes import clock_that_is_off, free_port
 from relay import Relay
 from renewd import Renewd
 from sshd import Line, Sshd, User
@@ -53,19 +53,16 @@ def fixture_https(tmp_path_factory):
 @pytest.fixture(name='faster')
 def fixture_faster():
     """The environment of a process whose clocks, timers and sleeps run so many times as fast: faster(100)."""
-    library, = pathlib.Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
-    return lambda times: {'LD_PRELOAD': str(library), 'FAKETIME': f'+0 x{times}'}
+    return lambda times: clock_that_is_off(f'+0 x{times}')
 
 
 @pytest.fixture(name='off_by')
 def fixture_off_by():
     """The environment of a process whose wall clock is off, while the clock that nobody sets is right. Half a day more than so many
     days, so that whole days are what is told: off_by(90), off_by(-30)."""
-    library, = pathlib.Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1')
-
     def environment(days=0, minutes=0):
         minutes += (days * 24 + (12 if days > 0 else -12 if days < 0 else 0)) * 60
-        return {'LD_PRELOAD': str(library), 'FAKETIME': f'{minutes:+}m', 'FAKETIME_DONT_FAKE_MONOTONIC': '1'}
+        return clock_that_is_off(f'{minutes:+}m') | {'FAKETIME_DONT_FAKE_MONOTONIC': '1'}
     return environment
 
 

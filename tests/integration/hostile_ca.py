@@ -7,7 +7,7 @@ import pathlib
 import re
 
 from httpd import Answer, Httpd
-from processes import run
+from processes import ENVIRONMENT, clock_that_is_off, run
 
 CURVE = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
 TOKEN = 'a-token-of-an-honest-length_0123456789'
@@ -59,9 +59,10 @@ class HostileCa:
         names = ','.join(f'DNS:{name}' for name in self.names)
         (self.directory / 'extensions').write_text('\n'.join(self.profile).format(names=names))
         # A certificate that is over by now was made when it was not.
-        days, when = (self.days, []) if int(self.days) > 0 else (1, ['faketime', '-f', '-3d'])
-        run(*when, 'openssl', 'x509', '-req', '-inform', 'DER', '-in', 'csr.der', '-CA', 'issuer.pem', '-CAkey', 'issuer.key', '-CAcreateserial',
-            '-days', days, '-out', 'leaf.pem', '-extfile', 'extensions', *(['-force_pubkey', key] if key else []), cwd=self.directory)
+        days, when = (self.days, {}) if int(self.days) > 0 else (1, clock_that_is_off('-3d'))
+        run('openssl', 'x509', '-req', '-inform', 'DER', '-in', 'csr.der', '-CA', 'issuer.pem', '-CAkey', 'issuer.key', '-CAcreateserial',
+            '-days', days, '-out', 'leaf.pem', '-extfile', 'extensions', *(['-force_pubkey', key] if key else []), cwd=self.directory,
+            env={**ENVIRONMENT, **when})
 
     def chain(self, issuer='issuer'):
         return read(self.directory / 'leaf.pem') + read(self.directory / f'{issuer}.pem')

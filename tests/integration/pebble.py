@@ -9,7 +9,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from processes import ENVIRONMENT, Daemon, free_port, listens, run, wait_until
+from processes import ENVIRONMENT, Daemon, clock_that_is_off, free_port, listens, run, wait_until
 
 
 def make_https_pair(directory):
@@ -18,13 +18,13 @@ def make_https_pair(directory):
     extensions = directory / 'extensions'
     extensions.write_text('subjectAltName=DNS:localhost,DNS:acme-v02.api.letsencrypt.org,IP:127.0.0.1,IP:::1\nextendedKeyUsage=serverAuth\n'
                           'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n')
-    then = ['faketime', '-f', '-100d']
+    then = {**ENVIRONMENT, **clock_that_is_off('-100d')}
     curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-    run(*then, 'openssl', 'req', '-x509', *curve, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '300',
-        '-subj', '/CN=HTTPS of the test CA', '-addext', 'keyUsage=critical,keyCertSign,cRLSign', cwd=directory)
+    run('openssl', 'req', '-x509', *curve, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '300',
+        '-subj', '/CN=HTTPS of the test CA', '-addext', 'keyUsage=critical,keyCertSign,cRLSign', cwd=directory, env=then)
     run('openssl', 'req', *curve, '-keyout', 'key.pem', '-out', 'csr.pem', '-subj', '/CN=localhost', cwd=directory)
-    run(*then, 'openssl', 'x509', '-req', '-in', 'csr.pem', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial',
-        '-days', '300', '-out', 'cert.pem', '-extfile', extensions, cwd=directory)
+    run('openssl', 'x509', '-req', '-in', 'csr.pem', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial',
+        '-days', '300', '-out', 'cert.pem', '-extfile', extensions, cwd=directory, env=then)
     return directory
 
 
