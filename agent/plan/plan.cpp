@@ -246,11 +246,14 @@ std::optional<Instant> earliest_suggested(const Record& record, const Generation
     for (const GenerationRecord& each : record.generations) {
         if (each.number < current.number) before = &each;
     }
-    if (before == nullptr) return std::nullopt;
-    // What was written under a wrong clock holds nothing back.
-    if (before->issued_at > current.issued_at || current.issued_at > now) return std::nullopt;
     const Seconds day = std::min(kLongest, (current.not_after - current.not_before) / 10);
-    if (current.issued_at - before->issued_at >= 2 * day) return std::nullopt;
+    const Seconds lived = before == nullptr ? Seconds(0) : current.issued_at - before->issued_at;
+    // Where nothing is kept of the one before, it is known whether the CA was in a hurry.
+    const bool was_early = before == nullptr
+                               ? record.hurried_by_ca > 0 && record.hurried_by_ca == current.number - 1
+                               : lived < 2 * day;
+    // What was written under a wrong clock holds nothing back.
+    if (!was_early || lived < Seconds(0) || current.issued_at > now) return std::nullopt;
     return current.issued_at + day;
 }
 

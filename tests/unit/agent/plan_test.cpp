@@ -193,6 +193,14 @@ TEST_CASE("plan: a CA that wants one generation after another replaced at once g
         record.suggestion->end = kNow + 2min;
         CHECK(plan(certificate(), record).renewal.at - kNow == std::max<base::Seconds>(c.in, 1min));
     }
+    // `keep = 1`: the one before is gone.
+    agent::Record record = well();
+    record.generations = {generation(3, 6h)};
+    record.suggestion =
+        agent::Suggestion{.generation = 3, .start = kNow - 48h, .end = kNow - 24h, .at = kNow - 30h};
+    CHECK(plan(certificate(), record).renewal.at == kNow - 30h);
+    record.hurried_by_ca = 2;
+    CHECK(plan(certificate(), record).renewal.at == kNow + 18h);
 }
 
 TEST_CASE("plan: a timer that runs every hour renews in the CA's window") {
