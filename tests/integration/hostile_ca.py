@@ -26,7 +26,7 @@ def window(days=0.0, hours=0.0, width=24):
 
 class HostileCa:
     """`twists` is {step: function(answer, ca)}: it changes the answer, whose `body` is still an object then, or gives back another.
-    The steps are 'directory', 'nonce', 'account', 'new', 'order', 'authz', 'challenge', 'finalize', 'cert' and 'ari'."""
+    The steps are 'directory', 'nonce', 'account', 'new', 'order', 'authz', 'challenge', 'finalize', 'cert', 'ari' and 'orders'."""
 
     def __init__(self, directory, https):
         self.directory = pathlib.Path(directory)
@@ -127,6 +127,10 @@ class HostileCa:
 
     def _at_cert(self, _, answer):
         answer.body = self.chain()
+
+    def _at_orders(self, _, answer):
+        """The account's, of which the CA says nothing by itself."""
+        answer.body = {'orders': []}
 
     def _at_ari(self, _, answer):
         answer.body = {'suggestedWindow': window(days=2), 'explanationURL': f'{self.origin}/why'}

@@ -4,7 +4,7 @@ import pytest
 
 from httpd import Answer
 from renewd import certificate
-from test_hostile_ca import endless, fixture_ca, fixture_watched, header  # noqa: F401 (two are fixtures)
+from test_hostile_ca import endless, fixture_ca, fixture_watched, header, put, send  # noqa: F401 (two are fixtures)
 
 MUCH, LESS = 1024 * 1024, 64 * 1024  # bytes that are taken
 HOURS = '+370m'  # later the CA is asked for its renewal information
@@ -92,6 +92,38 @@ def test_endless_renewal_information(watched, ca, faster, rate, words):
     asked = len(ca.asked())
     watched.renew(environment=later, command=('run', '--once'))
     assert len(ca.asked()) == asked
+
+
+def pages_of_orders(answer, ca):
+    """One of an endless list, as full as may be, of what are no orders."""
+    answer.body = {'orders': ['/account/2'] * 65_000}
+    answer.headers.append(('Link', f'<{ca.origin}/orders/{ca.asked("orders")}>;rel="next"'))
+
+
+@pytest.mark.parametrize('twist, pages', [(endless(), 1), (endless(status=400), 1), (pages_of_orders, 20)], ids=['body', 'refusal', 'pages'])
+def test_endless_list_of_orders(watched, ca, twist, pages):
+    """An order's URL was lost, and the account's list does not end: some of it is read, little is held, and another order is placed."""
+    ca.twists = {'new': send(200, drop=True), 'account': put('orders', lambda ca: f'{ca.origin}/orders/0'), 'orders': twist}
+    assert watched.renew().code == 3
+    asked = ca.asked('new')
+    ca.twists.pop('new')
+    assert watched.renew().code == 0
+    assert ca.asked('orders') == pages and ca.asked('new') == asked + 1 and len(ca.asked()) < 90
+
+
+def test_endless_other_chains(watched, ca):
+    """Ten of them are offered, and none ends: the one that came first is used, and that is told."""
+    watched.configure(certificate(), ca='preferred_chain = "Nobody"')
+
+    def offers(answer, ca):
+        if ca.asked('cert') > 1:
+            return endless()(answer, ca)
+        answer.headers += [('Link', f'<{ca.origin}/cert/{i}>;rel="alternate"') for i in range(30)]
+        return None
+    ca.twists['cert'] = offers
+    assert watched.renew().code == 0
+    assert ca.asked('cert') == 11 and watched.certificate()['generation'] == 1
+    assert f'longer than {MUCH} bytes' in watched.run('history', '--json').out
 
 
 def test_endless_headers_of_every_resource(watched, ca):
