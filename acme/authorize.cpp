@@ -42,8 +42,13 @@ std::vector<Result<Authorization>> fetch_all(const Flow& flow, const std::vector
             calls.push_back({.url = urls[i], .answer_bytes_max = kAuthorizationBytesMax});
         for (auto& answer : flow.ask_all(std::move(calls))) {
             const std::string& url = urls[fetched.size()];
-            fetched.push_back(answer ? parse_authorization(answer->body, url)
-                                     : base::Failure(std::move(answer).error()));
+            if (!answer) {
+                fetched.push_back(base::Failure(std::move(answer).error()));
+                continue;
+            }
+            auto authorization = parse_authorization(answer->body, url);
+            if (!authorization) authorization = flow.sent_from(url, std::move(authorization).error());
+            fetched.push_back(std::move(authorization));
         }
     }
     return fetched;

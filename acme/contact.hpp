@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "acme/limits.hpp"
 #include "base/clock.hpp"
@@ -69,6 +71,18 @@ class Contact {
         has_answered_ = true;
     }
 
+    /// What came of a request instead of an answer, in words.
+    void unanswered(std::string why) {
+        const std::scoped_lock lock(mutex_);
+        why_silent_ = std::move(why);
+    }
+
+    /// Of the last request that was not answered.
+    [[nodiscard]] std::string why_silent() const {
+        const std::scoped_lock lock(mutex_);
+        return why_silent_;
+    }
+
     /// A request came to nothing. True while there is time for another one, and it was not the last one that
     /// would be tried.
     [[nodiscard]] bool has_time(base::Steady now, bool was_last) {
@@ -94,11 +108,12 @@ class Contact {
     }
 
     Patience* patience_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::optional<base::Steady> silent_since_;
     base::Milliseconds allowance_{0};  // for this silence
     std::optional<base::Steady> given_up_at_;
     bool has_answered_ = false;
+    std::string why_silent_{};
 };
 
 }  // namespace acme

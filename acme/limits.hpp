@@ -41,9 +41,8 @@ inline constexpr std::size_t kChallengesMax = 32;
 inline constexpr std::size_t kIssuerDomainsMax = 10;
 /// Contacts of an account.
 inline constexpr std::size_t kContactsMax = 32;
-/// Orders of one page of an account's list, pages that are read, and orders that are looked at: one was
-/// placed moments before its URL was lost, so that it stands at one end of the list or the other.
-inline constexpr std::size_t kOrdersListedMax = 100'000;
+/// Pages that are read of an account's list of orders, and orders that are looked at: one was placed moments
+/// before its URL was lost, so that it stands at one end of the list or the other.
 inline constexpr std::size_t kOrderPagesMax = 20;
 inline constexpr std::size_t kOrdersLookedAt = 20;  // at each end
 /// Profiles of one directory.

@@ -15,28 +15,27 @@
 namespace acme {
 namespace {
 
-/// The whole list, page by page, as far as it can be read.
-std::vector<std::string> list_orders(const Flow& flow, std::string page) {
+/// Nothing says in which order a list stands: what is new is at one end of it or the other.
+void keep_ends(std::vector<std::string>& urls) {
+    if (urls.size() <= 2 * kOrdersLookedAt) return;
+    const auto middle = urls.begin() + static_cast<std::ptrdiff_t>(kOrdersLookedAt);
+    urls.erase(middle, urls.end() - static_cast<std::ptrdiff_t>(kOrdersLookedAt));
+}
+
+/// Of the whole list, page by page, as far as it can be read, those at its ends, the last ones first.
+std::vector<std::string> newest_orders(const Flow& flow, std::string page) {
     std::vector<std::string> urls;
     for (std::size_t pages = 0; pages < kOrderPagesMax && !page.empty(); ++pages) {
         const auto answer = flow.session.post(flow.account, page, std::nullopt);
         if (!answer) break;
         std::ranges::move(parse_orders(answer->body, page), std::back_inserter(urls));
+        keep_ends(urls);
         const auto next = find_links(*answer, "next", 1);
         auto target =
             next.empty() ? base::Result<std::string>(std::string()) : resolve_url(page, next.front());
         page = target ? std::move(*target) : std::string();
     }
-    return urls;
-}
-
-/// Those at the ends of the list, the last ones first: nothing says in which order they stand in it.
-std::vector<std::string> newest(std::vector<std::string> urls) {
     std::ranges::reverse(urls);
-    if (urls.size() > 2 * kOrdersLookedAt) {
-        const auto middle = urls.begin() + static_cast<std::ptrdiff_t>(kOrdersLookedAt);
-        urls.erase(middle, urls.end() - static_cast<std::ptrdiff_t>(kOrdersLookedAt));
-    }
     return urls;
 }
 
@@ -48,7 +47,7 @@ std::optional<OrderView> find_lost_order(const Flow& flow) {
     if (!account || account->orders.empty()) return std::nullopt;
     auto list = resolve_url(flow.account.url, account->orders);
     if (!list) return std::nullopt;
-    for (const std::string& url : newest(list_orders(flow, std::move(*list)))) {
+    for (const std::string& url : newest_orders(flow, std::move(*list))) {
         auto view = look_at_order(flow, url);
         if (view && can_be_gone_on_with(flow, view->order)) return std::move(*view);
     }

@@ -37,7 +37,9 @@ std::string list_of(const std::vector<base::Identifier>& names) {
 }
 
 Result<OrderView> view_of(const Flow& flow, const base::HttpResponse& answer, const std::string& url) {
-    OrderView view{.order = TRY(parse_order(answer.body, url))};
+    auto order = parse_order(answer.body, url);
+    if (!order) return flow.sent_from(url, std::move(order).error());
+    OrderView view{.order = std::move(*order)};
     const std::size_t wanted = view.order.authorizations.size();
     if (wanted > kAuthorizationsPerName * flow.request.names.size()) {
         return base::fail(Code::CaProtocol, "the CA " + flow.ca() + " wants " + std::to_string(wanted) +
@@ -86,6 +88,10 @@ base::Error not_seen(base::Error error) {
 }
 
 }  // namespace
+
+base::Failure Flow::sent_from(const std::string& url, base::Error error) const {
+    return base::Failure(std::move(error).within("the CA " + ca() + ", " + base::printable(url, 200)));
+}
 
 std::vector<Result<base::HttpResponse>> Flow::ask_all(std::vector<Call> calls) const {
     auto answers = session.post_all(account, std::move(calls));

@@ -38,6 +38,9 @@ struct Flow {
 
     [[nodiscard]] const std::string& ca() const { return session.authority().name; }
 
+    /// What makes no sense, with where it was sent from.
+    [[nodiscard]] base::Failure sent_from(const std::string& url, base::Error error) const;
+
     /// As Session::post_all(), about an order that is there. Only a problem document of ACME is the CA's word
     /// about it: any other refusal (a load balancer's page) is ca/protocol, and leaves the order what it is.
     [[nodiscard]] std::vector<base::Result<base::HttpResponse>> ask_all(std::vector<Call> calls) const;

@@ -42,17 +42,19 @@ std::string renewal_id(const base::Certificate& leaf) {
 
 Result<RenewalWindow> parse_renewal_window(std::string_view body) {
     const auto malformed = [](std::string_view why) {
-        return base::fail(Code::CaProtocol, "renewal information " + std::string(why));
+        return base::fail(Code::CaProtocol, std::string(why));
     };
     const json answer = json::parse(body, nullptr, /*allow_exceptions=*/false);
-    if (!answer.is_object()) return malformed("that is no JSON object");
+    if (!answer.is_object()) return malformed("the answer is no JSON object");
     const auto window = answer.find("suggestedWindow");
-    if (window == answer.end() || !window->is_object()) return malformed("without a suggested window");
+    if (window == answer.end() || !window->is_object())
+        return malformed("the answer has no suggested window");
     const auto start = instant_of(*window, "start");
     const auto end = instant_of(*window, "end");
-    if (!start || !end) return malformed("whose window has no start or no end");
-    if (*end <= *start) return malformed("whose window ends before it starts");
-    if (*start < base::Instant{} || *end > kLastInstant) return malformed("for a time that nobody will see");
+    if (!start || !end) return malformed("its window has no start or no end");
+    if (*end <= *start) return malformed("its window ends before it starts");
+    if (*start < base::Instant{} || *end > kLastInstant)
+        return malformed("its window is for a time that nobody will see");
     return RenewalWindow{.start = *start, .end = *end, .explanation_url = explanation_of(answer)};
 }
 
@@ -60,11 +62,18 @@ Result<RenewalAnswer> fetch_renewal_window(Session& session, const std::string& 
     std::string url = TRY(session.directory()).renewal_info;
     if (url.empty() || id.empty()) return RenewalAnswer{.ask_again = kRenewalInfoWaitMax};
     while (url.ends_with('/')) url.pop_back();
-    const base::HttpResponse response = TRY(session.fetch(url + "/" + id));
+    url += "/" + id;
+    const base::HttpResponse response = TRY(session.fetch(url));
     RenewalAnswer answer;
     if (const auto wait = retry_after_of(response, session.clock().now()))
         answer.ask_again = std::clamp(*wait, kRenewalInfoWaitMin, kRenewalInfoWaitMax);
-    answer.window = TRY(parse_renewal_window(response.body));
+    auto window = parse_renewal_window(response.body);
+    if (!window) {
+        return base::Failure(
+            std::move(window.error())
+                .within("the CA " + session.authority().name + ", " + base::printable(url, 200)));
+    }
+    answer.window = std::move(*window);
     return answer;
 }
 

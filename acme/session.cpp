@@ -44,9 +44,10 @@ std::optional<Session::SeenDate> Session::seen_date() const {
 std::vector<Result<HttpResponse>> Session::exchange(std::vector<HttpRequest> requests) {
     const auto left = state_->contact.begin(clock_.steady());
     if (left == base::Milliseconds{0}) {
-        const base::Error silence{
-            .code = Code::NetTimeout,
-            .message = "it could not be reached just now, and is not asked again for a moment"};
+        const base::Error silence{.code = Code::NetTimeout,
+                                  .message = "it could not be reached just now (" +
+                                             state_->contact.why_silent() +
+                                             "), and is not asked again for a moment"};
         return std::vector<Result<HttpResponse>>(requests.size(), base::Failure(silence));
     }
     for (HttpRequest& request : requests) {
@@ -54,8 +55,11 @@ std::vector<Result<HttpResponse>> Session::exchange(std::vector<HttpRequest> req
         request.connect_deadline = std::min(request.connect_deadline, request.deadline);
     }
     auto answers = transport_.exchange_all(requests);
-    if (std::ranges::any_of(answers, [](const auto& answer) { return answer.has_value(); }))
+    if (std::ranges::any_of(answers, [](const auto& answer) { return answer.has_value(); })) {
         state_->contact.answered();
+    } else if (!answers.empty()) {
+        state_->contact.unanswered(answers.front().error().message);
+    }
     return answers;
 }
 

@@ -257,8 +257,10 @@ std::vector<std::string> parse_orders(std::string_view body, std::string_view re
     std::vector<std::string> urls;
     const auto orders = object.is_object() ? object.find("orders") : object.end();
     if (orders == object.end() || !orders->is_array()) return urls;
-    for (const json& each : *orders) {
-        if (!each.is_string() || urls.size() == kOrdersListedMax) continue;
+    for (std::size_t i = 0; i < orders->size(); ++i) {
+        const bool is_at_an_end = i < kOrdersLookedAt || orders->size() - i <= kOrdersLookedAt;
+        const json& each = (*orders)[i];
+        if (!is_at_an_end || !each.is_string()) continue;
         if (auto url = resolve_url(request_url, each.get<std::string>())) urls.push_back(std::move(*url));
     }
     return urls;

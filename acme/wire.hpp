@@ -20,7 +20,8 @@ namespace acme {
                                                               std::string_view request_url);
 /// An account (§7.1.2): what can be read of it. Of a body that says nothing, nothing.
 [[nodiscard]] AccountView parse_account(std::string_view body);
-/// One page of an account's list of orders (§7.1.2.1): the URLs in it that are some, with their order kept.
+/// One page of an account's list of orders (§7.1.2.1): the URLs at its two ends, as many as are looked at,
+/// with their order kept.
 [[nodiscard]] std::vector<std::string> parse_orders(std::string_view body, std::string_view request_url);
 /// Whatever of a problem document can be read; a body that is none (HTML, nothing) is a problem without type.
 [[nodiscard]] Problem parse_problem(std::string_view body, int http_status);

@@ -23,6 +23,7 @@ class Rule:
     method: str | None = 'POST'
     times: int | None = 1            # so often; None: always
     skip: int = 0                    # after so many that pass
+    after: str = ''                  # and after a request whose path matches this
     only_status: int | None = None   # and only where the CA's answer has this status
     delay: float = 0                 # seconds before anything else
     status: int | None = None        # answered here, with `headers` and `body`; never reaches the CA
@@ -34,11 +35,13 @@ class Rule:
     del_headers: tuple = ()
     replace: tuple = ()              # (regular expression, text), in the CA's body and in the values of its headers
     rate: float | None = None        # bytes of the body a second
-    cut: int | None = None           # the connection ends after so many bytes of the body
+    cut: int | None = None           # the connection ends after so many bytes of the body (HEAD: of the head)
     used: int = 0
 
-    def takes(self, request):
+    def takes(self, request, earlier):
         if self.method not in (None, request.method) or not re.search(self.path, request.path):
+            return False
+        if self.after and not any(re.search(self.after, one.path) for one in earlier):
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -159,7 +162,8 @@ class CaProxy:
         self.release()
 
     async def _answer(self, request):
-        rule = next((one for one in self._rules if one.takes(request)), None)
+        earlier = self._server.requests[:-1]
+        rule = next((one for one in self._rules if one.takes(request, earlier)), None)
         if rule is None or rule.only_status is None:
             return await self._apply(request, rule or Rule(''))
         passed = await self._pass_on(request)

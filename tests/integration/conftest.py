@@ -36,6 +36,10 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class WebServer(http.server.ThreadingHTTPServer):
+    request_queue_size = 1000  # who does not fit in waits for a second, and a CA looks several times at once
+
+
 @pytest.fixture(name='place')
 def fixture_place(tmp_path):
     """The test's own directory, which servers under other users may enter."""
@@ -160,7 +164,7 @@ def fixture_make_webroot(place, open_for_test):
         directory = place / name
         directory.mkdir()
         handler = functools.partial(QuietHandler, directory=str(directory))
-        server = http.server.ThreadingHTTPServer(('127.0.0.1', pebble.http_port), handler)
+        server = WebServer(('127.0.0.1', pebble.http_port), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         open_for_test(server, lambda: (server.shutdown(), server.server_close()))
         return directory

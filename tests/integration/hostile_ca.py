@@ -2,6 +2,7 @@
 """A CA of our own that means ill. Left alone it does what RFC 8555 asks for (signatures are not looked at) and issues; a twist
 changes one of its answers."""
 import base64
+import datetime
 import json
 import pathlib
 import re
@@ -17,9 +18,15 @@ def read(path):
     return pathlib.Path(path).read_text()
 
 
+def window(days=0.0, hours=0.0, width=24):
+    """A suggested window of so many hours, which begins so long from now."""
+    start = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days, hours=hours)
+    return {end: at.strftime('%Y-%m-%dT%H:%M:%SZ') for end, at in (('start', start), ('end', start + datetime.timedelta(hours=width)))}
+
+
 class HostileCa:
     """`twists` is {step: function(answer, ca)}: it changes the answer, whose `body` is still an object then, or gives back another.
-    The steps are 'directory', 'nonce', 'account', 'new', 'order', 'authz', 'challenge', 'finalize' and 'cert'."""
+    The steps are 'directory', 'nonce', 'account', 'new', 'order', 'authz', 'challenge', 'finalize', 'cert', 'ari' and 'orders'."""
 
     def __init__(self, directory, https):
         self.directory = pathlib.Path(directory)
@@ -27,7 +34,7 @@ class HostileCa:
         self.twists = {}
         self.names = []         # of the last order
         self.status = 'pending'  # its status
-        self.profile = ['subjectAltName={names}', 'basicConstraints=CA:FALSE']  # what a certificate gets, as openssl reads it
+        self.profile = ['subjectAltName={names}', 'basicConstraints=CA:FALSE', 'authorityKeyIdentifier=keyid']  # what a certificate gets, as openssl reads it
         self.days = '5'
         self._nonces = 0
         for issuer in ('issuer', 'stranger'):
@@ -45,6 +52,11 @@ class HostileCa:
         steps = [re.match('/([a-z]*)', one.path).group(1) for one in self._server.requests]
         steps = ['directory' if one == 'dir' else one for one in steps]
         return steps if step is None else steps.count(step)
+
+    @property
+    def method(self):
+        """Of the last request."""
+        return self._server.requests[-1].method
 
     def order(self):
         """The order as it is now."""
@@ -81,7 +93,8 @@ class HostileCa:
         return answer
 
     def _at_directory(self, _, answer):
-        answer.body = {'newNonce': f'{self.origin}/nonce', 'newAccount': f'{self.origin}/account', 'newOrder': f'{self.origin}/new'}
+        answer.body = {'newNonce': f'{self.origin}/nonce', 'newAccount': f'{self.origin}/account', 'newOrder': f'{self.origin}/new',
+                       'renewalInfo': f'{self.origin}/ari'}
 
     def _at_nonce(self, _, answer):
         pass
@@ -115,3 +128,10 @@ class HostileCa:
 
     def _at_cert(self, _, answer):
         answer.body = self.chain()
+
+    def _at_orders(self, _, answer):
+        """The account's, of which the CA says nothing by itself."""
+        answer.body = {'orders': []}
+
+    def _at_ari(self, _, answer):
+        answer.body = {'suggestedWindow': window(days=2), 'explanationURL': f'{self.origin}/why'}

@@ -50,7 +50,7 @@ class Answer:
     headers: list = dataclasses.field(default_factory=list)
     body: bytes | Iterable[bytes] = b''  # pieces: an answer without a length, sent until the client has had enough
     rate: float | None = None            # bytes of the body a second
-    cut: int | None = None               # the connection ends after so many bytes of the body
+    cut: int | None = None               # the connection ends after so many bytes of the body (HEAD: of the head)
     drop: bool = False                   # the connection ends instead of an answer
 
 
@@ -115,10 +115,11 @@ class Httpd:
     async def _write(self, writer, request, answer):
         """False where the connection has to end."""
         endless = not isinstance(answer.body, bytes)
-        writer.write(_head(answer, None if endless else len(answer.body)))
-        if request.method == 'HEAD':
+        is_head = request.method == 'HEAD'
+        writer.write(_head(answer, None if endless else len(answer.body))[:answer.cut if is_head else None])
+        if is_head:
             await writer.drain()
-            return not endless
+            return not endless and answer.cut is None
         for piece in answer.body if endless else [answer.body[:answer.cut]]:
             if writer.transport.is_closing():
                 return False

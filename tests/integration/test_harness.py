@@ -9,6 +9,7 @@ import time
 import pytest
 
 from caproxy import CaProxy
+from h2proxy import H2Proxy
 from processes import ENVIRONMENT, free_port, listens, run, wait_until
 from renewd import certificate
 from tls import is_pair, leaf_of, served
@@ -206,3 +207,17 @@ def test_nothing_is_left(pebble, sshd):
     sshd.stop()
     time.sleep(0.1)
     assert not any(listens(port) for port in ports)
+
+
+@pytest.mark.parametrize('fault', [None, *H2Proxy.FAULTS])
+def test_http2_breaks_as_told(pebble, open_for_test, fault):
+    """At the second of three requests, and not again."""
+    proxy = H2Proxy(pebble, fault, at=2)
+    open_for_test(proxy, proxy.close)
+    done = run('curl', '-s', '-w', '%{http_code} %{http_version} %{exitcode}\n', '--http2', '--cacert', pebble.roots,
+               *(word for _ in range(3) for word in ('-o', '/dev/null', proxy.url)), check=False)
+    first, second, third = done.stdout.splitlines()
+    assert first == third == '200 2 0'
+    if fault != 'goaway before':  # some libcurl send again what was not heard, some do not
+        assert second.endswith(' 0') == (fault in (None, 'refused')), second
+    assert proxy.connections == (1 if fault in (None, 'reset', 'reset within') else 2)

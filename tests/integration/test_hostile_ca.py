@@ -2,7 +2,9 @@
 """A CA that means ill gets an error that says what was wrong, and nothing else: no file, no program, no memory, no time."""
 import json
 import os
+import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -25,24 +27,48 @@ with open(sys.argv[1], 'w') as file:
 sys.exit(code)
 '''
 ESCAPES = '\x1b[2J\x1b]0;pwned\x07\r\u202egnorw\u0085\x9b31m'
+AS_MADE = r'/proc/self/fd/\d+/acme-challenge|/dev/shm/(sem\.|faketime).*'  # a webroot's directory; what libfaketime makes for itself
+STARTS = ('execve', 'execveat')
+MAKES = ('open', 'openat', 'openat2', 'creat', 'mkdir', 'mkdirat', 'mknod', 'mknodat', 'rename', 'renameat', 'renameat2', 'link', 'linkat',
+         'symlink', 'symlinkat')
+
+
+def made_by(call):
+    """The path that this call, as strace -y shows it, has made; None: none."""
+    if match := re.search(r'O_CREAT.* = \d+<(.*)>$', call):
+        return match.group(1)
+    made = call.endswith(' = 0') and re.match(r'(mkdir|mknod|rename|link|symlink)', call)
+    return re.findall(r'"([^"]*)"', call)[-1] if made else None
 
 
 class Watched(Renewd):
-    """renewd, and everything it leaves behind or starts."""
+    """renewd, and everything it makes or starts."""
+
+    @property
+    def allowed(self):
+        """Where it may make files."""
+        return self.state, self.webroot / '.well-known/acme-challenge'
 
     def tree(self):
-        """Every file outside the state and the challenge directory."""
-        allowed = (self.state, self.webroot / '.well-known/acme-challenge', self.directory / 'strace.log')
+        """Every file of the test's directory that is nowhere where it may be."""
         return sorted(str(path) for path in self.directory.parent.rglob('*')
-                      if not any(path.is_relative_to(one) for one in allowed) and not {'hostile', 'elsewhere'} & set(path.parts[-2:]))
+                      if not any(path.is_relative_to(one) for one in self.allowed) and not {'hostile', 'elsewhere', 'traced'} & set(path.parts[-2:]))
 
-    def renew(self, seconds=20, environment=None):
-        """One `renew`, watched; its outcome. What must hold whatever the CA does is asserted here."""
+    def strays(self, calls):
+        """What it has made anywhere else on this machine, if only for a moment."""
+        made = {path for path in map(made_by, calls) if path}
+        return [path for path in made if not any(pathlib.Path(path).is_relative_to(one) for one in self.allowed)
+                and not re.fullmatch(AS_MADE, path)]
+
+    def renew(self, seconds=20, environment=None, command=('renew',)):
+        """One `renew`, or another command, watched; its outcome. What must hold whatever the CA does is asserted here."""
         (self.webroot / '.well-known').mkdir(exist_ok=True)
-        log = self.directory / 'strace.log'
+        traced = self.directory / 'traced'  # a file for each thread, so that no line is torn
+        traced.mkdir()
         before = self.tree()
-        argv = ['/usr/bin/python3', '-c', MEASURED, self.directory / 'memory', 'strace', '-f', '-qq', '--seccomp-bpf', '-e', 'trace=execve,execveat', '-o', log,
-                *(f'-E{name}={value}' for name, value in (environment or {}).items()), self.binary, 'renew', '--config', self.config]
+        argv = ['/usr/bin/python3', '-c', MEASURED, self.directory / 'memory', 'strace', '-ff', '-y', '-qq', '--seccomp-bpf',
+                '-e', f'trace={",".join(STARTS + MAKES)}', '-o', traced / 'thread',
+                *(f'-E{name}={value}' for name, value in (environment or {}).items()), self.binary, *command, '--config', self.config]
         with (self.directory / 'said').open('w+') as said:
             process = subprocess.Popen(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=ENVIRONMENT,
                                        cwd=self.directory, start_new_session=True)
@@ -56,8 +82,10 @@ class Watched(Renewd):
         memory = int((self.directory / 'memory').read_text())
         for file in ('said', 'memory'):
             (self.directory / file).unlink()
-        assert self.tree() == before
-        assert len([line for line in log.read_text().splitlines() if 'execve' in line]) == 1, log.read_text()
+        calls = [line for log in traced.iterdir() for line in log.read_text(errors='replace').splitlines()]
+        shutil.rmtree(traced)
+        assert self.tree() == before and not self.strays(calls)
+        assert len([line for line in calls if line.startswith(STARTS)]) == 1, calls
         assert memory < MEMORY_MAX, f'{memory} KiB'
         assert not [one for one in outcome.text if not one.isprintable() and one != '\n'], ascii(outcome.text)
         assert not list(self.webroot.rglob('acme-challenge/*')), 'a challenge is left behind'
@@ -80,6 +108,7 @@ def fixture_ca(place, https, open_for_test):
 @pytest.fixture(name='watched')
 def fixture_watched(place, ca):
     (place / 'webroot').mkdir()
+    (place / 'named').mkdir()  # by tokens
     watched = Watched(place / 'agent', ca, place / 'webroot')
     watched.configure(certificate())
     return watched
@@ -123,8 +152,9 @@ def text(change):
     return twist
 
 
-def endless(piece=b' ' * 65536):
-    return send(200, [('Replay-Nonce', 'nonce-of-an-endless-answer')], (piece,) * 1000)
+def endless(piece=b' ' * 65536, rate=None, status=200):
+    """Tens of megabytes, or as slow as `rate` says."""
+    return send(status, [('Replay-Nonce', 'nonce-of-an-endless-answer')], (piece,) * 1000, rate)
 
 
 def problem(status, headers=(), **members):
@@ -161,7 +191,14 @@ DEEP = '[' * 400_000 + ']' * 400_000
 # name: (step or steps, twist, code, words of the message)
 SCENARIOS = {
     'token up a directory': ('authz', put('challenges', 0, 'token', '../../x'), 'ca/protocol', r'token .* "\.\./\.\./x"'),
+    'token far up': ('authz', put('challenges', 0, 'token', '../' * 30 + 'etc/cron.d/x'), 'ca/protocol', r'token .* "\.\./'),
+    'token of a path': ('authz', put('challenges', 0, 'token', '/etc/cron.d/x'), 'ca/protocol', 'token .* "/etc/cron'),
+    'token of a path that is there': ('authz', put('challenges', 0, 'token', lambda ca: f'{ca.directory.parent}/named/x'), 'ca/protocol', 'token .* "/'),
+    'token below itself': ('authz', put('challenges', 0, 'token', f'{TOKEN}/../../x'), 'ca/protocol', 'token'),
     'token to a shell': ('authz', put('challenges', 0, 'token', '$(touch x)'), 'ca/protocol', r'token .*touch x'),
+    'token in backticks': ('authz', put('challenges', 0, 'token', '`touch x`'), 'ca/protocol', 'token .*touch x'),
+    'token after another command': ('authz', put('challenges', 0, 'token', 'x;touch${IFS}x'), 'ca/protocol', 'token .*touch'),
+    'token of an option': ('authz', put('challenges', 0, 'token', '--config=/etc/passwd'), 'ca/protocol', 'token .*--config'),
     'token of two lines': ('authz', put('challenges', 0, 'token', 'two\nlines'), 'ca/protocol', 'token'),
     'token with a NUL': ('authz', put('challenges', 0, 'token', 'a\0b'), 'ca/protocol', 'token'),
     'token of 10 KB': ('authz', put('challenges', 0, 'token', 'A' * 10240), 'ca/protocol', 'token'),
@@ -204,9 +241,6 @@ SCENARIOS = {
     'chain of nothing': ('cert', sent_as(lambda ca: ''), 'ca/protocol', 'chain'),
     'no chain but HTML': ('cert', sent_as(lambda ca: '<html>certificate</html>'), 'ca/protocol', 'chain'),
 
-    'endless directory': ('directory', endless(), 'net/too-large', '1048576'),
-    'endless order': ('new', endless(), 'net/too-large', '1048576'),
-    'endless certificate': ('cert', endless(b'-----BEGIN CERTIFICATE-----\n' * 2000), 'net/too-large', '1048576'),
     'endless headers': ('directory', header('X-More', 'x' * 1000, times=1000), 'net/too-large', '64 KiB'),
     'deep directory': ('directory', text(lambda body: '{"newNonce": ' + DEEP + '}'), 'ca/protocol', 'newNonce'),
     'deep order': (ORDER, text(lambda body: '{"identifiers": ' + DEEP + '}'), 'ca/protocol', 'finalize'),

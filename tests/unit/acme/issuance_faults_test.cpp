@@ -350,6 +350,16 @@ TEST_CASE("faults: newOrder's answer without a URL, or with a damaged body") {
     CHECK(damaged.placed.size() == 1);
 }
 
+TEST_CASE("faults: what makes no sense is told with the CA and the address that sent it") {
+    for (const std::string hurt : {"/order/1", "/authz/1/0"}) {
+        CAPTURE(hurt);
+        World world({"a.example"});
+        answer_first(world, hurt, 1000, fakes::reply(200, "<html>Back soon</html>"));
+        CHECK(contains(message_of(world.issue()),
+                       "the CA fake, " + fakes::kOrigin + hurt + ": the CA's answer is no "));
+    }
+}
+
 TEST_CASE("faults: an authorization for a name that was not asked for") {
     World world({"a.example"});
     answer_first(

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "acme/limits.hpp"
 #include "tests/unit/acme/fakes.hpp"
 
 using fakes::kOrigin;
@@ -57,6 +58,24 @@ TEST_CASE("lost order: found in the account's list, page by page, and gone on wi
     CHECK(world.ca.count("/order") == 1);
     CHECK(world.placed == std::vector<std::string>{kOrigin + "/order/1"});
     CHECK(world.ca.issued() == 1);
+}
+
+TEST_CASE("lost order: of a long list both ends are looked at, and no more") {
+    constexpr int kMany = 5'000;
+    for (const int at : {0, 19, kMany / 2, kMany - 20, kMany - 1}) {
+        CAPTURE(at);
+        World world({"a.example"});
+        lose_order(world);
+        std::vector<std::string> pages(3);
+        for (int i = 0; i < kMany; ++i) {
+            std::string& page = pages[static_cast<std::size_t>(i * 3 / kMany)];
+            page += (page.empty() ? "" : ",") + quoted_url(i == at ? "/order/1" : "/order/77");
+        }
+        list(world, pages);
+        REQUIRE(world.issue());
+        CHECK(world.ca.count("/order") == (at == kMany / 2 ? 2 : 1));
+        CHECK(world.ca.count("/order/77") <= 2 * static_cast<int>(acme::kOrdersLookedAt));
+    }
 }
 
 TEST_CASE("lost order: where it is not found another one is placed") {

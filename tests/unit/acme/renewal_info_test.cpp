@@ -106,6 +106,14 @@ TEST_CASE("renewal information: one plain GET below the directory's URL, and whe
         CHECK(answer->ask_again == c.ask_again);
         CHECK(world.ca.log() == std::vector<std::string>{"GET /dir", "GET /ari/aki.serial"});
     }
+    World senseless({"a.example"});
+    senseless.ca.renewal_info = fakes::kOrigin + "/ari/";
+    senseless.ca.before = [](const std::string& path, int) -> std::optional<fakes::Ca::Answer> {
+        if (path != "/ari/aki.serial") return std::nullopt;
+        return fakes::reply(200, "[]");
+    };
+    CHECK(fakes::message_of(acme::fetch_renewal_window(senseless.session, "aki.serial")) ==
+          "the CA fake, " + fakes::kOrigin + "/ari/aki.serial: the answer is no JSON object");
     World without({"a.example"});
     const auto answer = acme::fetch_renewal_window(without.session, "aki.serial");
     REQUIRE(answer);
