@@ -54,13 +54,20 @@ std::vector<Result<Authorization>> fetch_all(const Flow& flow, const std::vector
     return fetched;
 }
 
+/// Which of several names it is about; the only one is the certificate's, which is told by others.
+base::Failure about(const Flow& flow, const Open& open, base::Error error) {
+    const bool is_only_one = flow.request.names.size() == 1;
+    return base::Failure(is_only_one ? std::move(error)
+                                     : std::move(error).within(open.task.identifier.value));
+}
+
 /// The first error of work done on each; nothing if all went well.
-Result<void> for_each_at_once(std::vector<Open>& all, const std::function<Result<void>(Open&)>& work) {
+Result<void> for_each_at_once(const Flow& flow, std::vector<Open>& all,
+                              const std::function<Result<void>(Open&)>& work) {
     std::vector<Result<void>> results(all.size());
     base::in_parallel(all.size(), kAtOnce, [&](std::size_t i) { results[i] = work(all[i]); });
     for (std::size_t i = 0; i < all.size(); ++i) {
-        if (!results[i])
-            return base::Failure(std::move(results[i].error()).within(all[i].task.identifier.value));
+        if (!results[i]) return about(flow, all[i], std::move(results[i].error()));
     }
     return {};
 }
@@ -212,8 +219,7 @@ Result<base::Milliseconds> answer_all(const Flow& flow, const std::vector<Open>&
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i]) continue;
         const Result<void> said = answer_again(flow, *unanswered[i], std::move(answers[i]).error());
-        if (!said)
-            return base::Failure(base::Error(said.error()).within(unanswered[i]->task.identifier.value));
+        if (!said) return about(flow, *unanswered[i], said.error());
     }
     return took;
 }
@@ -283,7 +289,7 @@ Result<base::Milliseconds> answer_challenges(const Flow& flow, const Order& orde
     const std::size_t names = order.authorizations.size();
     flow.tell("authorize", std::to_string(names - open.size()) + "/" + std::to_string(names) + " names");
     TRY(announce(flow, open));
-    TRY(for_each_at_once(open, [&](Open& each) {
+    TRY(for_each_at_once(flow, open, [&](Open& each) {
         presented.add(*each.solver, each.task);
         return each.solver->present(each.task);
     }));

@@ -50,6 +50,10 @@ TEST_CASE("issuance: a solver that does not exist, does not fit, or does not wor
     CHECK(failed.error().step == "authorize");
     CHECK(broken.solver.held() == 0);
     CHECK(broken.ca.count("/chall/1/0") == 0);
+
+    World only({"a.example"});  // whose certificate is told by whoever shows the error
+    only.solver.failing = "a.example";
+    CHECK(message_of(only.issue()).starts_with("the webroot is gone"));
 }
 
 TEST_CASE("issuance: what a solver cannot take away again is told, and stops nothing") {
