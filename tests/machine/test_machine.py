@@ -291,6 +291,8 @@ def test_plug_pulled_during_a_renewal(machine, pebble, tls_port, after):
     machine.pull_the_plug()
     machine.start()
     machine.until('systemctl is-active nginx', 60)
+    # All is well before the agent goes on with what was ordered, too.
+    machine.until("""! grep -Eqs '"url": "http|"is_asked_for": true' /var/lib/renewd/certificates/*/next-*/order.json""", 120)
     wait_for_state(machine)
     assert pebble.issued() - issued <= 1 and pebble.orders() - orders <= 2
     check_served(machine, tls_port)
