@@ -9,6 +9,7 @@
 
 #include "base/clock.hpp"
 #include "base/encoding.hpp"
+#include "base/system_anchors.hpp"
 #include "base/text.hpp"
 
 namespace base {
@@ -171,10 +172,14 @@ void HttpExchange::set_trust() {
     // Empty, not unset: else curl looks into the environment.
     curl_easy_setopt(easy, CURLOPT_PROXY, trust.proxy.c_str());
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-    if (trust.roots_file.empty()) return;
-    curl_easy_setopt(easy, CURLOPT_CAINFO, trust.roots_file.c_str());
-    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
-    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, kAnchorsCached);
+    if (!trust.roots_file.empty()) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, trust.roots_file.c_str());
+        curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, kAnchorsCached);
+    } else if (const std::string& directory = anchors_by_hash(); !directory.empty()) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, directory.c_str());
+    }
 }
 
 void HttpExchange::set_method() {
