@@ -43,7 +43,7 @@ std::vector<Result<Authorization>> fetch_all(const Flow& flow, const std::vector
         for (auto& answer : flow.ask_all(std::move(calls))) {
             const std::string& url = urls[fetched.size()];
             if (!answer) {
-                fetched.push_back(base::Failure(std::move(answer).error()));
+                fetched.emplace_back(base::Failure(std::move(answer).error()));
                 continue;
             }
             auto authorization = parse_authorization(answer->body, url);

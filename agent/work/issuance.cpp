@@ -127,9 +127,9 @@ Result<acme::Issued> Issuance::issue_once() {
     order_.account = account.url;
     // Without the record an order could only fail, and count against the account.
     if (order_.url.empty()) {
-        const auto found = find_standing_records(s_, certificate_, ca_, account.url);
+        auto found = find_standing_records(s_, certificate_, ca_, account.url);
         if (!found) settle_count(found.error());
-        TRY(found);
+        TRY(std::move(found));
     }
     const acme::IssuanceRequest request{.names = certificate_.names,
                                         .profile = order_.ordered_for.profile,
