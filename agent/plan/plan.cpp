@@ -237,29 +237,8 @@ Instant instant_in_window(const Suggestion& said, Instant now, Seconds sleeps_fo
     return is_missed && (is_open || *said.end < next_look) ? now : *said.at;
 }
 
-/// A CA may want one generation after another replaced at once, by mistake and for ever. What took the place
-/// of one that was replaced early is kept for a day: each is an order, and a reload of every service.
-std::optional<Instant> earliest_suggested(const Record& record, const GenerationRecord& current,
-                                          Instant now) {
-    constexpr Seconds kLongest = std::chrono::days(1);
-    const GenerationRecord* before = nullptr;
-    for (const GenerationRecord& each : record.generations) {
-        if (each.number < current.number) before = &each;
-    }
-    const Seconds day = std::min(kLongest, (current.not_after - current.not_before) / 10);
-    const Seconds lived = before == nullptr ? Seconds(0) : current.issued_at - before->issued_at;
-    // Where nothing is kept of the one before, it is known whether the CA was in a hurry.
-    const bool was_early = before == nullptr
-                               ? record.hurried_by_ca > 0 && record.hurried_by_ca == current.number - 1
-                               : lived < 2 * day;
-    // What was written under a wrong clock holds nothing back.
-    if (!was_early || lived < Seconds(0) || current.issued_at > now) return std::nullopt;
-    return current.issued_at + day;
-}
-
-/// RFC 9773 §4.2, within what is safe: a window may bring a renewal forward without limit, if not of one
-/// generation after another. Where the user has said when to renew, only a window that is past counts: the CA
-/// is about to revoke.
+/// RFC 9773 §4.2, within what is safe: a window may only bring a renewal forward without limit. Where the
+/// user has said when to renew, only a window that is past counts: the CA is about to revoke.
 Renewal plan_by_age(const CertificateConfig& certificate, const Record& record,
                     const GenerationRecord& current, Instant now, Seconds sleeps_for) {
     Renewal renewal{.at = renewal_time(certificate, current),
@@ -268,9 +247,8 @@ Renewal plan_by_age(const CertificateConfig& certificate, const Record& record,
     if (said == nullptr || !said->at || !said->end) return renewal;
     const bool is_urgent = *said->end <= now && *said->at < renewal.at;
     if (certificate.renew_before && !is_urgent) return renewal;
-    Instant at = instant_in_window(*said, now, sleeps_for);
-    if (const auto earliest = earliest_suggested(record, current, now)) at = std::max(at, *earliest);
-    return {.at = std::min(at, latest_renewal(current)), .reason = RenewalReason::Ari};
+    return {.at = std::min(instant_in_window(*said, now, sleeps_for), latest_renewal(current)),
+            .reason = RenewalReason::Ari};
 }
 
 /// The same by a clock that is not ours, told as what ours will show then. Where the two disagree about a

@@ -35,8 +35,6 @@ std::string suggestion_words(const CertificateStatus& status, const GenerationRe
                        instant_words(*said.end);
     if (said.at && *said.at > latest_renewal(current))
         text += "; that is later than is safe, so it is done when a twentieth of its life is left";
-    else if (!status.record.issuance && status.plan.renewal.at > *said.end)
-        text += "; the one before it was replaced early, too, so this one is kept for a while";
     if (!said.explanation_url.empty()) text += "; the CA explains: " + said.explanation_url;
     return text;
 }

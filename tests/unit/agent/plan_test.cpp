@@ -165,44 +165,6 @@ TEST_CASE("plan: what the CA suggests (RFC 9773) counts, as far as it is safe") 
     }
 }
 
-TEST_CASE("plan: a CA that wants one generation after another replaced at once gets one a day") {
-    struct Case {
-        std::string_view name;
-        base::Seconds before, current, life;  // ages
-        base::Seconds in;                     // from now; what is drawn is thirty hours ago
-    };
-
-    for (const Case& c : {
-             Case{"the first time", 60 * 24h, 6h, 90 * 24h, -30h},
-             Case{"once more, soon after", 6h + 6h, 6h, 90 * 24h, 18h},
-             Case{"for ever", 24h + 6h, 6h, 90 * 24h, 18h},
-             Case{"a day is over", 24h + 25h, 25h, 90 * 24h, -1h},
-             Case{"two days after the first", 48h + 6h, 6h, 90 * 24h, -30h},
-             Case{"a short life", 4h + 4h, 4h, 6 * 24h, 37'440s},
-             Case{"issued under a clock ahead of ours", 6h, -1h, 90 * 24h, -30h},
-             Case{"the one before it as well", -12h, 6h, 90 * 24h, -30h},
-         }) {
-        CAPTURE(c.name);
-        agent::Record record = well();
-        record.generations = {generation(2, c.before, c.life), generation(3, c.current, c.life)};
-        record.suggestion =
-            agent::Suggestion{.generation = 3, .start = kNow - 48h, .end = kNow - 24h, .at = kNow - 30h};
-        CHECK(plan(certificate(), record).renewal.at - kNow == c.in);
-        // A window that is about to open is no other.
-        record.suggestion->start = record.suggestion->at = kNow + 1min;
-        record.suggestion->end = kNow + 2min;
-        CHECK(plan(certificate(), record).renewal.at - kNow == std::max<base::Seconds>(c.in, 1min));
-    }
-    // `keep = 1`: the one before is gone.
-    agent::Record record = well();
-    record.generations = {generation(3, 6h)};
-    record.suggestion =
-        agent::Suggestion{.generation = 3, .start = kNow - 48h, .end = kNow - 24h, .at = kNow - 30h};
-    CHECK(plan(certificate(), record).renewal.at == kNow - 30h);
-    record.hurried_by_ca = 2;
-    CHECK(plan(certificate(), record).renewal.at == kNow + 18h);
-}
-
 TEST_CASE("plan: a timer that runs every hour renews in the CA's window") {
     constexpr base::Seconds kHour = 1h;
     constexpr base::Seconds kWindow = 11'520s;  // of Let's Encrypt, for 160 hours
