@@ -5,7 +5,8 @@ import asyncio
 import contextlib
 import ssl
 import struct
-import threading
+
+from httpd import TlsServer
 
 PREFACE_BYTES, HEAD_BYTES = 24, 9
 DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
@@ -82,7 +83,7 @@ class Connection:
         self.writer.write(frame(kind, flags, stream, self.without_table('ca', kind, flags, payload)))
 
 
-class H2Proxy:
+class H2Proxy(TlsServer):
     """`fault` happens at the `at`-th request, counted over all connections, and never again:
     'refused' and 'goaway before': it is not passed on, and renewd is told so;
     'reset' and 'reset within': the CA has acted, its answer is replaced by RST_STREAM, whole or from the body on;
@@ -97,17 +98,8 @@ class H2Proxy:
         self._pebble = pebble
         self._trust = ssl.create_default_context(cafile=str(pebble.https / 'ca.pem'))
         self._trust.set_alpn_protocols(['h2'])
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(pebble.https / 'cert.pem', pebble.https / 'key.pem')
-        tls.set_alpn_protocols(['h2'])
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = self._call(asyncio.start_server(self._serve, '127.0.0.1', 0, ssl=tls))
-        self.url = f'https://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/dir'
-
-    def _call(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
+        super().__init__(pebble.https, self._serve, protocols=['h2'])
+        self.url = f'https://127.0.0.1:{self.port}/dir'
 
     def is_struck(self):
         """A request has come: is it the one?"""
@@ -133,15 +125,3 @@ class H2Proxy:
                     each.cancel()
         for each in (writer, ca_writer):
             each.transport.abort()  # as a line that breaks: no farewell of TLS, for which asyncio would wait
-
-    def close(self):
-        async def end():
-            self._server.close()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-        self._call(end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=10)
-        self._loop.close()

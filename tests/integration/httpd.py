@@ -64,7 +64,38 @@ def _head(answer, length):
     return ('\r\n'.join(lines) + '\r\n\r\n').encode('utf-8', 'surrogateescape')
 
 
-class Httpd:
+class TlsServer:
+    """Asyncio's, in a thread of its own: the coroutine `serve(reader, writer)` for each connection."""
+
+    def __init__(self, pair, serve, protocols=(), **options):
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(pair / 'cert.pem', pair / 'key.pem')
+        if protocols:
+            tls.set_alpn_protocols(protocols)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server = self.call(asyncio.start_server(serve, '127.0.0.1', 0, ssl=tls, **options))
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def call(self, coroutine):
+        """Runs it in the server's loop and waits for what it gives."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
+
+    def close(self):
+        async def end():
+            self._server.close()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+        self.call(end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()
+
+
+class Httpd(TlsServer):
     """Calls the coroutine `answer(request)` for each request, and `gone(number)` when a connection has ended. `requests` and
     `connections` tell what came."""
 
@@ -73,17 +104,7 @@ class Httpd:
         self.connections = 0
         self._answer = answer
         self._gone = gone
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(pair / 'cert.pem', pair / 'key.pem')
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = self.call(asyncio.start_server(self._serve, '127.0.0.1', 0, ssl=tls, limit=2 ** 20, backlog=1000))
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    def call(self, coroutine):
-        """Runs it in the server's loop and waits for what it gives."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
+        super().__init__(pair, self._serve, limit=2 ** 20, backlog=1000)
 
     async def _serve(self, reader, writer):
         self.connections += 1
@@ -138,15 +159,3 @@ class Httpd:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
         return not endless and answer.cut is None
-
-    def close(self):
-        async def end():
-            self._server.close()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-        self.call(end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=10)
-        self._loop.close()
