@@ -46,7 +46,10 @@ std::string FileStore::account_place(const std::string& ca, const std::string& d
 }
 
 Result<std::unique_ptr<Lease>> FileStore::lease_account(const std::string& ca, const std::string& directory) {
-    return take_lease(files_, account_place(ca, directory));
+    const std::string place = account_place(ca, directory);
+    auto lease = TRY(take_lease(files_, place, "account."));
+    remove_leftovers_of_the_dead(files_, place);  // the ledger and the CA's directory are written without it
+    return lease;
 }
 
 Result<std::optional<StoredAccount>> FileStore::account(const std::string& ca, const std::string& directory) {

@@ -24,11 +24,12 @@ class FileLease final : public Lease {
 
 }  // namespace
 
-Result<void> remove_leftovers(base::Files& files, const std::string& directory) {
+Result<void> remove_leftovers(base::Files& files, const std::string& directory, std::string_view of) {
+    const std::string begin = '.' + std::string(of);
     auto entries = files.list(directory);
     if (!entries && entries.error().code == Code::FileNotFound) return {};
     for (const std::string& entry : TRY(as_state(std::move(entries)))) {
-        const bool is_leftover = entry.starts_with('.') && entry.find(".renewd-") != std::string::npos;
+        const bool is_leftover = entry.starts_with(begin) && entry.find(".renewd-") != std::string::npos;
         if (is_leftover) TRY(as_state(base::remove_tree(files, (directory + "/").append(entry))));
     }
     return {};
@@ -60,10 +61,11 @@ Result<void> remove_at_once(base::Files& files, const std::string& path) {
     return as_state(base::remove_tree(files, leftover));
 }
 
-Result<std::unique_ptr<Lease>> take_lease(base::Files& files, const std::string& directory) {
+Result<std::unique_ptr<Lease>> take_lease(base::Files& files, const std::string& directory,
+                                          std::string_view of) {
     TRY(as_state(base::make_directories(files, directory, kPrivateDirectory)));
     auto lock = TRY(as_state(base::Lock::take(files, directory + "/.lock")));
-    TRY(remove_leftovers(files, directory));
+    TRY(remove_leftovers(files, directory, of));
     return std::make_unique<FileLease>(std::move(lock));
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "agent/memory/store.hpp"
 #include "base/file.hpp"
@@ -44,8 +45,10 @@ base::Result<T> as_owned(base::Result<T> result, const std::string& directory) {
 }
 
 /// Removes what a writer that was killed left in a directory under temporary names; one that is not there has
-/// none. For whoever holds its lease: nobody else writes there then.
-[[nodiscard]] base::Result<void> remove_leftovers(base::Files& files, const std::string& directory);
+/// none. For whoever holds the lease of all files in it whose names begin with `of`: nobody else writes
+/// these.
+[[nodiscard]] base::Result<void> remove_leftovers(base::Files& files, const std::string& directory,
+                                                  std::string_view of = "");
 /// The same where others may be writing now: only what a process has left that is gone. Best effort.
 void remove_leftovers_of_the_dead(base::Files& files, const std::string& directory);
 
@@ -53,9 +56,11 @@ void remove_leftovers_of_the_dead(base::Files& files, const std::string& directo
 /// left-over first, so that a run which is killed meanwhile leaves no half of it. Nothing there is no error.
 [[nodiscard]] base::Result<void> remove_at_once(base::Files& files, const std::string& path);
 
-/// The right to write in this directory, which is made if it is missing, and cleared of left-overs.
+/// The right to write in this directory what begins with `of`; it is made if it is missing, and cleared of
+/// left-overs of such files.
 [[nodiscard]] base::Result<std::unique_ptr<Lease>> take_lease(base::Files& files,
-                                                              const std::string& directory);
+                                                              const std::string& directory,
+                                                              std::string_view of = "");
 
 /// The file's text, or nothing where there is none.
 [[nodiscard]] base::Result<std::optional<std::string>> read_if_there(base::Files& files,

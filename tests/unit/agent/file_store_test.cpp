@@ -11,6 +11,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/parallel.hpp"
 #include "tests/unit/agent/fixtures.hpp"
@@ -270,11 +271,20 @@ TEST_CASE("store: what a killed run left half-written beside an account is swept
     Home home;
     REQUIRE(home.store().save_account("ca", "https://one.test/dir",
                                       {.key = Material().key, .url = "https://one.test/acct/1"}));
-    const std::string left =
-        home.store().account_place("ca", "https://one.test/dir") + "/.account.url.renewd-123-1";
-    std::ofstream(left) << "half";
+    const std::string place = home.store().account_place("ca", "https://one.test/dir");
+    constexpr int kNobody = 2'000'000'000;  // more than the kernel gives (pid_max)
+    const auto left_by = [&](const std::string& file, int writer) {
+        std::string path = place + "/." + file + ".renewd-" + std::to_string(writer) + "-1";
+        std::ofstream(path) << "half";
+        return path;
+    };
+    const std::string ours = left_by("account.url", ::getpid());
+    const std::string of_the_dead = left_by("ledger", kNobody);
+    const std::string being_written = left_by("ledger", ::getpid());  // under another lock, at this moment
     CHECK(home.store().lease_account("ca", "https://one.test/dir"));
-    CHECK_FALSE(std::filesystem::exists(left));
+    CHECK_FALSE(std::filesystem::exists(ours));
+    CHECK_FALSE(std::filesystem::exists(of_the_dead));
+    CHECK(std::filesystem::exists(being_written));
 }
 
 TEST_CASE("store: a directory that a reboot or a cleaner empties is refused") {
