@@ -55,7 +55,7 @@ class World:
     def __init__(self, place, https, binary, **options):
         self.place = place
         self.binary = binary
-        self.pebble = Pebble(place / 'pebble', https, **options)
+        self.pebble = Pebble(place / 'pebble', https, environment={'GOMAXPROCS': str(os.cpu_count())}, **options)
         self.pebble.start()
         self.relay = Relay(self.pebble.port)
         self.url = self.relay.url

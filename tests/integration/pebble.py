@@ -63,7 +63,8 @@ class Pebble:
         dns = f'{asks or name_server.address}:53' if name_server else f'127.0.0.1:{self.dns}'
         self._pebble = Daemon(
             [self.binaries / 'pebble', '-config', config, '-dnsserver', dns, '-strict'], self.log,
-            {'PEBBLE_VA_NOSLEEP': '1', 'PEBBLE_WFE_NONCEREJECT': str(nonce_reject), 'PEBBLE_AUTHZREUSE': '0', **(environment or {})})
+            # One thread: a fetched authorization, a new order and a new account at once lock one another out in Pebble 2.4, for good.
+            {'GOMAXPROCS': '1', 'PEBBLE_VA_NOSLEEP': '1', 'PEBBLE_WFE_NONCEREJECT': str(nonce_reject), 'PEBBLE_AUTHZREUSE': '0', **(environment or {})})
         self._names = None if name_server else Daemon(self._challtestsrv(), self.directory / 'names.log')
 
     def _challtestsrv(self):
