@@ -199,7 +199,7 @@ class Deployment {
         const bool is_in_place = known != nullptr && known->installed == wanted_.number &&
                                  known->attempting == 0 && known->fingerprint == fingerprint(target);
         if (!is_in_place || also_what_is_well_ || target.endpoints.empty()) return false;
-        RightClock clock = s_.clock_for(record);
+        RightClock clock = s_.clock_to_deploy_by(record);
         const auto verdicts =
             deployers::look(target.endpoints, expectation_,
                             {.anchors = anchors, .clock = clock, .names = names_of_targets(s_)});
@@ -249,7 +249,7 @@ class Deployment {
             s_.progress.step(certificate_.name, target.name,
                              std::string(step) + (detail.empty() ? "" : " ") + std::string(detail));
         };
-        RightClock clock = s_.clock_for(keeper_.record());
+        RightClock clock = s_.clock_to_deploy_by(keeper_.record());
         DeploymentOutcome outcome = deployers::deploy(request, *host, clock);
         if (outcome.error)
             outcome.error = with_rights_explained(s_.config, target, std::move(*outcome.error));

@@ -119,7 +119,7 @@ Result<void> look_at_targets(Surroundings& s, const CertificateConfig& certifica
     std::vector<Result<std::vector<EndpointVerdict>>> seen(looked_at.size());
     s.progress.step(certificate.name, "verify",
                     std::to_string(looked_at.size()) + (looked_at.size() == 1 ? " target" : " targets"));
-    RightClock clock = s.clock_for(record);
+    RightClock clock = s.clock_to_look_by(record);
     base::in_parallel(looked_at.size(), kTargetsAtOnce, [&](std::size_t i) {
         const auto anchors = s.anchors(certificate, record, looked_at[i]->roots);
         if (!anchors) {
@@ -176,7 +176,7 @@ Result<void> look_at_certificate(Surroundings& s, const CertificateConfig& certi
     const Record record = keeper.record();
     const base::Anchors anchors = TRY(s.anchors(certificate, record, ""));
     s.progress.step(certificate.name, "verify", std::to_string(certificate.endpoints.size()) + " public");
-    RightClock clock = s.clock_for(record);
+    RightClock clock = s.clock_to_look_by(record);
     const auto verdicts =
         deployers::look(certificate.endpoints, expectation_of(record),
                         {.anchors = anchors, .clock = clock, .names = names_of_visitors(s)});

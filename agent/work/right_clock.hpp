@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// A clock that is put forward by what another one is known to be behind.
+// A clock that is put right by what another one is known to be off.
 #pragma once
 
 #include "base/clock.hpp"
 
 namespace agent {
 
-/// Waits by the clock it corrects, which is borrowed for as long as this lives.
+/// Ahead of another one by so much, or behind it if that is negative. Waits by the clock it corrects, which
+/// is borrowed for as long as this lives.
 class RightClock final : public base::Clock {
   public:
-    RightClock(base::Clock& clock, base::Seconds behind) : clock_(clock), behind_(behind) {}
+    RightClock(base::Clock& clock, base::Seconds ahead) : clock_(clock), ahead_(ahead) {}
 
-    [[nodiscard]] base::Instant now() const override { return clock_.now() + behind_; }
+    [[nodiscard]] base::Instant now() const override { return clock_.now() + ahead_; }
 
     [[nodiscard]] base::Steady steady() const override { return clock_.steady(); }
 
@@ -19,7 +20,7 @@ class RightClock final : public base::Clock {
 
   private:
     base::Clock& clock_;
-    base::Seconds behind_;
+    base::Seconds ahead_;
 };
 
 }  // namespace agent

@@ -68,9 +68,14 @@ base::Instant Surroundings::time_at(const std::string& ca) {
     return right_time({}, ca);
 }
 
-RightClock Surroundings::clock_for(const Record& record) {
+RightClock Surroundings::clock_to_look_by(const Record& record) {
     const base::Instant now = clock.now();
     return {clock, std::max(base::Seconds(0), clock_watch_.judge(record).plan_by - now)};
+}
+
+RightClock Surroundings::clock_to_deploy_by(const Record& record) {
+    const base::Instant now = clock.now();
+    return {clock, clock_watch_.judge(record).plan_by - now};
 }
 
 Result<void> Surroundings::hear_time(const CaConfig& ca) {

@@ -62,9 +62,12 @@ class Surroundings {
     /// What the clock shows; where that is known to be wrong, the best that is known: for this CA, as
     /// ClockWatch::judge().
     [[nodiscard]] base::Instant right_time(const Record& record, const std::string& ca = {});
-    /// The clock to judge the certificates of this record by: ours, but never earlier than what is known. One
+    /// The clock to judge what is served for this record by: ours, but never earlier than what is known. One
     /// that its CA has issued is not too new because our clock is slow.
-    [[nodiscard]] RightClock clock_for(const Record& record);
+    [[nodiscard]] RightClock clock_to_look_by(const Record& record);
+    /// The clock to judge by what is put in place: the right time as far as it is known. To a clock that is
+    /// ahead what its CA has just issued has expired, and would be kept from those who serve it.
+    [[nodiscard]] RightClock clock_to_deploy_by(const Record& record);
     /// Has the CA tell the time, where it has not done so yet: nothing is sent that the next order would not
     /// send. Errors as those of Session::get_ready().
     [[nodiscard]] base::Result<void> hear_time(const CaConfig& ca);

@@ -82,6 +82,22 @@ def test_90_days_ahead_and_back(make_due_in_months, off_by, knows):
     assert not renewd.status()['causes'] and renewd.status()['clock'] == {'ok': True, 'message': None}
 
 
+def test_90_days_ahead_and_a_life_that_ends(make_pebble, make_renewd, nginx, off_by):
+    """With a sixth of it left by the CA's time, a new one is ordered, deployed and seen served: what it is judged by is the CA's time, too."""
+    pebble = make_pebble(validity=LIFE)
+    renewd = make_renewd(pebble)
+    renewd.configure(certificate(nginx_target(nginx)))
+    renewd.run('renew', expect=0)
+    ends = leaf_of(renewd.live() / 'cert.pem').not_after
+    renewd.run('run', '--once', environment=off_by(90), expect=3)
+    assert pebble.orders() == 1
+    wait_until(lambda: ends - datetime.datetime.now(datetime.timezone.utc) < datetime.timedelta(seconds=LIFE / 6 - 1), 'the last sixth', seconds=LIFE)
+    outcome = renewd.run('run', '--once', environment=off_by(90))
+    assert pebble.orders() == pebble.issued() == 2, outcome
+    assert served(nginx.port, NAME).sha256 == leaf_of(renewd.live() / 'cert.pem').sha256, outcome
+    assert renewd.certificate()['targets'][0]['installed'] == 2, outcome
+
+
 def test_work_that_nobody_does_is_told(make_due_in_months, off_by):
     """No agent, no timer, two months later: long before the last days, as one cause, by status and by why, which say that none runs."""
     renewd = make_due_in_months()

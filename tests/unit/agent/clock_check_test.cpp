@@ -111,7 +111,8 @@ TEST_CASE("clock: one that is ahead holds an order for minutes, and none that wo
              Case{"right", 0s, 24h, false},
              Case{"90 days ahead", 90 * 24h, 24h, true},
              Case{"90 days ahead, and due by the CA's time", 90 * 24h, 61 * 24h, true},
-             Case{"90 days ahead, in the last of its life", 90 * 24h, 86 * 24h, false},
+             Case{"90 days ahead, with more than a sixth of its life left", 90 * 24h, 74 * 24h, true},
+             Case{"90 days ahead, with less", 90 * 24h, 76 * 24h, false},
              Case{"30 days behind", -30 * 24h, 61 * 24h, false},
          }) {
         CAPTURE(c.name);
