@@ -4,11 +4,10 @@
 // signal; a word of another thread; a connection.
 #pragma once
 
+#include <csignal>
 #include <initializer_list>
 #include <optional>
 #include <vector>
-
-#include <signal.h>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
