@@ -10,7 +10,7 @@ build='g++ meson ninja-build pkgconf cmake python3 libcurl4-openssl-dev libssl-d
   libtomlplusplus-dev libspdlog-dev libcli11-dev libexpected-dev libhowardhinnant-date-dev doctest-dev'
 run='ca-certificates tzdata openssl curl openssh-client openssh-server nginx pebble procps'
 tests='sudo strace knot knot-dnsutils unbound dehydrated busybox iproute2 python3-pytest python3-pytest-xdist python3-jsonschema python3-prometheus-client
-  shellcheck clang-format-19 clang-tidy-19 pdns-server pdns-backend-sqlite3 sqlite3 faketime caddy systemd groff-base'
+  shellcheck clang-19 clang-format-19 clang-tidy-19 pdns-server pdns-backend-sqlite3 sqlite3 faketime caddy systemd groff-base'
 machine='qemu-system-x86 debootstrap e2fsprogs'
 bench='lego certbot'
 

@@ -46,6 +46,8 @@ struct GenerationRecord {
     base::Instant issued_at{};
     std::optional<base::Instant> revoked_at{};  // from then on it is never deployed again
     std::string revocation_reason{};            // as in RFC 5280: "keyCompromise"
+    /// How many in a row, up to this one, took the place of one that its CA wanted replaced within two days.
+    int early_in_a_row = 0;
     friend bool operator==(const GenerationRecord&, const GenerationRecord&) = default;
 };
 

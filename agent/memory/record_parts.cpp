@@ -75,7 +75,8 @@ json write(const GenerationRecord& g) {
                    {"not_after", base::format_instant(g.not_after)},
                    {"issued_at", base::format_instant(g.issued_at)},
                    {"revoked_at", write(g.revoked_at)},
-                   {"revocation_reason", g.revocation_reason}});
+                   {"revocation_reason", g.revocation_reason},
+                   {"early_in_a_row", g.early_in_a_row}});
     return object;
 }
 
@@ -112,7 +113,9 @@ GenerationRecord read_generation(JsonReader& reader, const json& object) {
             .not_after = reader.required_instant(object, "not_after"),
             .issued_at = reader.required_instant(object, "issued_at"),
             .revoked_at = object.contains("revoked_at") ? reader.instant(object, "revoked_at") : std::nullopt,
-            .revocation_reason = reader.later_text(object, "revocation_reason")};
+            .revocation_reason = reader.later_text(object, "revocation_reason"),
+            .early_in_a_row =
+                object.contains("early_in_a_row") ? reader.value<int>(object, "early_in_a_row") : 0};
 }
 
 namespace {

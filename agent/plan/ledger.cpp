@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/plan/plan.hpp"
+#include "agent/plan/suggestion.hpp"
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 

@@ -9,6 +9,7 @@
 #include "agent/plan/retry.hpp"
 #include "agent/plan/revocation.hpp"
 #include "agent/plan/standing.hpp"
+#include "agent/plan/suggestion.hpp"
 #include "base/encoding.hpp"
 
 namespace agent {
@@ -132,10 +133,6 @@ Instant renewal_time(const CertificateConfig& certificate, const GenerationRecor
     return generation.not_after - before;
 }
 
-Instant latest_renewal(const GenerationRecord& generation) {
-    return generation.not_after - (generation.not_after - generation.not_before) / 20;
-}
-
 bool is_of_the_ca(const base::Error& error) {
     using base::Code;
     switch (error.code) {
@@ -222,23 +219,8 @@ std::uint64_t plan_fingerprint(const CertificateConfig& certificate, Seconds ver
 
 namespace {
 
-/// What the CA has said about this generation; nullptr if nothing.
-const Suggestion* suggestion_for(const Record& record, const GenerationRecord& generation) {
-    const auto& known = record.suggestion;
-    return known && known->generation == generation.number ? &*known : nullptr;
-}
-
-/// RFC 9773 §4.2: where the instant in the window comes before we look again, it is now, but not before the
-/// window, whose renewals are spared from limits, while there is still another look in it.
-Instant instant_in_window(const Suggestion& said, Instant now, Seconds sleeps_for) {
-    const Instant next_look = now + sleeps_for;
-    const bool is_missed = now < *said.at && *said.at < next_look;
-    const bool is_open = !said.start || *said.start <= now;
-    return is_missed && (is_open || *said.end < next_look) ? now : *said.at;
-}
-
-/// RFC 9773 §4.2, within what is safe: a window may only bring a renewal forward without limit. Where the
-/// user has said when to renew, only a window that is past counts: the CA is about to revoke.
+/// By the CA's suggestion, or else by age. Where the user has said when to renew, only a window that is past
+/// counts: the CA is about to revoke.
 Renewal plan_by_age(const CertificateConfig& certificate, const Record& record,
                     const GenerationRecord& current, Instant now, Seconds sleeps_for) {
     Renewal renewal{.at = renewal_time(certificate, current),
@@ -247,8 +229,7 @@ Renewal plan_by_age(const CertificateConfig& certificate, const Record& record,
     if (said == nullptr || !said->at || !said->end) return renewal;
     const bool is_urgent = *said->end <= now && *said->at < renewal.at;
     if (certificate.renew_before && !is_urgent) return renewal;
-    return {.at = std::min(instant_in_window(*said, now, sleeps_for), latest_renewal(current)),
-            .reason = RenewalReason::Ari};
+    return {.at = renewal_suggested(*said, current, now, sleeps_for), .reason = RenewalReason::Ari};
 }
 
 /// The same by a clock that is not ours, told as what ours will show then. Where the two disagree about a

@@ -133,10 +133,6 @@ struct Circumstances {
 [[nodiscard]] base::Instant renewal_time(const CertificateConfig& certificate,
                                          const GenerationRecord& generation);
 
-/// The latest instant that a CA's suggestion may put a renewal off to: a twentieth of the lifetime before its
-/// end.
-[[nodiscard]] base::Instant latest_renewal(const GenerationRecord& generation);
-
 /// May another CA be asked, now that one has failed with this error? After three orders that failed for a
 /// reason of the CA's own, or with less than a quarter of the lifetime left; where the CA is still at work on
 /// the order, with so little left, or after a day of it where nothing is held yet. `ca_failures` counts this

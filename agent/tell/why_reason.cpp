@@ -2,6 +2,7 @@
 // The reasons of a renewal in plain words.
 #include <algorithm>
 
+#include "agent/plan/suggestion.hpp"
 #include "agent/tell/status.hpp"
 #include "agent/tell/why.hpp"
 #include "agent/tell/words.hpp"
@@ -35,6 +36,8 @@ std::string suggestion_words(const CertificateStatus& status, const GenerationRe
                        instant_words(*said.end);
     if (said.at && *said.at > latest_renewal(current))
         text += "; that is later than is safe, so it is done when a twentieth of its life is left";
+    else if (!status.record.issuance && status.plan.renewal.at > *said.end)
+        text += "; those before it were replaced early, too, so this one is kept for a while";
     if (!said.explanation_url.empty()) text += "; the CA explains: " + said.explanation_url;
     return text;
 }

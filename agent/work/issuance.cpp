@@ -8,6 +8,7 @@
 
 #include "acme/renewal_info.hpp"
 #include "agent/plan/plan.hpp"
+#include "agent/plan/suggestion.hpp"
 #include "agent/tell/key_words.hpp"
 #include "agent/work/residue.hpp"
 #include "agent/work/standing.hpp"
@@ -262,16 +263,19 @@ Result<void> Issuance::write(const GenerationRecord& generation, const base::Cha
 
 Result<void> Issuance::keep(const acme::Issued& issued) {
     const base::Certificate& leaf = issued.chain.front();
-    const GenerationRecord generation{.number = TRY(s_.store.next_number(certificate_.name)),
-                                      .ordered_for = order_.ordered_for,
-                                      .account = order_.account,
-                                      .order = issued.order_url,
-                                      .renewal_id = acme::renewal_id(leaf),
-                                      .sha256 = leaf.sha256(),
-                                      .serial = leaf.serial(),
-                                      .not_before = leaf.not_before(),
-                                      .not_after = leaf.not_after(),
-                                      .issued_at = s_.right_time(keeper_.record(), ca_.name)};
+    const base::Instant now = s_.right_time(keeper_.record(), ca_.name);
+    const GenerationRecord generation{
+        .number = TRY(s_.store.next_number(certificate_.name)),
+        .ordered_for = order_.ordered_for,
+        .account = order_.account,
+        .order = issued.order_url,
+        .renewal_id = acme::renewal_id(leaf),
+        .sha256 = leaf.sha256(),
+        .serial = leaf.serial(),
+        .not_before = leaf.not_before(),
+        .not_after = leaf.not_after(),
+        .issued_at = now,
+        .early_in_a_row = early_in_a_row(keeper_.record(), wish_.is_forced, now)};
     TRY(write(generation, issued.chain));
     TRY(keeper_.change([&](Record& record) {
         record.generations.push_back(generation);

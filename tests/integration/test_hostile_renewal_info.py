@@ -3,10 +3,12 @@
 told. The CA's certificates live for five days; it is asked about one six hours after it was issued."""
 import datetime
 import json
+import re
 
 import pytest
 
 from hostile_ca import window
+from renewd import NAME
 from test_hostile_ca import DEEP, ESCAPES, fixture_ca, fixture_watched, header, problem, put, send, text  # noqa: F401 (two are fixtures)
 
 ASKED = 370  # minutes after issuance
@@ -130,8 +132,8 @@ def test_windows_that_are_too_late(watched, ca, run_after, suggested):
 
 
 @pytest.mark.parametrize('ever', [{'start': '1970-01-01T00:00:00Z', 'end': '1970-01-02T00:00:00Z'}, None], ids=['since 1970', 'an hour ago'])
-def test_every_certificate_is_to_be_replaced_at_once(watched, ca, run_after, ever):
-    """Each is, when it is heard of, and what took its place is asked about no sooner than the first: one order a question, and no storm."""
+def test_every_certificate_is_to_be_replaced_at_once(watched, ca, run_after, off_by, ever):
+    """It is believed twice, when it is heard of; what takes their place is kept for half a day each, a tenth of its life: no storm."""
     ca.twists['ari'] = lambda answer, _: answer.body.update(suggestedWindow=ever or window(hours=-1, width=0.5))
     assert watched.renew().code == 0
     for questions in (1, 2):
@@ -140,7 +142,14 @@ def test_every_certificate_is_to_be_replaced_at_once(watched, ca, run_after, eve
         for _ in range(2):
             run_after(questions * ASKED)
         assert ca.asked('new') == questions + 1 and ca.asked('ari') == questions
-
+    for hours in (19, 23):
+        run_after(hours * 60)
+        assert ca.asked('new') == 3
+    assert 'this one is kept for a while' in re.sub(r'\s+', ' ', watched.run('why', NAME, environment=off_by(minutes=23 * 60)).text)
+    run_after(25 * 60)
+    assert ca.asked('new') == watched.certificate()['generation'] == 4
+    run_after(32 * 60)
+    assert ca.asked('new') == 4
 
 
 URLS = {'plain http': 'http://127.0.0.1/why', 'a script': 'javascript:alert(1)', 'terminal escapes': f'https://ca.test/{ESCAPES}',

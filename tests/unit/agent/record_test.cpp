@@ -63,6 +63,7 @@ agent::Record full() {
         .failure = failure(base::Code::SolverRecordMissing),
         .ca = "other"};
     record.hurried_by_ca = 2;
+    record.generations.back().early_in_a_row = 2;
     record.warned = {.generation = 3, .stage = 1};
     record.hooks = {{.event = "failed",
                      .target = "edge",

@@ -79,6 +79,14 @@ TEST_CASE("why: each reason of a renewal is told in plain words, with its instan
                   [](auto&, auto& r) { r.suggestion = suggestion(kNow + 24h * 88); },
                   false,
                   {"renews in 84 days", "later than is safe"}},
+             Case{"one after another",
+                  [](auto&, auto& r) {
+                      r.generations = {generation(3, 12h)};
+                      r.generations.back().early_in_a_row = 2;
+                      r.suggestion = suggestion(kNow - 24h * 2);
+                  },
+                  false,
+                  {"renews in 12 h", "those before it were replaced early, too, so this one is kept"}},
              Case{"as configured",
                   [](auto& c, auto&) { c.renew_before = 30 * 24h; },
                   false,
