@@ -170,9 +170,9 @@ tidy_from=$(now)
 nice -n 15 /usr/bin/python3 -B tests/lint/check_tidy.py "$build" >"$logs/lint-tidy.log" 2>&1 &
 tidy_pid=$!
 
-# Not beside the integration tests: both make and remove accounts.
+# Not beside the integration tests: both make and remove accounts. Those of the deployers wait more than they work.
 rm -f "$logs"/unit-*.end
-units='base hooks acme agent deployers'
+units='deployers base hooks acme agent'
 for name in $units; do
   start_unit "$name"
   case $name in deployers) units_pid=$! ;; *) wait $! ;; esac
