@@ -247,19 +247,6 @@ Renewal plan_by_right_time(const CertificateConfig& certificate, const Record& r
     return renewal;
 }
 
-/// Renewal information is asked for while there is something to renew: not after expiry, and not after a
-/// replacement (RFC 9773 §4.3); first within six hours of issuance, sooner for a short life.
-std::optional<Instant> plan_question(const Record& record, Instant now) {
-    const GenerationRecord* current = record.wanted();
-    if (current == nullptr || current->renewal_id.empty() || current->not_after <= now) return std::nullopt;
-    constexpr Seconds kLongest = std::chrono::days(1);
-    if (const Suggestion* said = suggestion_for(record, *current))
-        return said->ask_again > now + kLongest ? now : said->ask_again;
-    constexpr Seconds kFirst = std::chrono::hours(6);
-    if (current->issued_at > now) return now;
-    return current->issued_at + std::min(kFirst, (current->not_after - current->not_before) / 20);
-}
-
 /// What time alone does not mend: somebody has to change something, and may have (DESIGN.md §4).
 bool waits_for_a_person(const base::Error& error) {
     using base::ErrorClass;
@@ -401,7 +388,7 @@ Plan plan(const CertificateConfig& certificate, const Record& record, const Circ
     const Instant now = circumstances.now;
     const Wishes& wishes = circumstances.wishes;
     Plan plan{.renewal = plan_renewal(certificate, record, circumstances),
-              .ask_ca_at = plan_question(record, now),
+              .ask_ca_at = question_time(record, now),
               .records_at = next_look_at_records(certificate, record, now, wishes.is_eager()),
               .revoke_at = next_revocation(certificate, record, now, wishes.is_eager()),
               .warn_at = next_warning(certificate, record)};

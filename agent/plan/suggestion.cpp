@@ -47,6 +47,17 @@ Instant renewal_suggested(const Suggestion& said, const GenerationRecord& curren
     return std::min(at, latest_renewal(current));
 }
 
+std::optional<Instant> question_time(const Record& record, Instant now) {
+    const GenerationRecord* current = record.wanted();
+    if (current == nullptr || current->renewal_id.empty() || current->not_after <= now) return std::nullopt;
+    constexpr Seconds kLongest = std::chrono::days(1);
+    if (const Suggestion* said = suggestion_for(record, *current))
+        return said->ask_again > now + kLongest ? now : said->ask_again;
+    constexpr Seconds kFirst = std::chrono::hours(6);
+    if (current->issued_at > now) return now;
+    return current->issued_at + std::min(kFirst, (current->not_after - current->not_before) / 20);
+}
+
 int early_in_a_row(const Record& record, bool is_forced, Instant now) {
     const GenerationRecord* before = record.wanted();
     if (before == nullptr || is_forced) return 0;

@@ -2,6 +2,8 @@
 // What a CA suggests of when to renew (RFC 9773), and how far it is followed. No I/O; the time comes in.
 #pragma once
 
+#include <optional>
+
 #include "agent/memory/record.hpp"
 
 namespace agent {
@@ -19,6 +21,11 @@ namespace agent {
 /// that has an instant and an end.
 [[nodiscard]] base::Instant renewal_suggested(const Suggestion& said, const GenerationRecord& current,
                                               base::Instant now, base::Seconds sleeps_for);
+
+/// When its CA is asked about the newest generation: while there is something to renew, not after expiry, and
+/// not after a replacement (RFC 9773 §4.3); first within six hours of issuance, sooner for a short life.
+/// Nothing: not at all.
+[[nodiscard]] std::optional<base::Instant> question_time(const Record& record, base::Instant now);
 
 /// GenerationRecord::early_in_a_row of what is issued now, and takes the place of Record::wanted().
 [[nodiscard]] int early_in_a_row(const Record& record, bool is_forced, base::Instant now);

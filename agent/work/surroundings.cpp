@@ -69,13 +69,16 @@ base::Instant Surroundings::time_at(const std::string& ca) {
 }
 
 RightClock Surroundings::clock_to_look_by(const Record& record) {
-    const base::Instant now = clock.now();
-    return {clock, std::max(base::Seconds(0), clock_watch_.judge(record).plan_by - now)};
+    return {clock, std::max(base::Seconds(0), clock_is_behind(record))};
 }
 
 RightClock Surroundings::clock_to_deploy_by(const Record& record) {
+    return {clock, clock_is_behind(record)};
+}
+
+base::Seconds Surroundings::clock_is_behind(const Record& record) {
     const base::Instant now = clock.now();
-    return {clock, clock_watch_.judge(record).plan_by - now};
+    return clock_watch_.judge(record).plan_by - now;
 }
 
 Result<void> Surroundings::hear_time(const CaConfig& ca) {

@@ -115,6 +115,8 @@ class Surroundings {
 
   private:
     [[nodiscard]] base::Instant time_at(const std::string& ca);
+    /// By how much, as far as the right time is known; negative where it is ahead.
+    [[nodiscard]] base::Seconds clock_is_behind(const Record& record);
 
     std::mutex mutex_;
     std::mutex asks_for_time_;  // whoever comes meanwhile waits for the answer

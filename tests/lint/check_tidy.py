@@ -65,6 +65,8 @@ def units(problems):
     """Every translation unit of ours that is not known to be clean."""
     common = run('clang-tidy-19', '--version').stdout + ' '.join(OPTIONS) + (ROOT / '.clang-tidy').read_text()
     made_from = includes()
+    if not made_from:
+        problems.append('nothing was built')
     for entry in json.loads((BUILD / 'compile_commands.json').read_text()):
         source = (BUILD / entry['file']).resolve()
         if not source.is_relative_to(ROOT) or source.relative_to(ROOT).parts[0] not in PRODUCT:
@@ -107,7 +109,7 @@ def groups_of(open_units, pool):
         by_flags[unit.flags].append(unit)
     found, left = [], list(by_flags.values())
     while left:
-        chunks = [units[at:at + AT_ONCE] for units in left for at in range(0, len(units), AT_ONCE)]
+        chunks = [alike[at:at + AT_ONCE] for alike in left for at in range(0, len(alike), AT_ONCE)]
         divided = list(pool.map(that_are_one, chunks))
         found += [group for group, _ in divided]
         again = collections.defaultdict(list)
@@ -122,7 +124,7 @@ def from_root(line):
     """A message with the place it speaks of as seen from the root of the tree."""
     place, colon, rest = line.partition(':')
     file = (BUILD / place).resolve()
-    return f'{file.relative_to(ROOT)}{colon}{rest}' if colon and file.is_relative_to(ROOT) else line
+    return f'{file.relative_to(ROOT)}{colon}{rest}' if colon and file.is_file() and file.is_relative_to(ROOT) else line
 
 
 def check(group):
