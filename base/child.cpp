@@ -6,7 +6,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <ctime>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -14,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/sigpipe.hpp"
 
 namespace base {
 
@@ -25,35 +26,6 @@ constexpr Milliseconds kKilledGrace{1'000};  // a process in the middle of disk 
 constexpr Milliseconds kGlance{100};         // between two looks at how large an output has become
 constexpr off_t kFileMax = off_t{16} * 1024 * 1024;
 constexpr Milliseconds kLongest = std::chrono::hours(24 * 365);
-
-/// Keeps the SIGPIPE of a write to a program that has gone from ending us, without touching any other
-/// thread's signals: it stays blocked here, and is taken back before the mask is.
-class SigpipeGuard {
-  public:
-    SigpipeGuard() {
-        sigset_t pending;
-        (void)::sigemptyset(&pending);
-        (void)::sigemptyset(&sigpipe_);
-        (void)::sigaddset(&sigpipe_, SIGPIPE);
-        (void)::sigpending(&pending);
-        was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
-        (void)::pthread_sigmask(SIG_BLOCK, &sigpipe_, &mask_before_);
-    }
-
-    SigpipeGuard(const SigpipeGuard&) = delete;
-    SigpipeGuard& operator=(const SigpipeGuard&) = delete;
-
-    ~SigpipeGuard() {
-        const timespec at_once{};
-        if (!was_pending_) (void)::sigtimedwait(&sigpipe_, nullptr, &at_once);
-        (void)::pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
-    }
-
-  private:
-    sigset_t sigpipe_{};
-    sigset_t mask_before_{};
-    bool was_pending_ = false;
-};
 
 Steady now() {
     return SystemClock().steady();
@@ -195,7 +167,7 @@ void Child::close_input() {
 }
 
 void Child::write_once() {
-    const SigpipeGuard guard;
+    const SigpipeHeld held;
     const std::string_view rest = std::string_view(unsent_.reveal()).substr(sent_);
     const ssize_t taken = ::write(spawned_.input.number(), rest.data(), rest.size());
     if (taken < 0 && must_wait(errno)) return;

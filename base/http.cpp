@@ -1,32 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one thread that drives curl for everybody. Callers hand over an exchange and wait for its end; all curl
-// handles are worked on here and nowhere else, so that connections can be shared without locks of ours.
+// Who waits drives libcurl, one at a time and for everybody. There is no thread for it, so that a round trip
+// wakes nobody but him who asked. What is under way is worked on by that one alone, so that connections can
+// be shared without locks of ours; when he has his answers, another of those who wait goes on.
 #include "base/http.hpp"
 
 #include <algorithm>
-#include <csignal>
-#include <future>
-#include <iterator>
+#include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <new>
-#include <thread>
-#include <unordered_map>
+#include <optional>
+#include <utility>
 
 #include "base/http_exchange.hpp"
+#include "base/sigpipe.hpp"
 
 namespace base {
 
 namespace {
 
 constexpr int kLongestPoll = 60'000;  // milliseconds; curl's own timers and wake-ups come sooner
-
-/// Owned by the driver until its end; its caller only waits for the promise.
-struct Job {
-    explicit Job(const HttpRequest& request) : exchange(request) {}
-
-    HttpExchange exchange;
-    std::promise<Result<HttpResponse>> outcome;
-};
 
 CURLM* make_multi() {
     static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -36,70 +29,93 @@ CURLM* make_multi() {
     return multi;
 }
 
-/// Signals are other threads' business. SIGPIPE above all: with NOSIGNAL curl leaves it to us.
-void block_signals() {
-    sigset_t all{};
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
-}
+struct Caller;
+
+struct Job {
+    Job(const HttpRequest& request, Caller& whose) : exchange(request), caller(whose) {}
+
+    HttpExchange exchange;
+    Caller& caller;
+    std::optional<Result<HttpResponse>> outcome{};
+};
+
+/// Somebody in exchange_all. All but `jobs` is guarded by the driver's mutex.
+struct Caller {
+    std::deque<Job> jobs{};
+    std::size_t unsettled = 0;       // jobs without an outcome
+    std::condition_variable turn{};  // all is settled, or it is his to drive
+};
 
 }  // namespace
 
 struct CurlTransport::Driver {
-    explicit Driver(std::string agent) : user_agent(std::move(agent)), multi(make_multi()) {
-        thread = std::thread([this] { run(); });
-    }
+    explicit Driver(std::string agent) : user_agent(std::move(agent)), multi(make_multi()) {}
 
     ~Driver() {
-        {
-            const std::lock_guard lock(mutex);
-            stopping = true;
-            curl_multi_wakeup(
-                multi.get());  // within the lock: the thread cannot see `stopping` and free it yet
-        }
-        thread.join();
+        std::unique_lock lock(mutex);
+        is_over = true;
+        if (is_driven) curl_multi_wakeup(multi.get());
+        all_have_left.wait(lock, [this] { return callers == 0; });
+        const SigpipeHeld held;
+        multi.reset();  // it still says goodbye to open connections
     }
 
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
 
-    void hand_over(std::vector<std::unique_ptr<Job>> jobs) {
-        const std::lock_guard lock(mutex);
-        std::ranges::move(jobs, std::back_inserter(arriving));
-        curl_multi_wakeup(multi.get());
+    /// Until each job of `caller` has its outcome. There is no other way out: curl holds on to them.
+    void settle_all(Caller& caller) noexcept {
+        std::unique_lock lock(mutex);
+        ++callers;
+        await_outcomes_of(caller);
+        if (is_driven) curl_multi_wakeup(multi.get());
+        while (caller.unsettled > 0) {
+            if (is_driven) {
+                caller.turn.wait(lock);
+            } else {
+                drive_for(caller, lock);
+            }
+        }
+        if (--callers == 0) all_have_left.notify_all();
     }
 
-    void run() {
-        block_signals();
-        while (admit()) {
+    void await_outcomes_of(Caller& caller) {
+        for (Job& job : caller.jobs) {
+            if (job.outcome) continue;
+            arriving.push_back(&job);
+            ++caller.unsettled;
+        }
+        if (caller.unsettled > 0) waiting.push_back(&caller);
+    }
+
+    /// Does not hold the lock while curl works or waits.
+    void drive_for(const Caller& caller, std::unique_lock<std::mutex>& lock) {
+        const SigpipeHeld held;
+        is_driven = true;
+        while (true) {
+            admit();
+            lock.unlock();
             int running = 0;
             curl_multi_perform(multi.get(), &running);
             reap();
+            lock.lock();
+            if (is_over) abandon();
+            if (caller.unsettled == 0) break;
+            lock.unlock();
             curl_multi_poll(multi.get(), nullptr, 0, kLongestPoll, nullptr);
+            lock.lock();
         }
-        for (auto& [handle, job] : working) {
-            curl_multi_remove_handle(multi.get(), handle);
-            job->outcome.set_value(job->exchange.abandoned());
-        }
-        working.clear();
-        multi.reset();  // here, with signals blocked: it still says goodbye to open connections
+        is_driven = false;
+        if (!waiting.empty()) waiting.back()->turn.notify_one();  // he who has just come stays longest
     }
 
-    /// Takes in what has arrived. False when it is time to stop.
-    bool admit() {
-        std::vector<std::unique_ptr<Job>> arrived;
-        bool stop = false;
-        {
-            const std::lock_guard lock(mutex);
-            arrived.swap(arriving);
-            stop = stopping;
+    /// Takes in what has arrived.
+    void admit() {
+        for (Job* job : arriving) {
+            curl_easy_setopt(job->exchange.handle(), CURLOPT_PRIVATE, job);
+            curl_multi_add_handle(multi.get(), job->exchange.handle());
         }
-        for (std::unique_ptr<Job>& job : arrived) {
-            CURL* handle = job->exchange.handle();
-            if (!stop) curl_multi_add_handle(multi.get(), handle);
-            working.emplace(handle, std::move(job));
-        }
-        return !stop;
+        arriving.clear();
     }
 
     /// Settles what has come to its end.
@@ -108,21 +124,43 @@ struct CurlTransport::Driver {
         while (const CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
             if (message->msg != CURLMSG_DONE) continue;
             const CURLcode outcome = message->data.result;
-            const auto found = working.find(message->easy_handle);
-            const std::unique_ptr<Job> job = std::move(found->second);
-            working.erase(found);
+            Job* job = nullptr;
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &job);
             curl_multi_remove_handle(multi.get(), job->exchange.handle());
-            job->outcome.set_value(job->exchange.finish(outcome));
+            Result<HttpResponse> answer = job->exchange.finish(outcome);
+            const std::lock_guard lock(mutex);  // no longer: who is woken wants it
+            settle(*job, std::move(answer));
         }
     }
 
+    /// Settles everything else.
+    void abandon() {
+        arriving.clear();
+        for (Caller* caller : std::exchange(waiting, {})) {
+            for (Job& job : caller->jobs) {
+                if (job.outcome) continue;
+                curl_multi_remove_handle(multi.get(), job.exchange.handle());
+                settle(job, job.exchange.abandoned());
+            }
+        }
+    }
+
+    void settle(Job& job, Result<HttpResponse> outcome) {
+        job.outcome = std::move(outcome);
+        if (--job.caller.unsettled > 0) return;
+        std::erase(waiting, &job.caller);
+        job.caller.turn.notify_one();
+    }
+
     const std::string user_agent;
-    std::unique_ptr<CURLM, Deleter<curl_multi_cleanup>> multi;
-    std::unordered_map<CURL*, std::unique_ptr<Job>> working;  // the thread's own
-    std::mutex mutex;
-    std::vector<std::unique_ptr<Job>> arriving;  // guarded by mutex
-    bool stopping = false;                       // guarded by mutex
-    std::thread thread;
+    std::unique_ptr<CURLM, Deleter<curl_multi_cleanup>> multi;  // of whoever drives
+    std::mutex mutex;                                           // guards the rest
+    bool is_driven = false;
+    bool is_over = false;
+    std::vector<Job*> arriving{};    // not known to curl yet
+    std::vector<Caller*> waiting{};  // with something unsettled
+    std::size_t callers = 0;         // inside settle_all
+    std::condition_variable all_have_left{};
 };
 
 std::vector<Result<HttpResponse>> Transport::exchange_all(std::span<const HttpRequest> requests) {
@@ -155,20 +193,16 @@ Result<HttpResponse> CurlTransport::exchange(const HttpRequest& request) {
 }
 
 std::vector<Result<HttpResponse>> CurlTransport::exchange_all(std::span<const HttpRequest> requests) {
-    std::vector<Result<HttpResponse>> answers;
-    std::vector<std::unique_ptr<Job>> jobs;
-    std::vector<std::pair<std::size_t, std::future<Result<HttpResponse>>>> outcomes;
-    for (std::size_t i = 0; i < requests.size(); ++i) {
-        auto job = std::make_unique<Job>(requests[i]);
-        const Result<void> prepared = job->exchange.prepare(driver_->user_agent);
-        answers.emplace_back(prepared ? Failure(Error{}) : Failure(prepared.error()));
-        if (!prepared) continue;
-        outcomes.emplace_back(i, job->outcome.get_future());
-        jobs.push_back(std::move(job));
+    Caller caller;
+    for (const HttpRequest& request : requests) {
+        Job& job = caller.jobs.emplace_back(request, caller);
+        const Result<void> prepared = job.exchange.prepare(driver_->user_agent);
+        if (!prepared) job.outcome = Failure(prepared.error());
     }
-    driver_->hand_over(std::move(jobs));
-    // The driver, and with it `this`, may be gone by the time of an answer.
-    for (auto& [i, outcome] : outcomes) answers[i] = outcome.get();
+    driver_->settle_all(caller);
+    std::vector<Result<HttpResponse>> answers;
+    answers.reserve(requests.size());
+    for (Job& job : caller.jobs) answers.push_back(std::move(*job.outcome));
     return answers;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP as values. One thread drives libcurl's multi handle for everybody: requests to one origin share one
-// HTTP/2 connection, callers block on their own exchange only.
+// HTTP as values. One libcurl multi handle for everybody: requests to one origin share one HTTP/2 connection,
+// callers block on their own exchange only.
 #pragma once
 
 #include <memory>
@@ -64,8 +64,9 @@ class Transport {
 
 class CurlTransport final : public Transport {
   public:
-    /// Starts the thread. `user_agent` goes with every request (RFC 8555 §6.1).
+    /// `user_agent` goes with every request (RFC 8555 §6.1).
     explicit CurlTransport(std::string user_agent);
+    /// Exchanges that are still under way end as net/unreachable.
     ~CurlTransport() override;
     CurlTransport(const CurlTransport&) = delete;
     CurlTransport& operator=(const CurlTransport&) = delete;

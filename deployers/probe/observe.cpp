@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
-#include <ctime>
 #include <memory>
 #include <utility>
 
@@ -23,6 +21,7 @@
 #include "base/identifier.hpp"
 #include "base/openssl.hpp"
 #include "base/outward.hpp"
+#include "base/sigpipe.hpp"
 #include "deployers/probe/look.hpp"
 #include "deployers/probe/no_connection.hpp"
 
@@ -46,34 +45,6 @@ constexpr const char* kRsaSignatures =
     "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512";
 constexpr const char* kEcdsaSignatures =
     "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512";
-
-/// A peer that hangs up while OpenSSL writes must not end this process. SIGPIPE goes to the thread that
-/// wrote, so it is held back here, and taken away again if one came in the meantime.
-class SigpipeHeld {
-  public:
-    SigpipeHeld() {
-        sigemptyset(&pipe_);
-        sigaddset(&pipe_, SIGPIPE);
-        sigset_t pending;
-        sigpending(&pending);
-        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-        pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-    }
-
-    SigpipeHeld(const SigpipeHeld&) = delete;
-    SigpipeHeld& operator=(const SigpipeHeld&) = delete;
-
-    ~SigpipeHeld() {
-        const timespec at_once{};
-        if (!was_pending_) sigtimedwait(&pipe_, nullptr, &at_once);
-        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-
-  private:
-    sigset_t pipe_{};
-    sigset_t before_{};
-    bool was_pending_ = false;
-};
 
 /// Until when, and the words for having waited that long.
 class Deadline {
@@ -299,7 +270,7 @@ Observation observe(const Endpoint& endpoint, const std::string& ip, int port, b
         return seen;
     }
     const Deadline until(deadline);
-    const SigpipeHeld held;
+    const base::SigpipeHeld held;
     const base::Descriptor socket = connect_to(address, until, seen);
     if (socket.is_open()) shake_hands(endpoint, socket, until, protocol, seen);
     return seen;

@@ -177,6 +177,28 @@ TEST_CASE("http: odd answers") {
     }
 }
 
+TEST_CASE("http: who waits works for all who wait, and another goes on when he has his answer") {
+    const Site site;
+    FixedServer first("", FixedServer::Then::Hold);
+    FixedServer second("", FixedServer::Then::Hold);
+    CurlTransport transport("renewd/test");
+    const auto ask = [&transport](const FixedServer& server, Milliseconds deadline) {
+        return std::async(std::launch::async, [&transport, &server, deadline] {
+            HttpRequest request = plain(server.url("/"));
+            request.deadline = deadline;
+            return transport.exchange(request);
+        });
+    };
+    auto sooner = ask(first, Milliseconds(500));
+    CHECK(first.first_request().starts_with("GET / "));
+    auto later = ask(second, Milliseconds(1'500));
+    CHECK(second.first_request().starts_with("GET / "));
+    CHECK(transport.exchange(site.request("/seen")).value().status == 200);
+    check_error(sooner.get(), "net/timeout", "did not answer in time");
+    CHECK(transport.exchange(site.request("/seen")).value().status == 200);
+    check_error(later.get(), "net/timeout", "did not answer in time");
+}
+
 TEST_CASE("http: a transport that goes ends what is under way") {
     std::array<FixedServer, 2> silent{FixedServer("", FixedServer::Then::Hold),
                                       FixedServer("", FixedServer::Then::Hold)};
