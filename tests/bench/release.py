@@ -13,6 +13,6 @@ def built():
         return pathlib.Path(os.environ['RENEWD']).resolve()
     build = ROOT / 'build-release'
     if not (build / 'build.ninja').exists():
-        subprocess.run(['meson', 'setup', '-Ddebug=false', str(build)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(['meson', 'setup', '--prefix=/usr', '-Ddebug=false', '-Db_lto=true', '-Dtests=false', str(build)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(['ninja', '-C', str(build), 'agent/renewd'], check=True, stdout=subprocess.DEVNULL)
     return build / 'agent/renewd'
